@@ -1,0 +1,104 @@
+"""The equations of the dynamics, once, in plain NumPy: what every kernel is tested against.
+
+Crisanti-Horner-Sommers(-Cugliandolo-Kurchan) equations of the spiked mixture under
+``dx = -mu x - grad H + eta``, ``<eta eta> = 2T`` (arXiv:1812.09066, eqs. 6-10;
+arXiv:1907.08226, eqs. 8-12), for t >= t', with C symmetric, C(t,t) = 1, R(t,t') = 0 for t < t' and
+R(t'+,t') = 1:
+
+    d_t C(t,t') = -mu(t) C(t,t') + S(m(t)) m(t') + int_0^t R(t,s) K2(C(t,s)) C(s,t') ds
+                  + int_0^t' K1(C(t,s)) R(t',s) ds                                          (1)
+    d_t R(t,t') = -mu(t) R(t,t') + int_t'^t R(t,s) K2(C(t,s)) R(s,t') ds                    (2)
+    d_t m(t)    = -mu(t) m(t) + S(m(t)) + int_0^t R(t,s) K2(C(t,s)) m(s) ds                 (3)
+    mu(t)       = T + m S(m) + int_0^t R(t,s) [K1(C(t,s)) + C(t,s) K2(C(t,s))] ds           (4)
+    e_p(t)      = -signal_p m^p/p - int_0^t R(t,s) noise_p C(t,s)^(p-1) ds                  (5)
+
+S, K1, K2 as in :class:`dmft.model.Coefficients`; without mismatch K1 = S = Q' and K2 = Q''.
+Integrals are taken by the trapezoid rule on the given grid, split where an integrand has a kink
+(s = t', always a grid point).  Slow on purpose: nothing here is called by a solver.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.polynomial.polynomial import polyval
+from numpy.typing import NDArray
+
+from dmft.model import Coefficients
+
+__all__ = ["Rates", "rates", "trapezoid_weights"]
+
+Array = NDArray[np.float64]
+
+
+class Rates(NamedTuple):
+    """Right-hand sides at one time t_n: shapes (n+1,), (n+1,), scalars, and (n_channels,).
+
+    ``dC[j]`` and ``dR[j]`` are d_t C(t,t_j) and d_t R(t,t_j) at t = t_n; at j = n they are the
+    one-sided derivatives t -> t_j from above.
+    """
+
+    dC: Array
+    dR: Array
+    dm: float
+    mu: float
+    e_p: Array
+
+
+def trapezoid_weights(t: Array) -> Array:
+    """Return the weights of the trapezoid rule on the nodes t, shape (len(t),); 0 for one node."""
+    weights = np.zeros(len(t))
+    half = 0.5 * np.diff(t)
+    weights[:-1] += half
+    weights[1:] += half
+    return weights
+
+
+def rates(model: Coefficients, T: float, t: Array, C: Array, R: Array, m: Array) -> Rates:
+    """Evaluate the right-hand sides of (1)-(5) at the last time of a two-time grid.
+
+    Parameters
+    ----------
+    model : Coefficients
+        Orders and inverse variances.
+    T : float
+        Temperature (dimensionless).
+    t : ndarray, shape (n+1,)
+        Times, ascending from 0.
+    C, R : ndarray, shape (n+1, n+1)
+        Correlation (symmetric, ones on the diagonal) and response (lower triangular, ones on the
+        diagonal: R(t'+,t') = 1).
+    m : ndarray, shape (n+1,)
+        Overlap.
+
+    Returns
+    -------
+    Rates
+    """
+    S, K1, K2 = model.polynomials()
+    n = len(t) - 1
+    c, r, ds = C[n], R[n], trapezoid_weights(t)
+    memory = r * polyval(c, K2)
+    signal = float(polyval(m[n], S))
+    mu = T + m[n] * signal + float(np.sum(ds * r * (polyval(c, K1) + c * polyval(c, K2))))
+
+    dC, dR = np.empty(n + 1), np.empty(n + 1)
+    for j in range(n + 1):
+        before, after = slice(0, j + 1), slice(j, n + 1)
+        ds_before, ds_after = trapezoid_weights(t[before]), trapezoid_weights(t[after])
+        # (1): C(s, t_j) has a kink at s = t_j, so the first integral is split there.
+        first = np.sum(ds_before * memory[before] * C[before, j])
+        first += np.sum(ds_after * memory[after] * C[after, j])
+        second = np.sum(ds_before * polyval(c[before], K1) * R[j, before])
+        dC[j] = -mu * c[j] + signal * m[j] + first + second
+        dR[j] = -mu * r[j] + np.sum(ds_after * memory[after] * R[after, j])
+
+    dm = -mu * m[n] + signal + float(np.sum(ds * memory * m))
+    e_p = np.array(
+        [
+            -s * m[n] ** p / p - np.sum(ds * r * k * c ** (p - 1))
+            for p, s, k in zip(model.orders, model.signal, model.noise, strict=True)
+        ]
+    )
+    return Rates(dC, dR, dm, mu, e_p)

@@ -1,0 +1,168 @@
+"""Jitted kernels of the dense solver.
+
+The grid enters as the array g of weights ``g_i = h dt/ds(s_i)``: the trapezoid rule in the uniform
+variable s, for the step ``X_i = X_n + (g_n F_n + g_i F_i)/2`` and for integrals ``sum_s g_s f_s``
+with halved ends.  C and R are packed lower triangles, row t, column t'.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+__all__ = ["advance", "observe"]
+
+PREDICTOR_ORDER = 5
+MAX_ITERATIONS = 60
+# The iteration stops where the next correction is expected below this (values are O(1)).
+CONVERGED = 2e-15
+
+
+@njit(cache=True)
+def _polynomial(a, x):  # type: ignore[no-untyped-def]
+    y = 0.0
+    for k in range(a.size - 1, -1, -1):
+        y = y * x + a[k]
+    return y
+
+
+@njit(cache=True)
+def _predict(C, R, n, c, r):  # type: ignore[no-untyped-def]
+    """Extrapolate row n+1 along lines of fixed t' or of fixed t - t', whichever is longer."""
+    for j in range(n + 1):
+        at_fixed_t_prime = n - j >= j - 1
+        q = min(PREDICTOR_ORDER, max(n - j, j - 1))
+        coefficient, c_j, r_j = float(q + 1), 0.0, 0.0
+        for k in range(q + 1):
+            row = n - k
+            col = j if at_fixed_t_prime else j - 1 - k
+            c_j += coefficient * C[row * (row + 1) // 2 + col]
+            r_j += coefficient * R[row * (row + 1) // 2 + col]
+            coefficient *= -(q - k) / (k + 2.0)
+        c[j] = c_j
+        r[j] = r_j
+
+
+@njit(cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+def _memory_sums(C, R, w, d, n, sum_C, sum_R, sum_D):  # type: ignore[no-untyped-def]
+    """One pass over the history for all three memory integrals of row n+1, without its own node.
+
+    sum_C[j] = sum_s w_s C(s,j),  sum_R[j] = sum_{s>=j} w_s R(s,j),  sum_D[j] = sum_{s<=j} d_s R(j,s)
+    with trapezoid ends: w_0 and d_0 come halved, the end s = j is halved here.
+    """
+    sum_C[: n + 1] = 0.0
+    sum_R[: n + 1] = 0.0
+    for s in range(n + 1):
+        offset = s * (s + 1) // 2
+        w_s, a, b = w[s], 0.0, 0.0
+        for j in range(s):
+            c = C[offset + j]
+            r = R[offset + j]
+            sum_C[j] += w_s * c
+            sum_R[j] += w_s * r
+            a += w[j] * c
+            b += d[j] * r
+        sum_C[s] += w_s + a
+        sum_R[s] += 0.5 * w_s if s > 0 else w_s
+        sum_D[s] = b + 0.5 * d[s] if s > 0 else 0.0
+
+
+@njit(cache=True)
+def observe(i, c, r, m, T, g, orders, signal, noise, S, K1, K2, mu, e_p):  # type: ignore[no-untyped-def]
+    """Fill mu(t_i), eq. (4), and e_p(t_i), eq. (5), from row i (c_i = r_i = 1)."""
+    total = 0.0
+    for s in range(i + 1):
+        ds = 0.0 if i == 0 else (0.5 * g[s] if s == 0 or s == i else g[s])
+        total += ds * r[s] * (_polynomial(K1, c[s]) + c[s] * _polynomial(K2, c[s]))
+    mu[i] = T + m[i] * _polynomial(S, m[i]) + total
+    for k in range(orders.size):
+        p = orders[k]
+        total = 0.0
+        for s in range(i + 1):
+            ds = 0.0 if i == 0 else (0.5 * g[s] if s == 0 or s == i else g[s])
+            total += ds * r[s] * c[s] ** (p - 1)
+        e_p[i, k] = -signal[k] * m[i] ** p / p - noise[k] * total
+
+
+@njit(cache=True)
+def _solve_row(n, C, R, m, mu, T, g, S, K1, K2, F_C, F_R, F_m, row):  # type: ignore[no-untyped-def]
+    """Solve row n+1 of the implicit trapezoid by iteration; return the iterations, or -1.
+
+    F_C, F_R, F_m hold the right-hand sides of row n and are replaced by those of row n+1; c, r of
+    row n+1 are left in `row`.  The own node of row n+1 and -mu are solved for exactly, so the
+    iteration contracts like h/2 times the memory term.
+    """
+    c, r, w, d, sum_C, sum_R, sum_D = row
+    i, k2 = n + 1, _polynomial(K2, 1.0)
+    before, half = 0.5 * g[n], 0.5 * g[n + 1]
+    _predict(C, R, n, c, r)
+    c[i] = 1.0
+    r[i] = 1.0
+    m_i = 2.0 * m[n] - m[n - 1] if n > 0 else m[n]
+    mu_i = 2.0 * mu[n] - mu[n - 1] if n > 0 else mu[n]
+    previous = 1.0
+    for iteration in range(1, MAX_ITERATIONS + 1):
+        sum_m = 0.0
+        for s in range(i):
+            ds = 0.5 * g[0] if s == 0 else g[s]
+            w[s] = ds * r[s] * _polynomial(K2, c[s])
+            d[s] = ds * _polynomial(K1, c[s])
+            sum_m += w[s] * m[s]
+        _memory_sums(C, R, w, d, n, sum_C, sum_R, sum_D)
+        signal = _polynomial(S, m_i)
+        scale = 1.0 / (1.0 + half * (mu_i - half * k2))
+        change, total, offset = 0.0, half * (_polynomial(K1, 1.0) + k2), n * (n + 1) // 2
+        for j in range(i):
+            forward = signal * m[j] + sum_C[j] + sum_D[j]
+            c_j = scale * (C[offset + j] + before * F_C[j] + half * forward)
+            r_j = scale * (R[offset + j] + before * F_R[j] + half * sum_R[j])
+            change = max(change, abs(c_j - c[j]), abs(r_j - r[j]))
+            c[j] = c_j
+            r[j] = r_j
+            ds = 0.5 * g[0] if j == 0 else g[j]
+            total += ds * r_j * (_polynomial(K1, c_j) + c_j * _polynomial(K2, c_j))
+        m_new = scale * (m[n] + before * F_m[0] + half * (signal + sum_m))
+        if m_new != 0.0:
+            change = max(change, abs(m_new - m_i) / abs(m_new))
+        m_i = m_new
+        mu_i = T + m_i * _polynomial(S, m_i) + total
+        # NaN must fail here: comparisons with it are false.
+        if not change < 1e6:
+            return -1
+        ratio = min(0.5, change / previous)
+        previous = change
+        if iteration > 1 and change * ratio < CONVERGED:
+            m[i] = m_i
+            mu[i] = mu_i
+            signal = _polynomial(S, m_i)
+            for j in range(i):
+                gain = half * k2 - mu_i
+                F_C[j] = gain * c[j] + signal * m[j] + sum_C[j] + sum_D[j]
+                F_R[j] = gain * r[j] + sum_R[j]
+            F_C[i] = -T
+            F_R[i] = -mu_i
+            F_m[0] = (half * k2 - mu_i) * m_i + signal + sum_m
+            return iteration
+    return -1
+
+
+@njit(cache=True)
+def advance(n, n_new, C, R, m, mu, e_p, F_C, F_R, F_m, T, g, orders, signal, noise, S, K1, K2):  # type: ignore[no-untyped-def]
+    """Append rows n+1..n_new to the packed triangles C and R; return the iterations, or -1."""
+    size = n_new + 1
+    row = (
+        np.empty(size), np.empty(size), np.empty(size), np.empty(size),
+        np.empty(size), np.empty(size), np.empty(size),
+    )  # fmt: skip
+    iterations = 0
+    for i in range(n + 1, n_new + 1):
+        used = _solve_row(i - 1, C, R, m, mu, T, g, S, K1, K2, F_C, F_R, F_m, row)
+        if used < 0:
+            return -1
+        iterations += used
+        offset = i * (i + 1) // 2
+        for j in range(i + 1):
+            C[offset + j] = row[0][j]
+            R[offset + j] = row[1][j]
+        observe(i, row[0], row[1], m, T, g, orders, signal, noise, S, K1, K2, mu, e_p)
+    return iterations

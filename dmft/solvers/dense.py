@@ -1,0 +1,261 @@
+"""The oracle: implicit trapezoid on uniform two-time grids, extrapolated in h^2.
+
+On one grid t_i = i h the equations (1)-(5) of :mod:`dmft.equations` are discretised by the
+trapezoid rule in t and by the trapezoid rule, split at s = t', in the memory integrals.  Both are
+symmetric, so the error of every value at a grid point has an expansion in even powers of h.  The
+same run on several grids (h_k = H/k with k from `DenseOptions.grids`) is extrapolated to h = 0 by
+the polynomial in h^2 through all of them; what the coarsest grid changes in that is the error
+estimate.  Cost and memory: O(n^3) and O(n^2) in the number n of steps; made for t up to ~100.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmft import checks
+from dmft.solvers import _dense_kernels as kernels
+from dmft.solvers.base import Outcome, Problem, Record
+from dmft.two_time import TimeMap, TriangularGrid
+
+__all__ = ["Dense", "DenseOptions"]
+
+Array = NDArray[np.float64]
+
+# The grid: first step (relative to late ones), length of the ramp and late steps per unit of time
+# (both times the fastest rate); chosen by measurement, see docs/methods.
+FIRST_STEP = 0.3
+RAMP = 4.0
+DENSITY = 0.95
+
+
+@dataclass(frozen=True)
+class DenseOptions:
+    """Grids of the dense solver.
+
+    Parameters
+    ----------
+    steps : int, optional
+        Steps of the common grid, on which the result is given.  Without it they are chosen from
+        `tol`, and refined until the error estimate meets it.
+    grids : tuple of int, default (1, 2, 3, 4)
+        Grid k has ``k * steps`` steps.  One entry: no extrapolation and no error estimate.
+    max_steps : int, default 6400
+        The largest number of steps of a grid that is tried (memory 8 max_steps^2 bytes a grid).
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range.
+    """
+
+    steps: int | None = None
+    grids: tuple[int, ...] = (1, 2, 3, 4)
+    max_steps: int = 6400
+
+    def __post_init__(self) -> None:
+        if self.steps is not None:
+            object.__setattr__(self, "steps", checks.integer("steps", self.steps, low=1))
+        grids = tuple(checks.integer("grids", k, low=1) for k in self.grids)
+        if not grids or list(grids) != sorted(set(grids)):
+            raise ValueError(
+                f"grids = {self.grids!r} is not allowed: it must be ascending integers >= 1"
+            )
+        object.__setattr__(self, "grids", grids)
+        object.__setattr__(self, "max_steps", checks.integer("max_steps", self.max_steps, low=16))
+
+
+class _Grid:
+    """One grid of `steps` steps over [0, t_end], uniform in s, grown row by row."""
+
+    def __init__(self, problem: Problem, time_map: TimeMap, steps: int) -> None:
+        self.n, self.problem = 0, problem
+        h = float(time_map.s(problem.t_end)) / steps
+        self.g = h * time_map.dt(h * np.arange(steps + 1))
+        size = (steps + 1) * (steps + 2) // 2
+        self.C, self.R = np.empty(size), np.empty(size)
+        self.C[0] = self.R[0] = 1.0
+        self.m, self.mu = np.empty(steps + 1), np.empty(steps + 1)
+        self.e_p = np.empty((steps + 1, len(problem.coefficients.orders)))
+        self.polynomials = problem.coefficients.polynomials()
+        self.m[0] = problem.m0
+        one = np.ones(1)
+        kernels.observe(
+            0, one, one, self.m, problem.T, self.g, *problem.coefficients, *self.polynomials,
+            self.mu, self.e_p,
+        )  # fmt: skip
+        # Row 0 has one node: d_t C = -T, d_t R = -mu and d_t m = -mu m + S(m).
+        self.F_C, self.F_R = np.empty(steps + 1), np.empty(steps + 1)
+        self.F_C[0], self.F_R[0] = -problem.T, -self.mu[0]
+        S = float(np.polynomial.polynomial.polyval(self.m[0], self.polynomials[0]))
+        self.F_m = np.array([S - self.mu[0] * self.m[0]])
+
+    def advance(self, rows: int) -> int:
+        """Append `rows` rows; return the iterations they took, or -1 if one did not converge."""
+        used = kernels.advance(
+            self.n, self.n + rows, self.C, self.R, self.m, self.mu, self.e_p, self.F_C, self.F_R,
+            self.F_m, self.problem.T, self.g, *self.problem.coefficients, *self.polynomials,
+        )  # fmt: skip
+        self.n += rows
+        return int(used)
+
+
+def _weights(grids: tuple[int, ...]) -> Array:
+    """Return the weights that extrapolate values at h = H/k, k in grids, to h = 0 in h^2."""
+    k2 = np.array(grids, dtype=np.float64) ** 2
+    return np.array(
+        [np.prod([a / (a - b) for b in k2 if b != a]) if len(k2) > 1 else 1.0 for a in k2]
+    )
+
+
+class Dense:
+    """Stepper of the dense method (contract: :class:`dmft.solvers.base.Stepper`).
+
+    All grids advance together, one interval of the common grid at a time, so that what has been
+    reached is a complete result whenever the loop stops.
+
+    Parameters
+    ----------
+    problem : Problem
+        Model coefficients, start, temperature and end time.
+    options : DenseOptions
+        Grids.
+    tol : float
+        Absolute error aimed at for m, mu, e, C and R.
+    """
+
+    name = "dense"
+
+    def __init__(self, problem: Problem, options: DenseOptions, tol: float) -> None:
+        self.problem, self.options, self.tol = problem, options, tol
+        self.time_map = self._map()
+        steps = options.steps or self._steps_for(tol)
+        if max(options.grids) * steps > options.max_steps:
+            raise ValueError(
+                f"t_end = {problem.t_end:g} needs about {max(options.grids) * steps} steps with"
+                f" method 'dense' at tol = {tol:g}, above max_steps = {options.max_steps}:"
+                " lower t_end, raise tol or max_steps (memory 8 max_steps^2 bytes a grid)"
+            )
+        self._begin(steps)
+
+    def _map(self) -> TimeMap:
+        """Resolve the first moments: C starts to fall at the rate T + sqrt(K1 + K2) at C = 1."""
+        return TimeMap(FIRST_STEP, RAMP / self._rate())
+
+    def _rate(self) -> float:
+        S, K1, K2 = self.problem.coefficients.polynomials()
+        return self.problem.T + math.sqrt(float(K1.sum() + K2.sum()))
+
+    def _steps_for(self, tol: float) -> int:
+        """Choose the common steps from tol: grid and interpolation errors fall like h^9 or so."""
+        order = 2 * len(self.options.grids) + 1
+        per_unit = DENSITY * self._rate() * min(tol, 0.1) ** (-1.0 / order)
+        return max(16, math.ceil(per_unit * float(self.time_map.s(self.problem.t_end))))
+
+    def _times(self, s: Array) -> Array:
+        t = self.time_map.t(s)
+        if self.finished:
+            t[-1] = self.problem.t_end
+        return t
+
+    def _begin(self, steps: int) -> None:
+        self.steps, self.i, self.iterations = steps, 0, 0
+        self.grids = [_Grid(self.problem, self.time_map, k * steps) for k in self.options.grids]
+
+    @property
+    def t(self) -> float:
+        """Time reached."""
+        return float(self.time_map.t(self.time_map.s(self.problem.t_end) * self.i / self.steps))
+
+    @property
+    def m(self) -> float:
+        """Overlap at the time reached (finest grid)."""
+        return float(self.grids[-1].m[self.grids[-1].n])
+
+    @property
+    def mu(self) -> float:
+        """Lagrange multiplier at the time reached (finest grid)."""
+        return float(self.grids[-1].mu[self.grids[-1].n])
+
+    @property
+    def finished(self) -> bool:
+        """Whether t_end is reached."""
+        return self.i == self.steps
+
+    def advance(self) -> Outcome:
+        """Advance every grid over one interval of the common grid."""
+        for k, grid in zip(self.options.grids, self.grids, strict=True):
+            used = grid.advance(k)
+            if used < 0:
+                return self._not_converged(k)
+            self.iterations += used
+        self.i += 1
+        if self.finished and self.options.steps is None and len(self.grids) > 1:
+            return self._refine_if_needed()
+        return Outcome(True)
+
+    def _not_converged(self, k: int) -> Outcome:
+        sentence = (
+            f"the iteration of the implicit step did not converge at t = {self.t:g} with step"
+            f" {self.problem.t_end / (k * self.steps):g}"
+        )
+        if self.options.steps is None and 2 * self.steps * max(self.options.grids) <= (
+            self.options.max_steps
+        ):
+            self._begin(2 * self.steps)
+            return Outcome(True, f"{sentence}: starting again with half the step")
+        return Outcome(False, f"{sentence}: use more steps (DenseOptions.steps, max_steps)")
+
+    def _refine_if_needed(self) -> Outcome:
+        """Start again on finer grids if the error estimate misses tol."""
+        worst = max(self.record().errors.values())
+        if worst <= self.tol:
+            return Outcome(True)
+        # The estimate is that of one grid less.
+        factor = 1.1 * (worst / self.tol) ** (1.0 / (2 * len(self.grids) - 2))
+        steps = math.ceil(self.steps * min(4.0, max(1.25, factor)))
+        sentence = f"the error estimate {worst:.1e} misses tol = {self.tol:g}"
+        if steps * max(self.options.grids) > self.options.max_steps:
+            return Outcome(
+                True, f"{sentence} and finer grids would exceed max_steps; raise max_steps or tol"
+            )
+        self._begin(steps)
+        return Outcome(True, f"{sentence}: starting again with {steps} common steps")
+
+    def record(self) -> Record:
+        """Extrapolate what has been reached to h = 0, with error estimates."""
+        i = np.arange(self.i + 1)
+        row, col = np.tril_indices(self.i + 1)
+        full = _weights(self.options.grids)
+        # The same without the coarsest grid: one order less, so the difference covers the error.
+        less = np.concatenate(([0.0], _weights(self.options.grids[1:]))) if len(full) > 1 else full
+        rounding = 100.0 * np.finfo(float).eps * float(np.abs(full).sum())
+
+        def extrapolate(pick: str) -> tuple[Array, float]:
+            values = []
+            for k, grid in zip(self.options.grids, self.grids, strict=True):
+                array = getattr(grid, pick)
+                packed = pick in ("C", "R")
+                values.append(array[(k * row) * (k * row + 1) // 2 + k * col if packed else k * i])
+            stacked = np.array(values)
+            best = np.tensordot(full, stacked, 1)
+            error = float(np.max(np.abs(np.tensordot(less, stacked, 1) - best), initial=0.0))
+            return best, (error + rounding) if len(full) > 1 else math.nan
+
+        names = ("m", "mu", "e_p", "C", "R")
+        best = {name: extrapolate(name) for name in names}
+        h = float(self.time_map.s(self.problem.t_end)) / self.steps
+        grid = TriangularGrid(h, self.time_map, best["C"][0], best["R"][0])
+        errors = {name.replace("e_p", "e"): error for name, (_, error) in best.items()}
+        record = Record(
+            t=self._times(h * i), m=best["m"][0], mu=best["mu"][0], e_p=best["e_p"][0], grid=grid, errors=errors,
+            stats={"steps": self.steps, "finest_steps": self.steps * max(self.options.grids),
+                   "iterations": self.iterations},
+        )  # fmt: skip
+        if len(full) == 1:
+            return record
+        between = grid.interpolation_errors(record.m, record.mu, record.e_p)
+        return replace(record, errors={k: v + between[k] for k, v in errors.items()})

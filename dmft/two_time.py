@@ -1,0 +1,186 @@
+"""Two-time functions on the triangle 0 <= t' <= t of a smoothly graded grid, and values in between.
+
+The grid is uniform in a variable s with t = t(s) (:class:`TimeMap`), s_i = i h.
+
+C(t,t') and R(t,t') are smooth in the triangle up to and including its three sides, but not across
+the diagonal.  Between the grid points they are interpolated by the polynomial of total degree d
+through the (d+1)(d+2)/2 points of a triangular patch that lies inside the domain: with a = s'/h and
+b = (s-s')/h a patch is {(a0+i, b0+j): i, j >= 0, i+j <= d}, placed so that the point is as central
+as the domain allows.  Nothing is ever taken from across the diagonal or beyond the last time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["DEGREE", "TriangularGrid", "interpolate_uniform"]
+
+Array = NDArray[np.float64]
+
+DEGREE = 10
+# Points closer than this to a grid point (in units of h) are that point.
+ON_GRID = 1e-9
+CHUNK = 50_000
+
+
+def _binomials(z: Array, degree: int) -> Array:
+    """Return z(z-1)...(z-a+1)/a! for a = 0..degree: shape (degree+1, *z.shape)."""
+    out = np.empty((degree + 1, *z.shape))
+    out[0] = 1.0
+    for a in range(degree):
+        out[a + 1] = out[a] * (z - a) / (a + 1)
+    return out
+
+
+def _snap(x: Array) -> Array:
+    nearest = np.round(x)
+    return np.where(np.abs(x - nearest) < ON_GRID, nearest, x)
+
+
+def interpolate_uniform(values: Array, x: Array, degree: int = DEGREE) -> Array:
+    """Interpolate values on the grid 0, 1, ..., n-1 (first axis) at positions x in [0, n-1].
+
+    Centred Lagrange polynomials of the given degree, one-sided at the ends.  Returns shape
+    (*x.shape, *values.shape[1:]).
+    """
+    degree = min(degree, len(values) - 1)
+    x = _snap(np.asarray(x, dtype=np.float64))
+    start = np.clip(np.floor(x - (degree - 1) / 2), 0, len(values) - 1 - degree).astype(int)
+    z = x - start
+    # Lagrange basis on 0..d: binom(z, a) binom(d - z, d - a) (both factors are products of a and
+    # d-a differences, so no division by zero at a node).
+    up, down = _binomials(z, degree), _binomials(degree - z, degree)
+    out = np.zeros((*x.shape, *values.shape[1:]))
+    for a in range(degree + 1):
+        weight = up[a] * down[degree - a]
+        out += values[start + a] * weight.reshape(*x.shape, *([1] * (values.ndim - 1)))
+    return out
+
+
+@dataclass(frozen=True)
+class TimeMap:
+    """Smooth map ``t(s) = s - (1 - first) scale tanh(s/scale)`` with ``dt/ds = first`` at s = 0.
+
+    Steps uniform in s resolve the fast start of the dynamics, where C, R and mu change on a scale
+    much shorter than later, and are uniform in t after a few `scale`.  ``first = 1``: t = s.
+    """
+
+    first: float = 1.0
+    scale: float = 1.0
+
+    def t(self, s: ArrayLike) -> Array:
+        """Return t(s)."""
+        s = np.asarray(s, dtype=np.float64)
+        return s - (1.0 - self.first) * self.scale * np.tanh(s / self.scale)
+
+    def dt(self, s: ArrayLike) -> Array:
+        """Return dt/ds."""
+        s = np.asarray(s, dtype=np.float64)
+        return 1.0 - (1.0 - self.first) / np.cosh(np.minimum(s / self.scale, 300.0)) ** 2
+
+    def s(self, t: ArrayLike) -> Array:
+        """Return s(t), t >= 0, by Newton's method from above (t(s) is convex for s >= 0)."""
+        t = np.asarray(t, dtype=np.float64)
+        s = np.minimum(t / self.first, t + (1.0 - self.first) * self.scale)
+        for _ in range(50):
+            step = (self.t(s) - t) / self.dt(s)
+            s = s - step
+            if np.all(np.abs(step) <= 4e-16 * np.abs(s)):
+                break
+        return s
+
+
+@dataclass(frozen=True)
+class TriangularGrid:
+    """C and R on t(0), t(h), ..., t(n h) as packed lower triangles (row t, column t' <= t).
+
+    Parameters
+    ----------
+    h : float
+        Step of the grid in s.
+    time_map : TimeMap
+        The map s -> t.
+    C_packed, R_packed : ndarray, shape ((n+1)(n+2)/2,)
+        Rows one after the other; the diagonal is included (C = 1, R = R(t'+,t') = 1).
+    """
+
+    h: float
+    time_map: TimeMap
+    C_packed: Array
+    R_packed: Array
+
+    @property
+    def n(self) -> int:
+        """Number of steps."""
+        return int(np.sqrt(2.0 * len(self.C_packed))) - 1
+
+    def C(self, t: Array, t_prime: Array) -> Array:
+        """Return C(t,t'); arguments are broadcast and lie in the triangle."""
+        return self._evaluate(self.C_packed, t, t_prime, DEGREE)
+
+    def R(self, t: Array, t_prime: Array) -> Array:
+        """Return R(t,t'); on the diagonal R(t'+,t') = 1."""
+        return self._evaluate(self.R_packed, t, t_prime, DEGREE)
+
+    def one_time(self, values: Array, t: Array) -> Array:
+        """Interpolate a one-time function given on the grid."""
+        return interpolate_uniform(values, self._position(t))
+
+    def _position(self, t: ArrayLike) -> Array:
+        return np.minimum(_snap(self.time_map.s(t) / self.h), float(self.n))
+
+    def _evaluate(self, packed: Array, t: ArrayLike, t_prime: ArrayLike, degree: int) -> Array:
+        t, t_prime = np.broadcast_arrays(np.asarray(t, float), np.asarray(t_prime, float))
+        a = self._position(t_prime.ravel())
+        b = np.maximum(self._position(t.ravel()) - a, 0.0)
+        cuts = [*range(0, len(a), CHUNK), len(a)]
+        parts = [
+            self._patch(packed, a[lo:hi], b[lo:hi], min(degree, self.n))
+            for lo, hi in pairwise(cuts)
+        ]
+        return np.concatenate([*parts, np.empty(0)]).reshape(t.shape)
+
+    def _patch(self, packed: Array, a: Array, b: Array, d: int) -> Array:
+        """Evaluate at (s', s-s') = h (a, b) by the patch of total degree d."""
+        room = self.n - d
+        a0 = np.clip(np.round(a - d / 3), 0, room).astype(int)
+        b0 = np.clip(np.round(b - d / 3), 0, room - a0).astype(int)
+        # A point near t = n h whose patch was cut by the first clip may still move in a.
+        a0 = np.minimum(a0, room - b0)
+        u, v = a - a0, b - b0
+        P, Q, W = _binomials(u, d), _binomials(v, d), _binomials(d - u - v, d)
+        out = np.zeros_like(a)
+        for i in range(d + 1):
+            for j in range(d + 1 - i):
+                row = a0 + b0 + (i + j)
+                out += P[i] * Q[j] * W[d - i - j] * packed[row * (row + 1) // 2 + a0 + i]
+        return out
+
+    def interpolation_errors(self, m: Array, mu: Array, e_p: Array) -> dict[str, float]:
+        """Estimate the interpolation error of m, mu, e, C, R: what the last degree changes.
+
+        Taken at the midpoints of the cells of at most 60 rows and columns, early ones included.
+        """
+        if self.n < 3:
+            return dict.fromkeys(("m", "mu", "e", "C", "R"), 0.0)
+        low = min(DEGREE, self.n) - 1
+        x = np.arange(self.n) + 0.5
+        sample = np.unique(np.concatenate([np.arange(min(12, self.n)),
+                                           np.linspace(0, self.n - 1, 48).astype(int)]))  # fmt: skip
+        i, j = (k.ravel() for k in np.meshgrid(sample, sample, indexing="ij"))
+        inside = j <= i
+        t = self.time_map.t((i[inside] + 0.75) * self.h)
+        t_prime = self.time_map.t((j[inside] + 0.25) * self.h)
+        errors = {}
+        for name, values in (("m", m), ("mu", mu), ("e", e_p)):
+            change = interpolate_uniform(values, x) - interpolate_uniform(values, x, low)
+            errors[name] = float(np.max(np.abs(change)))
+        for name, packed in (("C", self.C_packed), ("R", self.R_packed)):
+            change = self._evaluate(packed, t, t_prime, DEGREE)
+            change = change - self._evaluate(packed, t, t_prime, low)
+            errors[name] = float(np.max(np.abs(change)))
+        return errors
