@@ -6,7 +6,8 @@ To add one, write a class that fulfils :class:`Stepper` and name it in ``dmft/so
 2. ``advance()`` does one unit of work that a user can wait for and returns an :class:`Outcome`.
    ``Outcome(False, sentence)`` means that it cannot go on; what was reached before stays valid.
    It may start again (finer) by itself: then `t` falls back, and the sentence says why.
-3. ``t``, ``m``, ``mu`` tell where it stands, ``finished`` whether t_end is reached.
+3. ``t``, ``m``, ``mu`` tell where it stands, ``finished`` whether t_end is reached, ``work_done``
+   the fraction of the work done (for the time left).
 4. ``record()`` gives everything up to the time reached, at any moment, with error estimates.
 """
 
@@ -70,5 +71,7 @@ class Stepper(Protocol):
     def mu(self) -> float: ...
     @property
     def finished(self) -> bool: ...
+    @property
+    def work_done(self) -> float: ...
     def advance(self) -> Outcome: ...
     def record(self) -> Record: ...

@@ -1,8 +1,11 @@
-"""Jitted kernels of the dense solver.
+"""Jitted kernels on packed lower triangles (row t, column t'): `dense` and `gradient_descent`.
 
-The grid enters as the array g of weights ``g_i = h dt/ds(s_i)``: the trapezoid rule in the uniform
-variable s, for the step ``X_i = X_n + (g_n F_n + g_i F_i)/2`` and for integrals ``sum_s g_s f_s``
-with halved ends.  C and R are packed lower triangles, row t, column t'.
+They share the pass over the history, which is where the time goes, and stand in one file because
+numba's cache does not see a change in a function that is imported from another.
+
+The grid of `dense` enters as the array g of weights ``g_i = h dt/ds(s_i)``: the trapezoid rule in
+the uniform variable s, for the step ``X_i = X_n + (g_n F_n + g_i F_i)/2`` and for integrals
+``sum_s g_s f_s`` with halved ends.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["advance", "observe"]
+__all__ = ["advance", "descend", "observe"]
 
 PREDICTOR_ORDER = 5
 MAX_ITERATIONS = 60
@@ -44,11 +47,12 @@ def _predict(C, R, n, c, r):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
-def _memory_sums(C, R, w, d, n, sum_C, sum_R, sum_D):  # type: ignore[no-untyped-def]
-    """One pass over the history for all three memory integrals of row n+1, without its own node.
+def _memory_sums(C, R, w, d, end, n, sum_C, sum_R, sum_D):  # type: ignore[no-untyped-def]
+    """One pass over rows 0..n for the three memory sums of a later row.
 
     sum_C[j] = sum_s w_s C(s,j),  sum_R[j] = sum_{s>=j} w_s R(s,j),  sum_D[j] = sum_{s<=j} d_s R(j,s)
-    with trapezoid ends: w_0 and d_0 come halved, the end s = j is halved here.
+    with the term s = j of the latter two times `end`: 1/2 for the trapezoid rule (w_0 and d_0 come
+    halved), 0 for strict sums.
     """
     sum_C[: n + 1] = 0.0
     sum_R[: n + 1] = 0.0
@@ -63,8 +67,8 @@ def _memory_sums(C, R, w, d, n, sum_C, sum_R, sum_D):  # type: ignore[no-untyped
             a += w[j] * c
             b += d[j] * r
         sum_C[s] += w_s + a
-        sum_R[s] += 0.5 * w_s if s > 0 else w_s
-        sum_D[s] = b + 0.5 * d[s] if s > 0 else 0.0
+        sum_R[s] += end * w_s if s > 0 else 2.0 * end * w_s
+        sum_D[s] = b + end * d[s] if s > 0 else 0.0
 
 
 @njit(cache=True)
@@ -108,7 +112,7 @@ def _solve_row(n, C, R, m, mu, T, g, S, K1, K2, F_C, F_R, F_m, row):  # type: ig
             w[s] = ds * r[s] * _polynomial(K2, c[s])
             d[s] = ds * _polynomial(K1, c[s])
             sum_m += w[s] * m[s]
-        _memory_sums(C, R, w, d, n, sum_C, sum_R, sum_D)
+        _memory_sums(C, R, w, d, 0.5, n, sum_C, sum_R, sum_D)
         signal = _polynomial(S, m_i)
         scale = 1.0 / (1.0 + half * (mu_i - half * k2))
         change, total, offset = 0.0, half * (_polynomial(K1, 1.0) + k2), n * (n + 1) // 2
@@ -166,3 +170,62 @@ def advance(n, n_new, C, R, m, mu, e_p, F_C, F_R, F_m, T, g, orders, signal, noi
             R[offset + j] = row[1][j]
         observe(i, row[0], row[1], m, T, g, orders, signal, noise, S, K1, K2, mu, e_p)
     return iterations
+
+
+@njit(cache=True)
+def _energies(k, c, r, m_k, h, orders, signal, noise, e_k):  # type: ignore[no-untyped-def]
+    """Fill e_p at step k, ``-signal_p m^p/p - h sum_{j<k} R_kj noise_p C_kj^(p-1)``."""
+    for a in range(orders.size):
+        p, total = orders[a], 0.0
+        for j in range(k):
+            total += r[j] * c[j] ** (p - 1)
+        e_k[a] = -signal[a] * m_k**p / p - noise[a] * h * total
+
+
+@njit(cache=True)
+def descend(  # type: ignore[no-untyped-def]
+    k_from, k_to, C, R, m, mu, e_p, T, h, normalise, orders, signal, noise, S, K1, K2
+):
+    """Take discrete steps k_from..k_to-1 and fill mu, e_p at each step and at k_to.
+
+    The sums over j < k in the module docstring of `gradient_descent`: W and d hold
+    ``h K2(C_kj) R_kj`` and ``h K1(C_kj)``.  Returns False where a value is not finite.
+    """
+    w, d = np.empty(k_to + 1), np.empty(k_to + 1)
+    sum_C, sum_R, sum_D = np.empty(k_to + 1), np.empty(k_to + 1), np.empty(k_to + 1)
+    for k in range(k_from, k_to + 1):
+        row = k * (k + 1) // 2
+        c, r = C[row : row + k + 1], R[row : row + k + 1]
+        B = signal_k = _polynomial(S, m[k])
+        A_kk, P_kk = signal_k * m[k], 0.0
+        for j in range(k):
+            w[j] = h * r[j] * _polynomial(K2, c[j])
+            d[j] = h * _polynomial(K1, c[j])
+            B += w[j] * m[j]
+            A_kk += w[j] * c[j]
+            P_kk += d[j] * r[j]
+        A_kk += P_kk
+        mu[k] = T + A_kk
+        _energies(k, c, r, m[k], h, orders, signal, noise, e_p[k])
+        if not abs(mu[k]) < 1e300:
+            return False
+        if k == k_to:
+            return True
+        _memory_sums(C, R, w, d, 0.0, k - 1, sum_C, sum_R, sum_D)
+        force2 = signal_k * B + _polynomial(K1, 1.0) + 2.0 * T / h
+        for j in range(k):
+            force2 += w[j] * (signal_k * m[j] + sum_C[j] + 2.0 * sum_D[j])
+        if normalise:
+            keep, gain = 1.0 / np.sqrt(1.0 + 2.0 * h * A_kk + h * h * force2), h
+            gain *= keep
+        else:
+            keep, gain = 1.0 - h * mu[k], h
+        m[k + 1] = keep * m[k] + gain * B
+        new = row + k + 1
+        for j in range(k):
+            C[new + j] = keep * c[j] + gain * (signal_k * m[j] + sum_C[j] + sum_D[j])
+            R[new + j] = keep * r[j] + gain * sum_R[j]
+        C[new + k] = keep + gain * A_kk if normalise else 1.0 - h * T
+        R[new + k] = keep if normalise else 1.0
+        C[new + k + 1] = R[new + k + 1] = 1.0
+    return True
