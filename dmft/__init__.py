@@ -9,18 +9,46 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmft import theory
+    from dmft import plots, theory
     from dmft.model import SpikedMatrixTensor, SpikedMixture
+    from dmft.protocol import Overlap, Protocol
+    from dmft.solution import Solution, Status, load
+    from dmft.run import Progress, solve
+    from dmft.solvers.dense import DenseOptions
+    from dmft.solvers.gradient_descent import GradientDescentOptions
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "DenseOptions": "dmft.solvers.dense",
+    "GradientDescentOptions": "dmft.solvers.gradient_descent",
+    "Overlap": "dmft.protocol",
+    "Progress": "dmft.run",
+    "Protocol": "dmft.protocol",
+    "Solution": "dmft.solution",
     "SpikedMatrixTensor": "dmft.model",
     "SpikedMixture": "dmft.model",
+    "Status": "dmft.solution",
+    "load": "dmft.solution",
+    "solve": "dmft.run",
 }
-_MODULES = ("theory",)
+_MODULES = ("plots", "theory")
 
-__all__ = ["SpikedMatrixTensor", "SpikedMixture", "theory"]
+__all__ = [
+    "DenseOptions",
+    "GradientDescentOptions",
+    "Overlap",
+    "Progress",
+    "Protocol",
+    "Solution",
+    "SpikedMatrixTensor",
+    "SpikedMixture",
+    "Status",
+    "load",
+    "plots",
+    "solve",
+    "theory",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """What a solver is.
 
-To add one, write a class that fulfils :class:`Stepper` and name it in ``dmft/solve.py``:
+To add one, write a class that fulfils :class:`Stepper` and name it in ``dmft/run.py``:
 
 1. ``__init__(problem, options, tol)`` checks its own options (ValueError) and starts at t = 0.
 2. ``advance()`` does one unit of work that a user can wait for and returns an :class:`Outcome`.

@@ -258,7 +258,7 @@ class Dense:
         best = {name: extrapolate(name) for name in names}
         h = float(self.time_map.s(self.problem.t_end)) / self.steps
         grid = TriangularGrid(h, self.time_map, best["C"][0], best["R"][0])
-        errors = {name.replace("e_p", "e"): error for name, (_, error) in best.items()}
+        errors = {"e" if name == "e_p" else name: error for name, (_, error) in best.items()}
         record = Record(
             t=self._times(h * i), m=best["m"][0], mu=best["mu"][0], e_p=best["e_p"][0], grid=grid, errors=errors,
             stats={"steps": self.steps, "finest_steps": self.steps * max(self.options.grids),
@@ -267,4 +267,4 @@ class Dense:
         if len(full) == 1:
             return record
         between = grid.interpolation_errors(record.m, record.mu, record.e_p)
-        return replace(record, errors={k: v + between[k] for k, v in errors.items()})
+        return replace(record, errors={k: float(v + between[k]) for k, v in errors.items()})

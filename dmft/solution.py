@@ -1,0 +1,288 @@
+"""The result of a run: frozen arrays, values in between, status, provenance, save and load."""
+
+from __future__ import annotations
+
+import enum
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dmft import checks, storage
+from dmft.model import SpikedMixture
+from dmft.protocol import Overlap, Protocol
+from dmft.two_time import TimeMap, TriangularGrid
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["Moment", "Solution", "Status", "load"]
+
+Array = NDArray[np.float64]
+
+# Times outside [0, t] by less than this fraction of the last time are rounding of the caller's.
+TIME_SLACK = 1e-12
+
+
+class Status(enum.Enum):
+    """How a run ended."""
+
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+class Moment(NamedTuple):
+    """One-time functions at chosen times: t, m, mu, e of one shape, e_p with a channel axis."""
+
+    t: Array
+    m: Array
+    mu: Array
+    e: Array
+    e_p: Array
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Solution:
+    """Overlap, Lagrange multiplier, energies, correlation and response up to the time reached.
+
+    All quantities are dimensionless; the equations are those of :mod:`dmft.equations`
+    (arXiv:1907.08226, eqs. 8-12).
+
+    Attributes
+    ----------
+    model : SpikedMixture
+        What was solved.
+    protocol : Protocol
+        Start and temperature.
+    method : str
+        Name of the solver.
+    t, m, mu : ndarray, shape (n,)
+        Accepted times from 0 to the time reached, overlap with the signal, Lagrange multiplier.
+    e_p : ndarray, shape (n, n_channels)
+        Energy per spin of each channel, in the order of ``model.orders``; `e` is their sum.
+    grid : TriangularGrid
+        C and R (used through :meth:`C` and :meth:`R`).
+    status : Status
+        FINISHED, STOPPED, INTERRUPTED or FAILED; `success` is True for the first two.
+    message : str
+        A sentence about how the run ended.
+    errors : mapping of str to float
+        Absolute error estimates of m, mu, e, C, R over all times reached (NaN: the method has
+        none).
+    stats : mapping
+        Steps, iterations, seconds.
+    provenance : mapping
+        Versions, options, tolerance, date.
+    """
+
+    model: SpikedMixture
+    protocol: Protocol
+    method: str
+    t: Array
+    m: Array
+    mu: Array
+    e_p: Array
+    grid: TriangularGrid
+    status: Status
+    message: str
+    errors: Mapping[str, float]
+    stats: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+    @property
+    def e(self) -> Array:
+        """Energy per spin, e = sum_p e_p, shape (n,)."""
+        return np.asarray(self.e_p.sum(axis=1))
+
+    @property
+    def success(self) -> bool:
+        """Whether the run reached t_end or a stop condition."""
+        return self.status in (Status.FINISHED, Status.STOPPED)
+
+    def __repr__(self) -> str:
+        last = f"t={self.t[-1]:g}, m={self.m[-1]:.9g}, mu={self.mu[-1]:.9g}, e={self.e[-1]:.9g}"
+        start = f"m0={self.protocol.start.m0:g}, T={self.protocol.T:g}"
+        return f"Solution({self.model!r}, {start}, {self.method}, {self.status.value}: {last})"
+
+    def at(self, t: ArrayLike) -> Moment:
+        """Return m, mu, e, e_p at times t in [0, time reached], to the accuracy of the method.
+
+        Parameters
+        ----------
+        t : array_like
+            Times, any shape.
+
+        Returns
+        -------
+        Moment
+            Arrays of the shape of t; e_p has a further axis, the channels.
+
+        Raises
+        ------
+        ValueError
+            A time is outside [0, time reached] or NaN.
+        """
+        t = self._times("t", t)
+        m, mu, e_p = (self.grid.one_time(v, t) for v in (self.m, self.mu, self.e_p))
+        return Moment(t, m, mu, e_p.sum(axis=-1), e_p)
+
+    def C(self, t: ArrayLike, t_prime: ArrayLike) -> Array:
+        """Return the correlation C(t,t') = x(t).x(t')/N, 0 <= t_prime <= t <= time reached.
+
+        Parameters
+        ----------
+        t, t_prime : array_like
+            Times; broadcast against each other.
+
+        Raises
+        ------
+        ValueError
+            A time is out of range, or t_prime > t somewhere.
+        """
+        return self.grid.C(*self._pairs(t, t_prime))
+
+    def R(self, t: ArrayLike, t_prime: ArrayLike) -> Array:
+        """Return the response R(t,t'), 0 <= t_prime <= t <= time reached; R(t,t) means R(t+,t) = 1.
+
+        Parameters and errors as in :meth:`C`.
+        """
+        return self.grid.R(*self._pairs(t, t_prime))
+
+    def _times(self, name: str, t: ArrayLike) -> Array:
+        end = float(self.t[-1])
+        return checks.array_in(name, t, 0.0, end, slack=TIME_SLACK * end)
+
+    def _pairs(self, t: ArrayLike, t_prime: ArrayLike) -> tuple[Array, Array]:
+        t, t_prime = np.broadcast_arrays(self._times("t", t), self._times("t_prime", t_prime))
+        late = t_prime > t + TIME_SLACK * float(self.t[-1])
+        if np.any(late):
+            raise ValueError(
+                f"t_prime = {t_prime[late].flat[0]:g} is later than t = {t[late].flat[0]:g}:"
+                " it must be <= t"
+            )
+        return t, np.minimum(t, t_prime)
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the run to one NetCDF-4 file, whole or not at all.
+
+        Raises
+        ------
+        dmft.storage.FileProblem
+            A ValueError: the directory is missing or not writable, or the file exists and `force`
+            is False.
+        """
+        storage.write(path, _to_contents(self), force=force)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return m, mu, e, e_p on `time` and C, R on (`time`, `time_prime`), NaN for t' > t.
+
+        Raises
+        ------
+        ImportError
+            xarray is not installed (extra `xarray`).
+        """
+        import xarray
+
+        triangle = np.tril_indices(len(self.t))
+        square = np.full((2, len(self.t), len(self.t)), np.nan)
+        square[0][triangle], square[1][triangle] = self.grid.C_packed, self.grid.R_packed
+        return xarray.Dataset(
+            {
+                "m": ("time", self.m),
+                "mu": ("time", self.mu),
+                "e": ("time", self.e),
+                "e_p": (("time", "channel"), self.e_p),
+                "C": (("time", "time_prime"), square[0]),
+                "R": (("time", "time_prime"), square[1]),
+            },
+            {"time": self.t, "time_prime": self.t, "channel": list(self.model.orders)},
+            {"title": TITLE, "model": repr(self.model), "status": self.status.value},
+        )
+
+
+TITLE = "Mean-field dynamics of the spiked matrix-tensor model"
+
+
+def _to_contents(s: Solution) -> storage.Contents:
+    def one(values: ArrayLike, long_name: str, *dims: str) -> storage.Variable:
+        attributes = {"long_name": long_name, "units": "1"}
+        return storage.Variable(dims or ("time",), np.asarray(values), attributes)
+
+    rows = np.arange(1, len(s.t) + 1, dtype=np.int64)
+    row_size = storage.Variable(
+        ("time",), rows, {"sample_dimension": "pair", "long_name": "number of t' in the row of t"}
+    )
+    variables = {
+        "time": one(s.t, "time t"),
+        "m": one(s.m, "overlap with the signal"),
+        "mu": one(s.mu, "Lagrange multiplier"),
+        "e": one(s.e, "energy per spin"),
+        "e_p": one(s.e_p, "energy per spin of each channel", "time", "channel"),
+        "order": one(np.array(s.model.orders, dtype=np.int64), "order p", "channel"),
+        "delta": one(s.model.deltas, "noise variance Delta_p", "channel"),
+        "row_size": row_size,
+        "C": one(s.grid.C_packed, "correlation C(t,t'), t' = time[0..row_size-1]", "pair"),
+        "R": one(s.grid.R_packed, "response R(t,t'), t' = time[0..row_size-1]", "pair"),
+    }
+    attributes = {
+        "Conventions": "CF-1.11",
+        "title": TITLE,
+        "grid": "triangular",
+        "grid_step": s.grid.h,
+        "grid_first": s.grid.time_map.first,
+        "grid_scale": s.grid.time_map.scale,
+        "m0": s.protocol.start.m0,
+        "T": s.protocol.T,
+        "method": s.method,
+        "status": s.status.name,
+        "message": s.message,
+        "errors": json.dumps(dict(s.errors)),
+        "stats": json.dumps(dict(s.stats)),
+        "provenance": json.dumps(dict(s.provenance)),
+    }
+    return storage.Contents(variables, attributes)
+
+
+def load(path: str | os.PathLike[str]) -> Solution:
+    """Load a run that :meth:`Solution.save` wrote; every value comes back bit for bit.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    dmft.storage.FileProblem
+        A ValueError: the file is no run, truncated, or of a newer schema.
+    """
+    contents = storage.read(path)
+    try:
+        return _from_contents(contents)
+    except (KeyError, ValueError) as error:
+        raise storage.FileProblem(f"{str(path)!r} is no run of dmft: {error}") from error
+
+
+def _from_contents(contents: storage.Contents) -> Solution:
+    a = contents.attributes
+    values = {name: np.asarray(v.values) for name, v in contents.variables.items()}
+    time_map = TimeMap(float(a["grid_first"]), float(a["grid_scale"]))
+    channels = zip(values["order"].tolist(), values["delta"].tolist(), strict=True)
+    return Solution(
+        model=SpikedMixture(dict(channels)),
+        protocol=Protocol(Overlap(float(a["m0"])), float(a["T"])),
+        method=str(a["method"]),
+        t=values["time"],
+        m=values["m"],
+        mu=values["mu"],
+        e_p=values["e_p"],
+        grid=TriangularGrid(float(a["grid_step"]), time_map, values["C"], values["R"]),
+        status=Status[str(a["status"])],
+        message=str(a["message"]),
+        errors=json.loads(a["errors"]),
+        stats=json.loads(a["stats"]),
+        provenance=json.loads(a["provenance"]),
+    )

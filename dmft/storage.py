@@ -1,0 +1,164 @@
+"""Arrays and attributes <-> one NetCDF-4 file, written whole or not at all.
+
+Knows nothing of runs: a file is a set of named variables with dimensions and attributes, plus file
+attributes.  `schema` says which layout; `complete` is written last.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["SCHEMA", "Contents", "FileProblem", "Variable", "check_target", "read", "write", "write_text"]
+
+SCHEMA = 1
+# Below this many values compression costs more than it saves.
+COMPRESS_FROM = 1000
+
+
+class FileProblem(ValueError):
+    """A file that cannot be read as a run, or a path that cannot be written; one sentence."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An array with the names of its dimensions and its attributes (units, long_name, ...)."""
+
+    dimensions: tuple[str, ...]
+    values: NDArray[Any]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file holds: variables by name, and the attributes of the file."""
+
+    variables: Mapping[str, Variable]
+    attributes: Mapping[str, Any]
+
+
+def check_target(path: str | os.PathLike[str], *, force: bool = False) -> Path:
+    """Return `path` if a file can be written there, without touching it.
+
+    Raises
+    ------
+    FileProblem
+        The directory is missing or not writable, `path` is a directory, or it exists and `force`
+        is False.
+    """
+    target = Path(path)
+    folder = target.parent
+    if not folder.is_dir():
+        raise FileProblem(f"output = {str(target)!r} is not allowed: there is no directory {folder}")
+    if target.is_dir():
+        raise FileProblem(f"output = {str(target)!r} is not allowed: it is a directory")
+    if target.exists() and not force:
+        raise FileProblem(f"output = {str(target)!r} exists already: choose another, or use force")
+    if not os.access(folder, os.W_OK):
+        raise FileProblem(f"output = {str(target)!r} is not allowed: {folder} is not writable")
+    return target
+
+
+@contextmanager
+def _atomic(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target` that replaces it when the block ends without error."""
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        # mkstemp makes files private; give the ones a plain open() would have.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(target)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+@contextmanager
+def write_text(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[IO[str]]:
+    """Open a text file (UTF-8) that appears at `path` only when the block ends without error."""
+    target = check_target(path, force=force)
+    with _atomic(target) as temporary:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            yield file
+
+
+def write(path: str | os.PathLike[str], contents: Contents, *, force: bool = False) -> None:
+    """Write `contents` to a NetCDF-4 file at `path`, whole or not at all.
+
+    Raises
+    ------
+    FileProblem
+        As :func:`check_target`.
+    """
+    import h5netcdf
+
+    target = check_target(path, force=force)
+    with _atomic(target) as temporary, h5netcdf.File(temporary, "w") as file:
+        for name, variable in contents.variables.items():
+            for dimension, size in zip(variable.dimensions, variable.values.shape, strict=True):
+                if dimension not in file.dimensions:
+                    file.dimensions[dimension] = size
+            large = variable.values.size >= COMPRESS_FROM
+            options = {"compression": "gzip", "shuffle": True} if large else {}
+            stored = file.create_variable(
+                name, variable.dimensions, dtype=variable.values.dtype, **options
+            )
+            stored[...] = variable.values
+            stored.attrs.update(variable.attributes)
+        file.attrs.update({"schema": SCHEMA, **contents.attributes})
+        file.attrs["complete"] = 1
+
+
+def read(path: str | os.PathLike[str]) -> Contents:
+    """Read a file that :func:`write` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    FileProblem
+        It is no NetCDF-4 file, truncated, incomplete, no run, or of a newer schema.
+    """
+    import h5netcdf
+
+    source = Path(path)
+    if not source.is_file():
+        raise FileNotFoundError(f"there is no file {str(source)!r}")
+    try:
+        with h5netcdf.File(source, "r") as file:
+            attributes = dict(file.attrs)
+            variables = {
+                name: Variable(stored.dimensions, stored[...], dict(stored.attrs))
+                for name, stored in file.variables.items()
+            }
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise FileProblem(f"{str(source)!r} is truncated or no NetCDF-4 file") from error
+    if "schema" not in attributes:
+        raise FileProblem(f"{str(source)!r} is a NetCDF-4 file, but no run of dmft")
+    if int(attributes["schema"]) > SCHEMA:
+        raise FileProblem(
+            f"{str(source)!r} has schema {int(attributes['schema'])}, newer than {SCHEMA}:"
+            " update dmft to read it"
+        )
+    if not int(attributes.get("complete", 0)):
+        raise FileProblem(f"{str(source)!r} is incomplete: its writing was cut short")
+    return Contents(variables, attributes)
+
+
