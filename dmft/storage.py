@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["SCHEMA", "Contents", "FileProblem", "Variable", "check_target", "read", "write", "write_text"]
+__all__ = ["SCHEMA", "Contents", "FileProblem", "Variable", "check_target", "read", "replacing", "write", "write_text"]
 
 SCHEMA = 1
 # Below this many values compression costs more than it saves.
@@ -48,30 +48,33 @@ class Contents:
     attributes: Mapping[str, Any]
 
 
-def check_target(path: str | os.PathLike[str], *, force: bool = False) -> Path:
+def check_target(
+    path: str | os.PathLike[str], *, force: bool = False, name: str = "output"
+) -> Path:
     """Return `path` if a file can be written there, without touching it.
 
     Raises
     ------
     FileProblem
         The directory is missing or not writable, `path` is a directory, or it exists and `force`
-        is False.
+        is False.  `name` is what the sentence calls it.
     """
     target = Path(path)
     folder = target.parent
+    said = f"{name} = {str(target)!r}"
     if not folder.is_dir():
-        raise FileProblem(f"output = {str(target)!r} is not allowed: there is no directory {folder}")
+        raise FileProblem(f"{said} is not allowed: there is no directory {str(folder)!r}")
     if target.is_dir():
-        raise FileProblem(f"output = {str(target)!r} is not allowed: it is a directory")
+        raise FileProblem(f"{said} is not allowed: it is a directory")
     if target.exists() and not force:
-        raise FileProblem(f"output = {str(target)!r} exists already: choose another, or use force")
+        raise FileProblem(f"{said} exists already: choose another or overwrite it with force")
     if not os.access(folder, os.W_OK):
-        raise FileProblem(f"output = {str(target)!r} is not allowed: {folder} is not writable")
+        raise FileProblem(f"{said} is not allowed: {str(folder)!r} is not writable")
     return target
 
 
 @contextmanager
-def _atomic(target: Path) -> Iterator[Path]:
+def replacing(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target` that replaces it when the block ends without error."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     os.close(handle)
@@ -94,7 +97,7 @@ def _atomic(target: Path) -> Iterator[Path]:
 def write_text(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[IO[str]]:
     """Open a text file (UTF-8) that appears at `path` only when the block ends without error."""
     target = check_target(path, force=force)
-    with _atomic(target) as temporary:
+    with replacing(target) as temporary:
         with temporary.open("w", encoding="utf-8", newline="") as file:
             yield file
 
@@ -110,7 +113,7 @@ def write(path: str | os.PathLike[str], contents: Contents, *, force: bool = Fal
     import h5netcdf
 
     target = check_target(path, force=force)
-    with _atomic(target) as temporary, h5netcdf.File(temporary, "w") as file:
+    with replacing(target) as temporary, h5netcdf.File(temporary, "w") as file:
         for name, variable in contents.variables.items():
             for dimension, size in zip(variable.dimensions, variable.values.shape, strict=True):
                 if dimension not in file.dimensions:

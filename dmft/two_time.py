@@ -57,7 +57,7 @@ def interpolate_uniform(values: Array, x: Array, degree: int = DEGREE) -> Array:
     out = np.zeros((*x.shape, *values.shape[1:]))
     for a in range(degree + 1):
         weight = up[a] * down[degree - a]
-        out += values[start + a] * weight.reshape(*x.shape, *([1] * (values.ndim - 1)))
+        out += values[start + a] * weight.reshape(x.shape + (1,) * (values.ndim - 1))
     return out
 
 

@@ -1,0 +1,293 @@
+"""The command line: `dmft`, also `python -m dmft`.
+
+Exit status: 0 done; 1 the computation failed; 2 bad usage or input; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import cyclopts
+from cyclopts import App, Parameter, Token
+
+import dmft
+
+if TYPE_CHECKING:
+    from dmft.model import SpikedMixture
+    from dmft.solution import Solution
+
+__all__ = ["app", "main"]
+
+OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+app = App(
+    name="dmft",
+    help="Mean-field dynamics and thresholds of the spiked matrix-tensor model.",
+    version=dmft.__version__,
+)
+# Loaded when called: `dmft` never imports `validation` otherwise.
+app.command("validation.cli:app", name="validate", help="Check the theory against finite-N runs.")
+
+Force = Annotated[bool, Parameter(negative="", help="Overwrite existing files.")]
+
+
+def _whole(_type: object, tokens: Sequence[Token]) -> float:
+    # cyclopts would turn 2.5 into 2; the model's own check refuses it.
+    return float(tokens[0].value)
+
+
+Order = Annotated[int | None, Parameter(converter=_whole)]
+
+
+@app.command
+def solve(
+    *,
+    output: Path,
+    t_end: float,
+    m0: float,
+    p: Order = None,
+    delta_2: float | None = None,
+    delta_p: float | None = None,
+    channels: str | None = None,
+    temperature: float = 0.0,
+    method: Literal["dense", "gradient_descent"] = "dense",
+    tol: float | None = None,
+    step: float | None = None,
+    force: Force = False,
+) -> int:
+    """Integrate one run and save it.
+
+    Parameters
+    ----------
+    output
+        File to write (NetCDF-4).
+    t_end
+        Time to reach, > 0.
+    m0
+        Overlap with the signal at t = 0, in [-1, 1]; 0 means no spike.
+    p
+        Order of the tensor channel, >= 3.
+    delta_2, delta_p
+        Noise variances of the matrix and of the tensor channel, > 0.
+    channels
+        Any mixture instead of p, delta_2, delta_p: 2=0.9,3=1.5,4=2.0
+    temperature
+        T >= 0: 0 is gradient flow, 1 samples the Bayes posterior.
+    method
+        dense (continuous time, t up to about 100) or gradient_descent (discrete steps).
+    tol
+        Absolute error aimed at (dense), in [1e-12, 0.1]; 1e-6 unless given.
+    step
+        Step of gradient_descent, > 0.
+    """
+    from dmft import storage
+    from dmft.run import solve as run
+    from dmft.solution import Status
+
+    model = _model(p, delta_2, delta_p, channels)
+    storage.check_target(output, force=force)
+    solution = run(model, t_end, m0=m0, T=temperature, method=method, tol=tol, step=step)
+    solution.save(output, force=force)
+    print(_summary(solution))
+    print(f"saved       {output}")
+    if solution.status is Status.INTERRUPTED:
+        return _say(f"{solution.message}; what was reached is saved", INTERRUPTED)
+    if solution.status is Status.FAILED:
+        return _say(f"{solution.message}; what was reached is saved", FAILED)
+    return OK
+
+
+@app.command
+def show(
+    run: Path,
+    *,
+    plot: Path | None = None,
+    csv: Path | None = None,
+    times: str | None = None,
+    force: Force = False,
+) -> int:
+    """Summarise a run; draw it or write its m, mu, e as a table.
+
+    Parameters
+    ----------
+    run
+        File that `dmft solve` wrote.
+    plot
+        Figure to write (png, pdf, svg): m, mu, e against t and C(t, t') against t'/t.
+    csv
+        Table to write: t, m, mu, e and the energy of each channel.
+    times
+        Times of the table, such as 1,10,100; without it all accepted times.
+    """
+    from dmft import storage, tables
+    from dmft.solution import load
+
+    solution = load(run)
+    table = tables.run_table(solution, None if times is None else _numbers("times", times))
+    for name, target in (("plot", plot), ("csv", csv)):
+        if target is not None:
+            storage.check_target(target, force=force, name=name)
+    print(_summary(solution))
+    if times is not None and csv is None:
+        tables.write_csv(sys.stdout, table)
+    if csv is not None:
+        tables.save_csv(csv, table, force=force)
+        print(f"saved       {csv}")
+    if plot is not None:
+        from dmft import plots
+
+        plots.save(plots.overview(solution), plot, force=force)
+        print(f"saved       {plot}")
+    return OK
+
+
+@app.command
+def thresholds(
+    *,
+    p: Annotated[int, Parameter(converter=_whole)],
+    delta_p: Annotated[list[float], Parameter(consume_multiple=True)],
+    temperature: float = 1.0,
+    output: Path | None = None,
+    force: Force = False,
+) -> int:
+    """Tabulate the threshold curves, 1/Delta_2 for each Delta_p.
+
+    Parameters
+    ----------
+    p
+        Order of the tensor channel, >= 3.
+    delta_p
+        Noise variances of the tensor channel, > 0: one or more.
+    temperature
+        Temperature of the Langevin column.
+    output
+        CSV file to write; without it the table is printed.
+    """
+    from dmft import tables
+
+    table = tables.threshold_table(p, delta_p, T=temperature)
+    if output is None:
+        tables.write_csv(sys.stdout, table)
+        return OK
+    tables.save_csv(output, table, force=force)
+    print(f"saved {output}")
+    return OK
+
+
+@app.command
+def reproduce(*, output: Path, quick: bool = False, force: Force = False) -> int:
+    """Make threshold curves, theory against simulation, tables, figures and a page that shows them.
+
+    Parameters
+    ----------
+    output
+        Folder to write; created if missing.
+    quick
+        Small simulations: a look at the page in seconds, not evidence.
+    """
+    from dmft.reproduce import reproduce as make
+    from validation.simulate import simulate
+
+    page = make(output, simulate, quick=quick, force=force)
+    print(f"done: open {page}")
+    return OK
+
+
+@app.command
+def cite() -> int:
+    """Print the BibTeX entries of the package and of the methods it uses."""
+    from dmft.citations import bibtex
+
+    print(bibtex())
+    return OK
+
+
+def _model(
+    p: int | None, delta_2: float | None, delta_p: float | None, channels: str | None
+) -> SpikedMixture:
+    if channels is not None:
+        if (p, delta_2, delta_p) != (None, None, None):
+            raise ValueError("give --channels, or --p with --delta-2 and --delta-p, not both")
+        return dmft.SpikedMixture(_channels(channels))
+    for name, value in (("--p", p), ("--delta-2", delta_2), ("--delta-p", delta_p)):
+        if value is None:
+            raise ValueError(f"{name} is missing: give --p, --delta-2 and --delta-p, or --channels")
+    return dmft.SpikedMatrixTensor(p=p, delta_2=delta_2, delta_p=delta_p)  # type: ignore[arg-type]
+
+
+def _channels(text: str) -> dict[int, float]:
+    channels: dict[int, float] = {}
+    for part in text.split(","):
+        order, _, delta = part.partition("=")
+        try:
+            key, value = int(order), float(delta)
+        except ValueError:
+            raise ValueError(
+                f"channels = {text!r} is not allowed: it must look like 2=0.9,3=1.5"
+            ) from None
+        if key in channels:
+            raise ValueError(f"channels = {text!r} is not allowed: order {key} is given twice")
+        channels[key] = value
+    return channels
+
+
+def _numbers(name: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{name} = {text!r} is not allowed: it must look like 1,10,100") from None
+
+
+def _summary(s: Solution) -> str:
+    last, errors = s.at(s.t[-1]), s.errors
+    e_p = ", ".join(f"e_{p} = {e:.10g}" for p, e in zip(s.model.orders, last.e_p, strict=True))
+    lines = [
+        f"model       {s.model!r}",
+        f"start       m0 = {s.protocol.start.m0:g}, T = {s.protocol.T:g}",
+        f"method      {s.method} {s.provenance['options']}",
+        f"status      {s.status.value}: {s.message}",
+        f"at t = {s.t[-1]:<10.6g} m = {last.m:.10g}, mu = {last.mu:.10g}, e = {last.e:.10g} ({e_p})",
+        "error up to " + ", ".join(f"{name}: {value:.1e}" for name, value in errors.items()),
+        f"cost        {', '.join(f'{k} {v:.4g}' for k, v in s.stats.items())}",
+    ]
+    return "\n".join(lines)
+
+
+def _say(sentence: str, status: int) -> int:
+    print(f"dmft: {sentence}", file=sys.stderr)
+    return status
+
+
+@app.meta.default
+def _with_config(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    config: Annotated[
+        Path | None, Parameter(help="TOML file with values for the command's parameters.")
+    ] = None,
+) -> int:
+    if config is not None:
+        if not config.is_file():
+            raise ValueError(f"config = {str(config)!r} is not allowed: there is no such file")
+        app.config = (cyclopts.config.Toml(config, must_exist=True, use_commands_as_keys=False),)
+    return int(app(tokens, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    try:
+        result = app.meta(
+            sys.argv[1:] if arguments is None else arguments,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+    except (cyclopts.CycloptsError, ValueError, FileNotFoundError) as error:
+        return _say(" ".join(str(error).split()), BAD_INPUT)
+    except KeyboardInterrupt:
+        return _say("interrupted", INTERRUPTED)
+    except (ImportError, MemoryError, OSError) as error:
+        return _say(f"{type(error).__name__}: {error}", FAILED)
+    return int(result or 0)

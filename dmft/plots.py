@@ -1,0 +1,168 @@
+"""Figures: functions that take and return matplotlib Axes (extra `plot`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dmft import storage
+from dmft.solution import Solution
+
+if TYPE_CHECKING:
+    import os
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["COLORS", "correlation", "label", "one_time", "overview", "points", "save", "style", "threshold_curves"]
+
+# Okabe and Ito: told apart without colour vision; the lines differ in dash as well.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
+
+NAMES = {"m": "overlap $m(t)$", "mu": r"Lagrange multiplier $\mu(t)$", "e": "energy $e(t)$"}
+
+CURVES = {
+    "inv_delta_2_trivialization": "trivial landscape (Kac-Rice, $m=0$)",
+    "inv_delta_2_gradient_flow": "gradient flow",
+    "inv_delta_2_ml_amp": "ML-AMP",
+    "inv_delta_2_langevin": "Langevin",
+    "inv_delta_2_bayes_amp": "Bayes-AMP",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Use a style fit for a two-column paper (3.4 in wide axes, 8 pt)."""
+    import matplotlib as mpl
+    from cycler import cycler
+
+    settings = {
+        "figure.figsize": (3.4, 2.6),
+        "figure.dpi": 150,
+        "savefig.dpi": 300,
+        "font.size": 8,
+        "axes.labelsize": 8,
+        "legend.fontsize": 7,
+        "legend.frameon": False,
+        "axes.prop_cycle": cycler(color=COLORS) + cycler(linestyle=DASHES),
+        "lines.linewidth": 1.2,
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def label(solution: Solution) -> str:
+    """Return the parameters of a run for a legend."""
+    channels = zip(solution.model.orders, solution.model.deltas, strict=True)
+    deltas = ", ".join(rf"$\Delta_{{{p}}}={delta:.4g}$" for p, delta in channels)
+    start = solution.protocol
+    return rf"{deltas}, $m_0={start.start.m0:.3g}$, $T={start.T:.3g}$"
+
+
+def one_time(
+    ax: Axes, solution: Solution, name: str = "m", *, log_time: bool = False, **line: Any
+) -> Axes:
+    """Draw m, mu or e against t.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    solution : Solution
+        The run.
+    name : {"m", "mu", "e"}
+        What to draw.
+    log_time : bool, default False
+        Logarithmic time axis (t = 0 is left out).
+    **line
+        Passed to ``ax.plot``; without a `label` the run's parameters are used.
+
+    Raises
+    ------
+    ValueError
+        `name` is none of the three.
+    """
+    if name not in NAMES:
+        raise ValueError(f"name = {name!r} is not allowed: it must be one of {tuple(NAMES)}")
+    values = getattr(solution, name)
+    first = 1 if log_time else 0
+    ax.plot(solution.t[first:], values[first:], **{"label": label(solution), **line})
+    if log_time:
+        ax.set_xscale("log")
+    ax.set(xlabel="time $t$", ylabel=NAMES[name])
+    return ax
+
+
+def points(ax: Axes, t: ArrayLike, mean: ArrayLike, error: ArrayLike, **marks: Any) -> Axes:
+    """Draw simulated means with error bars of one standard error."""
+    ax.errorbar(
+        np.asarray(t), np.asarray(mean), yerr=np.asarray(error),
+        **{"fmt": "o", "markersize": 3, "capsize": 2, "linewidth": 1, **marks},
+    )  # fmt: skip
+    return ax
+
+
+def correlation(ax: Axes, solution: Solution, t: Sequence[float], **line: Any) -> Axes:
+    """Draw C(t,t') against t'/t, one curve for each t.
+
+    Raises
+    ------
+    ValueError
+        A time is outside [0, time reached].
+    """
+    ratio = np.linspace(0.0, 1.0, 201)
+    for time in t:
+        ax.plot(ratio, solution.C(time, time * ratio), **{"label": f"$t={time:g}$", **line})
+    ax.set(xlabel="$t'/t$", ylabel="correlation $C(t,t')$", title=label(solution))
+    return ax
+
+
+def threshold_curves(ax: Axes, table: Mapping[str, NDArray[Any]]) -> Axes:
+    """Draw threshold curves, 1/Delta_2 against Delta_p, from a table of `dmft.tables`."""
+    p = int(table["p"][0])
+    for (column, name), color, dash in zip(CURVES.items(), COLORS, DASHES, strict=False):
+        if column in table:
+            ax.plot(table["delta_p"], table[column], color=color, linestyle=dash, label=name)
+    ax.set_xscale("log")
+    ax.set(xlabel=rf"$\Delta_{{{p}}}$", ylabel=r"$1/\Delta_2$", title=f"$p={p}$")
+    return ax
+
+
+def overview(solution: Solution) -> Figure:
+    """Draw one run: m, mu, e against t, and C(t,t') against t'/t at four times."""
+    from matplotlib.figure import Figure
+
+    with style():
+        figure = Figure(figsize=(7.0, 5.0), layout="constrained")
+        axes = figure.subplots(2, 2)
+        for ax, name in zip(axes.flat, NAMES, strict=False):
+            one_time(ax, solution, name)
+        end = float(solution.t[-1])
+        correlation(axes[1, 1], solution, [end / 8, end / 4, end / 2, end])
+        axes[1, 1].set_title("")
+        axes[1, 1].legend()
+        figure.suptitle(label(solution))
+    return figure
+
+
+def save(figure: Figure, path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Write a figure (format from the suffix, png without one), whole or not at all.
+
+    Raises
+    ------
+    dmft.storage.FileProblem
+        A ValueError: as :func:`dmft.storage.check_target`.
+    ValueError
+        matplotlib knows no format of that suffix.
+    """
+    target = storage.check_target(path, force=force)
+    suffix = target.suffix.lstrip(".").lower() or "png"
+    if suffix not in figure.canvas.get_supported_filetypes():
+        raise ValueError(f"plot = {str(target)!r} is not allowed: unknown format .{suffix}")
+    with storage.replacing(target) as temporary:
+        figure.savefig(temporary, format=suffix)
