@@ -1,0 +1,355 @@
+"""Thresholds: the noise variance Delta_2 of the matrix channel below which the signal is found.
+
+The model has a matrix channel, whose noise variance ``delta_2`` is the unknown, and tensor channels
+of orders p >= 3 (``Q(q) = q^2/(2 Delta_2) + sum_p q^p/(p Delta_p)``, see :mod:`dmft.model`).
+With
+
+    x = 1/Delta_2,   A1 = sum_p 1/Delta_p,   A2 = sum_p (p-1)/Delta_p,
+
+``Q'(1) = x + A1`` and ``Q''(1) = x + A2``.  Every function takes p and delta_p, or ``channels``
+(order -> noise variance) instead; values may be arrays, which broadcast.  All quantities are
+dimensionless.  Noise variances are in [1e-300, 1e300].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dmft.theory import _roots
+from dmft.theory._inputs import Tensors, broadcast, numbers, tensors
+
+__all__ = ["bayes_amp", "gradient_flow", "langevin", "ml_amp", "trivialization"]
+
+Array = NDArray[np.float64]
+Channels = Mapping[int, ArrayLike]
+
+
+def ml_amp(
+    p: ArrayLike | None = None,
+    delta_p: ArrayLike | None = None,
+    *,
+    channels: Channels | None = None,
+) -> Any:
+    """Return Delta_2 at which maximum-likelihood AMP leaves zero overlap.
+
+    State evolution ``m -> Q'(m)/sqrt(Q'(1) + Q'(m)^2)`` is unstable at m = 0 iff
+    ``Q''(0)^2 > Q'(1)``, that is ``x^2 > x + A1``; for one tensor
+    ``Delta_p = Delta_2^2/(1 - Delta_2)`` (arXiv:1902.00139, sec. 3).
+
+    Parameters
+    ----------
+    p, delta_p : array_like
+        Order (integer in [3, 100]) and noise variance (> 0) of the tensor channel.
+    channels : mapping of int to array_like
+        Order -> noise variance, instead of p and delta_p.
+
+    Returns
+    -------
+    float64 or ndarray
+        Delta_2 (dimensionless), in the shape of the parameters broadcast together.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range, or p, delta_p and channels are not given one way.
+
+    Examples
+    --------
+    >>> float(ml_amp(3, 0.5))
+    0.5
+    """
+    return _above_quadratic(tensors(p, delta_p, channels).slope())
+
+
+def gradient_flow(
+    p: ArrayLike | None = None,
+    delta_p: ArrayLike | None = None,
+    *,
+    channels: Channels | None = None,
+) -> Any:
+    """Return Delta_2 at which gradient flow from a random start finds the signal.
+
+    At the threshold states, marginal minima at m = 0, the Hessian
+    ``sqrt(Q''(1)) GOE + 2 sqrt(Q''(1)) - (1/Delta_2) e e^T`` gets a negative eigenvalue towards
+    the signal iff ``x > sqrt(Q''(1))``, that is ``x^2 > x + A2``; for one tensor
+    ``Delta_p = (p-1) Delta_2^2/(1 - Delta_2)`` (arXiv:1907.08226, eq. 6; arXiv:1902.00139).
+
+    Parameters
+    ----------
+    p, delta_p : array_like
+        Order (integer in [3, 100]) and noise variance (> 0) of the tensor channel.
+    channels : mapping of int to array_like
+        Order -> noise variance, instead of p and delta_p.
+
+    Returns
+    -------
+    float64 or ndarray
+        Delta_2 (dimensionless), in the shape of the parameters broadcast together.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range, or p, delta_p and channels are not given one way.
+
+    Examples
+    --------
+    >>> float(gradient_flow(3, 1.0))
+    0.5
+    """
+    return _above_quadratic(tensors(p, delta_p, channels).curvature())
+
+
+def bayes_amp(
+    p: ArrayLike | None = None,
+    delta_p: ArrayLike | None = None,
+    *,
+    channels: Channels | None = None,
+) -> Any:
+    """Return Delta_2 at which Bayes-optimal AMP leaves zero overlap: 1 for any tensors.
+
+    State evolution ``m -> 1 - 1/(1 + Q'(m))`` has slope ``Q''(0)`` at m = 0, to which only the
+    matrix contributes: ``Q''(0) = 1/Delta_2``, as orders p >= 3 enter with m^(p-2)
+    (arXiv:1812.09066, sec. III).  A larger overlap can be a stable fixed point already at
+    Delta_2 > 1; reaching it takes a start with finite overlap.
+
+    Parameters
+    ----------
+    p, delta_p : array_like
+        Order (integer in [3, 100]) and noise variance (> 0) of the tensor channel.
+    channels : mapping of int to array_like
+        Order -> noise variance, instead of p and delta_p.
+
+    Returns
+    -------
+    float64 or ndarray
+        Ones, in the shape of the parameters broadcast together.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range, or p, delta_p and channels are not given one way.
+    """
+    return np.ones(tensors(p, delta_p, channels).shape)[()]
+
+
+def trivialization(
+    p: ArrayLike | None = None,
+    delta_p: ArrayLike | None = None,
+    *,
+    at: str = "m=0",
+    channels: Channels | None = None,
+) -> Any:
+    """Return Delta_2 below which no minima are left at zero overlap.
+
+    There the annealed Kac-Rice complexity of minima at m = 0 (arXiv:1902.00139, eq. 9), maximised
+    over the energies, vanishes.  With the Hessian's bulk centre ``mu = t sqrt(Q'')``,
+    ``theta = x/sqrt(Q'')``, ``b = theta + 1/theta`` and Q', Q'' at 1 it is the maximum over
+    2 <= t < b of
+
+        Sigma(t) = ln(Q''/Q')/2 - t^2 Q''/(2 (Q'+Q'')) + Phi(t) - L(theta, t)
+
+    (Phi: log-determinant of the GOE; L: cost of keeping the eigenvalue along the signal inside).
+    Where t = 2 is the maximum, the line is
+
+        ln(Q''/Q')/2 + (Q'-Q'')/(Q'+Q'') = theta^2/4 - theta + 3/4 + ln(theta)/2.
+
+    Parameters
+    ----------
+    p, delta_p : array_like
+        Order (integer in [3, 100]) and noise variance (> 0) of the tensor channel.
+    at : {"m=0"}
+        The overlap at which minima are counted.
+    channels : mapping of int to array_like
+        Order -> noise variance, instead of p and delta_p.
+
+    Returns
+    -------
+    float64 or ndarray
+        Delta_2 (dimensionless), in the shape of the parameters broadcast together.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range, or p, delta_p and channels are not given one way.
+    RuntimeError
+        The root was not found to full accuracy.
+    """
+    if at != "m=0":
+        raise ValueError(f"at = {at!r} is not allowed: it must be 'm=0'")
+    from scipy.optimize import elementwise
+
+    given = tensors(p, delta_p, channels)
+    A1, A2, excess = given.slope(), given.curvature(), given.excess()
+    # s = delta/z0 is 2^(1/3) for weak tensors and 3.2 at most, for p = 100 and strong ones.
+    found = elementwise.find_root(
+        _scaled_complexity,
+        (np.zeros(given.shape), np.full(given.shape, 5.0)),
+        args=(A1, A2, excess),
+    )
+    if not np.all(found.success):
+        raise RuntimeError(
+            "the root of the complexity was not found; please report the parameters:"
+            f" A1 = {A1!r}, A2 = {A2!r}"
+        )
+    z0 = excess / (2.0 * _positive_root(A2) + A1 + A2)
+    return np.asarray(1.0 / _snr(1.0 + found.x * z0, A2))[()]
+
+
+def langevin(
+    p: ArrayLike | None = None,
+    delta_p: ArrayLike | None = None,
+    T: ArrayLike | None = None,
+    *,
+    channels: Channels | None = None,
+) -> Any:
+    """Return Delta_2 at which Langevin dynamics at temperature T finds the signal.
+
+    Marginal states of self-overlap q, ``T^2/(1-q)^2 = Q''(q)``, become unstable towards the signal
+    where ``1/Delta_2 = T/(1-q)``.  So q = 1 - T Delta_2, and
+
+        1 - Delta_2 = Delta_2^2 sum_p (p-1) (1 - T Delta_2)^(p-2)/Delta_p,
+        0 < Delta_2 < min(1, 1/T).
+
+    The seed papers give it for p = 3, T = 1, ``Delta_2 = sqrt(Delta_p/2)`` (arXiv:1812.09066,
+    sec. V); T = 0 is :func:`gradient_flow`.
+
+    Parameters
+    ----------
+    p, delta_p : array_like
+        Order (integer in [3, 100]) and noise variance (> 0) of the tensor channel.
+    T : array_like
+        Temperature, >= 0 (dimensionless); 1 is the Bayes-optimal one.
+    channels : mapping of int to array_like
+        Order -> noise variance, instead of p and delta_p.
+
+    Returns
+    -------
+    ndarray, shape (..., n_branches)
+        Every root Delta_2, ascending, padded with NaN to the largest number of roots met.
+        Branch 0, the smallest Delta_2, is the physical line: below it the condition for escape
+        holds at every Delta_2.  Between branches 1 and 2 (or above 1) it does not block escape
+        either, but whether the dynamics gets there is not settled by these conditions.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range, or p, delta_p and channels are not given one way.
+
+    Notes
+    -----
+    Where there is no root (T >= 1 only) branch 0 is min(1, 1/T), where q = 0: there the
+    paramagnet, with ``1/Delta_2 = T/(1-q)`` at q = 0, loses its stability towards the signal.
+    """
+    given = tensors(p, delta_p, channels)
+    temperature = numbers("T", T, 0.0, np.finfo(float).max, "finite and >= 0")  # type: ignore[arg-type]
+    shaped = broadcast({"p, delta_p or channels": given.inverse[0], "T": temperature})[0].shape
+    orders, inverse = (np.broadcast_to(a, (len(a), *shaped)) for a in _aligned(given, len(shaped)))
+    temperature = np.broadcast_to(temperature, shaped)
+    lines = [
+        _langevin_roots(orders[:, *i], inverse[:, *i], float(temperature[i]))
+        for i in np.ndindex(shaped)
+    ]
+    result = np.full((len(lines), max(map(len, lines), default=1)), np.nan)
+    for row, line in zip(result, lines, strict=True):
+        row[: len(line)] = line
+    return result.reshape(*shaped, -1) if lines else result.reshape(*shaped, 1)
+
+
+def _positive_root(A: Array) -> Array:
+    """Return the positive root of ``x^2 = x + A``; hypot, because 4 A may overflow."""
+    return np.asarray(0.5 * (1.0 + np.hypot(1.0, 2.0 * np.sqrt(A))))
+
+
+def _above_quadratic(A: Array) -> Any:
+    return np.asarray(1.0 / _positive_root(A))[()]
+
+
+def _snr(theta: Array, A2: Array) -> Array:
+    """Return x = 1/Delta_2 of given ``theta = x/sqrt(x + A2)``: a quadratic, without cancellation."""
+    return np.asarray(0.5 * theta * (theta + np.hypot(theta, 2.0 * np.sqrt(A2))))
+
+
+def _kappa(z: Array) -> Array:
+    """Return ``(atanh(z) - z)/z^3`` for 0 <= z < 1; the series where the difference cancels."""
+    z2 = np.minimum(z * z, 0.1)
+    series = np.polynomial.polynomial.polyval(z2, 1.0 / np.arange(3.0, 37.0, 2.0))
+    large = np.maximum(z, 0.3)
+    return np.where(z * z < 0.1, series, (np.arctanh(large) - large) / large**3)
+
+
+def _scaled_complexity(s: Array, A1: Array, A2: Array, excess: Array) -> Array:
+    """Return ``-Sigma/z0^3`` of the minima at m = 0, free of cancellation; falls to 0 at the line.
+
+    With z = (Q''-Q')/(Q''+Q'), delta = theta - 1, w = delta/(2 + delta) and k(z) = atanh(z) - z,
+
+        Sigma(t=2) = k(z) - [ln(1+delta) - delta + delta^2/2]/2
+                   = k(z) - k(w) - delta^3/(4 (2 + delta)),
+
+    where ln(1 + delta) = 2 atanh(w).  The unknown is s = delta/z0 with z0 = z at theta = 1, where
+    the line of gradient flow is, because both sides vanish like z0^3 for weak tensors.
+    """
+    total = A1 + A2
+    start = 2.0 * _positive_root(A2) + total
+    z0 = excess / start
+    delta = s * z0
+    theta = 1.0 + delta
+    ratio = start / (2.0 * _snr(theta, A2) + total)
+    z, w = z0 * ratio, delta / (2.0 + delta)
+    marginal = _kappa(z) * ratio**3
+    cost = _kappa(w) * (s / (2.0 + delta)) ** 3 + s**3 / (4.0 * (2.0 + delta))
+    # dSigma/dt > 0 at t = 2: 1 + theta > 4 Q''/(Q'+Q''), that is delta > 2 z.
+    beyond = delta > 2.0 * z
+    gain = np.zeros_like(delta)
+    gain[beyond] = _gain(theta[beyond], z[beyond]) / z0[beyond] ** 3
+    return np.asarray(cost - marginal - gain)
+
+
+def _gain(theta: Array, z: Array) -> Array:
+    """Return ``max_t Sigma(t) - Sigma(2)`` over 2 <= t < b, where the maximum is inside.
+
+    With t = v + 1/v, v >= 1, dSigma/dt = 0 is ``(2+z) v^2 - theta v - (1-z) = 0``.
+    """
+    v = (theta + np.sqrt(theta**2 + 4.0 * (2.0 + z) * (1.0 - z))) / (2.0 * (2.0 + z))
+    energy = -0.25 * (1.0 + z) * (v - 1.0 / v) ** 2
+    determinant = np.log(v) + 0.5 * (v**-2 - 1.0)
+    eigenvalue = 0.5 * theta * (v - 1.0) ** 2 / v + 0.5 * np.log(v) - 0.25 * (v**2 - 1.0)
+    return np.asarray(energy + determinant + eigenvalue)
+
+
+def _aligned(given: Tensors, ndim: int) -> tuple[Array, Array]:
+    """Return orders and inverses with axes of length 1 put after the channel axis, up to `ndim`."""
+    missing = (1,) * (ndim - len(given.shape))
+    shape = (len(given.inverse), *missing, *given.shape)
+    return given.orders.reshape(shape), given.inverse.reshape(shape)
+
+
+def _langevin_roots(orders: Array, inverse: Array, T: float) -> Array:
+    """Return the roots Delta_2 of one set of parameters, ascending; min(1, 1/T) if there is none.
+
+    With ``1/Delta_2 = x = edge + u``, edge = max(1, T), the equation is
+    ``sum_p (p-1) q^(p-2)/Delta_p = x (x-1)``, q = (x-T)/x.  In ln u both sides are smooth on a
+    scale of 1, and neither x - T nor x - 1 cancels.
+    """
+    edge = max(1.0, T)
+    strengths = (orders - 1.0) * inverse
+
+    def difference(y: Array) -> Array:
+        u = np.exp(y)
+        log_x = np.log(edge) + np.log1p(u / edge)
+        log_q = np.log(u + (edge - T)) - log_x
+        terms = np.log(strengths) + np.multiply.outer(log_q, orders - 2.0)
+        left: Array = np.logaddexp.reduce(terms, axis=-1)
+        return np.asarray(left - log_x - np.log(u + (edge - 1.0)))
+
+    # q <= 1 bounds x by the line of T = 0.
+    largest = float(_positive_root(np.sum(strengths))) - edge
+    if largest <= 0.0:
+        return np.array([1.0 / edge])
+    # Closer to the edge than this a root is the edge, in double precision.
+    low = np.log(1e-14 * edge)
+    found = _roots.zeros(difference, float(low), float(np.log(largest)) + 1.0)
+    return np.array([1.0 / (edge + np.exp(zero.y)) for zero in reversed(found)] or [1.0 / edge])
