@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from dmft import plots, theory
     from dmft.model import SpikedMatrixTensor, SpikedMixture
     from dmft.protocol import Overlap, Protocol
-    from dmft.solution import Solution, Status, load
     from dmft.run import Progress, solve
+    from dmft.solution import Solution, Status, load
     from dmft.solvers.dense import DenseOptions
     from dmft.solvers.gradient_descent import GradientDescentOptions
 

@@ -42,7 +42,7 @@ def positive_number(name: str, value: Any, *, wanted: str = "a finite number > 0
 
 
 def integer(name: str, value: Any, *, low: int, high: int | None = None) -> int:
-    """Return `value` as an int in [low, high], or raise ValueError (3.0 is accepted, 2.5 is not)."""
+    """Return `value` as an int in [low, high] (3.0 is accepted, 2.5 is not) or raise ValueError."""
     wanted = f"an integer >= {low}" if high is None else f"an integer in [{low}, {high}]"
     number = finite_number(name, value, wanted=wanted)
     if number != int(number) or number < low or (high is not None and number > high):

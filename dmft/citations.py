@@ -8,7 +8,8 @@ __all__ = ["bibtex"]
 
 _METHODS = """\
 @article{SaraoMannelli2020marvels,
-  title   = {Marvels and Pitfalls of the {Langevin} Algorithm in Noisy High-Dimensional Inference},
+  title   = {Marvels and Pitfalls of the {Langevin} Algorithm in Noisy High-Dimensional
+             Inference},
   author  = {Sarao Mannelli, Stefano and Biroli, Giulio and Cammarota, Chiara and Krzakala, Florent
              and Urbani, Pierfrancesco and Zdeborov{\\'a}, Lenka},
   journal = {Physical Review X},
@@ -21,7 +22,8 @@ _METHODS = """\
 }
 
 @inproceedings{SaraoMannelli2019passed,
-  title     = {Passed \\& Spurious: Descent Algorithms and Local Minima in Spiked Matrix-Tensor Models},
+  title     = {Passed \\& Spurious: Descent Algorithms and Local Minima in Spiked Matrix-Tensor
+               Models},
   author    = {Sarao Mannelli, Stefano and Krzakala, Florent and Urbani, Pierfrancesco
                and Zdeborov{\\'a}, Lenka},
   booktitle = {International Conference on Machine Learning},
@@ -32,8 +34,8 @@ _METHODS = """\
 }
 
 @inproceedings{SaraoMannelli2019afraid,
-  title     = {Who is Afraid of Big Bad Minima? {A}nalysis of Gradient-Flow in a Spiked Matrix-Tensor
-               Model},
+  title     = {Who is Afraid of Big Bad Minima? {A}nalysis of Gradient-Flow in a Spiked
+               Matrix-Tensor Model},
   author    = {Sarao Mannelli, Stefano and Biroli, Giulio and Cammarota, Chiara
                and Krzakala, Florent and Zdeborov{\\'a}, Lenka},
   booktitle = {Advances in Neural Information Processing Systems},

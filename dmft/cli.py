@@ -188,8 +188,9 @@ def reproduce(*, output: Path, quick: bool = False, force: Force = False) -> int
     quick
         Small simulations: a look at the page in seconds, not evidence.
     """
-    from dmft.reproduce import reproduce as make
     from validation.simulate import simulate
+
+    from dmft.reproduce import reproduce as make
 
     page = make(output, simulate, quick=quick, force=force)
     print(f"done: open {page}")
@@ -247,13 +248,21 @@ def _summary(s: Solution) -> str:
     lines = [
         f"model       {s.model!r}",
         f"start       m0 = {s.protocol.start.m0:g}, T = {s.protocol.T:g}",
-        f"method      {s.method} {s.provenance['options']}",
+        f"method      {s.method}, {_options(s)}",
         f"status      {s.status.value}: {s.message}",
-        f"at t = {s.t[-1]:<10.6g} m = {last.m:.10g}, mu = {last.mu:.10g}, e = {last.e:.10g} ({e_p})",
+        f"at t = {s.t[-1]:<6.6g} m = {last.m:.10g}, mu = {last.mu:.10g}, e = {last.e:.10g}",
+        f"            {e_p}",
         "error up to " + ", ".join(f"{name}: {value:.1e}" for name, value in errors.items()),
         f"cost        {', '.join(f'{k} {v:.4g}' for k, v in s.stats.items())}",
     ]
     return "\n".join(lines)
+
+
+def _options(s: Solution) -> str:
+    options = {k: v for k, v in s.provenance["options"].items() if k != "type" and v is not None}
+    tol = s.provenance["tol"]
+    known = ({} if tol is None else {"tol": tol}) | options
+    return ", ".join(f"{name} = {value}" for name, value in known.items())
 
 
 def _say(sentence: str, status: int) -> int:
@@ -272,11 +281,13 @@ def _with_config(
         if not config.is_file():
             raise ValueError(f"config = {str(config)!r} is not allowed: there is no such file")
         app.config = (cyclopts.config.Toml(config, must_exist=True, use_commands_as_keys=False),)
-    return int(app(tokens, exit_on_error=False, print_error=False, result_action="return_value") or 0)
+    result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    return int(result or 0)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    app.config = ()  # what --config set in an earlier call
     try:
         result = app.meta(
             sys.argv[1:] if arguments is None else arguments,

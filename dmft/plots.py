@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLORS", "correlation", "label", "one_time", "overview", "points", "save", "style", "threshold_curves"]
+__all__ = [
+    "COLORS",
+    "correlation",
+    "label",
+    "one_time",
+    "overview",
+    "points",
+    "save",
+    "style",
+    "threshold_curves",
+]
 
 # Okabe and Ito: told apart without colour vision; the lines differ in dash as well.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -41,7 +51,7 @@ def style() -> Iterator[None]:
     import matplotlib as mpl
     from cycler import cycler
 
-    settings = {
+    settings: dict[Any, Any] = {
         "figure.figsize": (3.4, 2.6),
         "figure.dpi": 150,
         "savefig.dpi": 300,
@@ -155,7 +165,7 @@ def save(figure: Figure, path: str | os.PathLike[str], *, force: bool = False) -
 
     Raises
     ------
-    dmft.storage.FileProblem
+    dmft.storage.FileError
         A ValueError: as :func:`dmft.storage.check_target`.
     ValueError
         matplotlib knows no format of that suffix.

@@ -106,7 +106,7 @@ def reproduce(
 
     Raises
     ------
-    dmft.storage.FileProblem
+    dmft.storage.FileError
         A ValueError: the folder cannot be made, or holds something and `force` is False.
     """
     folder = _folder(output, force=force)
@@ -118,9 +118,8 @@ def reproduce(
             bar.set_description(what)
             bar.update()
 
-        figures, notes = [], {}
-        for p in ORDERS:
-            figures.append(_thresholds(folder, p, doing))
+        notes: dict[str, Any] = {}
+        figures = [_thresholds(folder, p, doing) for p in ORDERS]
         dynamics, notes["comparison"] = _dynamics(folder, simulator, size, doing)
         endpoint, notes["endpoints"] = _endpoints(folder, doing)
         doing("page")
@@ -133,12 +132,12 @@ def _folder(output: str | os.PathLike[str], *, force: bool) -> Path:
     folder = Path(output)
     if folder.is_dir():
         if any(folder.iterdir()) and not force:
-            raise storage.FileProblem(
+            raise storage.FileError(
                 f"output = {str(folder)!r} is not empty: choose another folder or overwrite it"
                 " with force"
             )
         if not os.access(folder, os.W_OK):
-            raise storage.FileProblem(f"output = {str(folder)!r} is not writable")
+            raise storage.FileError(f"output = {str(folder)!r} is not writable")
         (folder / "index.html").unlink(missing_ok=True)
         return folder
     storage.check_target(folder, force=False)
@@ -265,7 +264,9 @@ def _endpoints(folder: Path, doing: Any) -> tuple[Figure, list[dict[str, Any]]]:
         ax = canvas.subplots()
         _draw_endpoints(ax, columns)
         plots.save(canvas, folder / "endpoints.png", force=True)
-    worst = max(float(np.max(np.abs(columns[k] - columns[f"{k}_fixed_point"]))) for k in plots.NAMES)
+    worst = max(
+        float(np.max(np.abs(columns[k] - columns[f"{k}_fixed_point"]))) for k in plots.NAMES
+    )
     text = (
         "Where successful gradient descent ends (points: exact mean-field theory with step"
         f" {ENDPOINT_STEP:g} to t = {ENDPOINT_TIME:g}, started at m0 = {ENDPOINT_M0:g}) against the"
@@ -276,7 +277,9 @@ def _endpoints(folder: Path, doing: Any) -> tuple[Figure, list[dict[str, Any]]]:
 
 
 def _draw_endpoints(ax: Any, columns: dict[str, Array]) -> None:
-    pairs = sorted({(int(p), float(d)) for p, d in zip(columns["p"], columns["delta_p"], strict=True)})
+    pairs = sorted(
+        {(int(p), float(d)) for p, d in zip(columns["p"], columns["delta_p"], strict=True)}
+    )
     for k, (p, delta_p) in enumerate(pairs):
         own = (columns["p"] == p) & (columns["delta_p"] == delta_p)
         start = 1.0 / float(theory.thresholds.ml_amp(p, delta_p))

@@ -173,7 +173,7 @@ class Solution:
 
         Raises
         ------
-        dmft.storage.FileProblem
+        dmft.storage.FileError
             A ValueError: the directory is missing or not writable, or the file exists and `force`
             is False.
         """
@@ -256,14 +256,14 @@ def load(path: str | os.PathLike[str]) -> Solution:
     ------
     FileNotFoundError
         There is no such file.
-    dmft.storage.FileProblem
+    dmft.storage.FileError
         A ValueError: the file is no run, truncated, or of a newer schema.
     """
     contents = storage.read(path)
     try:
         return _from_contents(contents)
     except (KeyError, ValueError) as error:
-        raise storage.FileProblem(f"{str(path)!r} is no run of dmft: {error}") from error
+        raise storage.FileError(f"{str(path)!r} is no run of dmft: {error}") from error
 
 
 def _from_contents(contents: storage.Contents) -> Solution:

@@ -14,20 +14,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["SCHEMA", "Contents", "FileProblem", "Variable", "check_target", "read", "replacing", "write", "write_text"]
+__all__ = [
+    "SCHEMA",
+    "Contents",
+    "FileError",
+    "Variable",
+    "check_target",
+    "read",
+    "replacing",
+    "write",
+    "write_text",
+]
 
 SCHEMA = 1
 # Below this many values compression costs more than it saves.
 COMPRESS_FROM = 1000
 
 
-class FileProblem(ValueError):
+class FileError(ValueError):
     """A file that cannot be read as a run, or a path that cannot be written; one sentence."""
 
 
@@ -55,7 +64,7 @@ def check_target(
 
     Raises
     ------
-    FileProblem
+    FileError
         The directory is missing or not writable, `path` is a directory, or it exists and `force`
         is False.  `name` is what the sentence calls it.
     """
@@ -63,13 +72,13 @@ def check_target(
     folder = target.parent
     said = f"{name} = {str(target)!r}"
     if not folder.is_dir():
-        raise FileProblem(f"{said} is not allowed: there is no directory {str(folder)!r}")
+        raise FileError(f"{said} is not allowed: there is no directory {str(folder)!r}")
     if target.is_dir():
-        raise FileProblem(f"{said} is not allowed: it is a directory")
+        raise FileError(f"{said} is not allowed: it is a directory")
     if target.exists() and not force:
-        raise FileProblem(f"{said} exists already: choose another or overwrite it with force")
+        raise FileError(f"{said} exists already: choose another or overwrite it with force")
     if not os.access(folder, os.W_OK):
-        raise FileProblem(f"{said} is not allowed: {str(folder)!r} is not writable")
+        raise FileError(f"{said} is not allowed: {str(folder)!r} is not writable")
     return target
 
 
@@ -97,9 +106,11 @@ def replacing(target: Path) -> Iterator[Path]:
 def write_text(path: str | os.PathLike[str], *, force: bool = False) -> Iterator[IO[str]]:
     """Open a text file (UTF-8) that appears at `path` only when the block ends without error."""
     target = check_target(path, force=force)
-    with replacing(target) as temporary:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            yield file
+    with (
+        replacing(target) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        yield file
 
 
 def write(path: str | os.PathLike[str], contents: Contents, *, force: bool = False) -> None:
@@ -107,7 +118,7 @@ def write(path: str | os.PathLike[str], contents: Contents, *, force: bool = Fal
 
     Raises
     ------
-    FileProblem
+    FileError
         As :func:`check_target`.
     """
     import h5netcdf
@@ -136,7 +147,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
     ------
     FileNotFoundError
         There is no such file.
-    FileProblem
+    FileError
         It is no NetCDF-4 file, truncated, incomplete, no run, or of a newer schema.
     """
     import h5netcdf
@@ -152,16 +163,14 @@ def read(path: str | os.PathLike[str]) -> Contents:
                 for name, stored in file.variables.items()
             }
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise FileProblem(f"{str(source)!r} is truncated or no NetCDF-4 file") from error
+        raise FileError(f"{str(source)!r} is truncated or no NetCDF-4 file") from error
     if "schema" not in attributes:
-        raise FileProblem(f"{str(source)!r} is a NetCDF-4 file, but no run of dmft")
+        raise FileError(f"{str(source)!r} is a NetCDF-4 file, but no run of dmft")
     if int(attributes["schema"]) > SCHEMA:
-        raise FileProblem(
+        raise FileError(
             f"{str(source)!r} has schema {int(attributes['schema'])}, newer than {SCHEMA}:"
             " update dmft to read it"
         )
     if not int(attributes.get("complete", 0)):
-        raise FileProblem(f"{str(source)!r} is incomplete: its writing was cut short")
+        raise FileError(f"{str(source)!r} is incomplete: its writing was cut short")
     return Contents(variables, attributes)
-
-

@@ -18,9 +18,7 @@ __all__ = ["Table", "run_table", "save_csv", "threshold_table", "write_csv"]
 Table = Mapping[str, NDArray[Any]]
 
 
-def threshold_table(
-    p: int, delta_p: ArrayLike, *, T: float = 1.0
-) -> dict[str, NDArray[Any]]:
+def threshold_table(p: int, delta_p: ArrayLike, *, T: float = 1.0) -> dict[str, NDArray[Any]]:
     """Return the threshold curves 1/Delta_2 of the two-channel model for each delta_p.
 
     Parameters
@@ -85,7 +83,7 @@ def save_csv(path: str | os.PathLike[str], table: Table, *, force: bool = False)
 
     Raises
     ------
-    dmft.storage.FileProblem
+    dmft.storage.FileError
         A ValueError: as :func:`dmft.storage.check_target`.
     """
     with storage.write_text(path, force=force) as file:

@@ -142,7 +142,9 @@ class TriangularGrid:
             self._patch(packed, a[lo:hi], b[lo:hi], min(degree, self.n))
             for lo, hi in pairwise(cuts)
         ]
-        return np.concatenate([*parts, np.empty(0)]).reshape(t.shape)
+        values = np.concatenate([*parts, np.empty(0)])
+        values[b == 0.0] = 1.0  # C(t,t) = R(t+,t) = 1, without rounding
+        return values.reshape(t.shape)
 
     def _patch(self, packed: Array, a: Array, b: Array, d: int) -> Array:
         """Evaluate at (s', s-s') = h (a, b) by the patch of total degree d."""
@@ -168,7 +170,7 @@ class TriangularGrid:
         if self.n < 4:
             return dict.fromkeys(("m", "mu", "e", "C", "R"), 0.0)
         degree = min(DEGREE, self.n)
-        x = np.arange(self.n) + 0.5
+        x = np.arange(self.n, dtype=np.float64) + 0.5
         t, t_prime = self._sample()
         errors = {}
         for name, values in (("m", m), ("mu", mu), ("e", e_p)):

@@ -31,9 +31,7 @@ def test_order_one_in_the_step(case, scheme):
     errors, steps = [], (0.02, 0.01, 0.005)
     for h in steps:
         options = GradientDescentOptions(h, scheme)
-        s = solve(
-            case.model, 5.0, m0=case.m0, T=case.T, method="gradient_descent", options=options
-        )
+        s = solve(case.model, 5.0, m0=case.m0, T=case.T, method="gradient_descent", options=options)
         pairs = [(s.mu[-1], flow.mu[-1]), (s.e[-1], flow.e[-1]), (s.C(5, 2), flow.C(5, 2)),
                  (s.R(5, 4.5), flow.R(5, 4.5))]  # fmt: skip
         if case.m0:
@@ -51,9 +49,7 @@ def test_endpoint_is_the_ml_fixed_point():
     assert s.m[-1] == pytest.approx(0.822434, rel=0, abs=5e-7)
     assert s.mu[-1] == pytest.approx(4.352401, rel=0, abs=5e-7)
     # Normalised steps grow m by (1 + h lambda/(1 + h mu)) a step, so they escape later.
-    ends = [
-        solve(model, 180.0, m0=1e-15, method="gradient_descent", step=h) for h in (0.1, 0.15)
-    ]
+    ends = [solve(model, 180.0, m0=1e-15, method="gradient_descent", step=h) for h in (0.1, 0.15)]
     for end in ends:
         assert end.m[-1] == pytest.approx(0.82243399423339, rel=0, abs=1e-8)
     m = ends[0].m[-1]
@@ -77,9 +73,13 @@ def test_divergence_is_a_status():
 
 @pytest.mark.parametrize(
     ("arguments", "name"),
-    [({"step": 0.0}, "step"), ({"step": np.nan}, "step"), ({"step": 0.1, "scheme": "rk4"}, "scheme"),
-     ({"step": 0.1, "max_steps": 0}, "max_steps")],
-)  # fmt: skip
+    [
+        ({"step": 0.0}, "step"),
+        ({"step": np.nan}, "step"),
+        ({"step": 0.1, "scheme": "rk4"}, "scheme"),
+        ({"step": 0.1, "max_steps": 0}, "max_steps"),
+    ],
+)
 def test_bad_options(arguments, name):
     with pytest.raises(ValueError, match=name):
         GradientDescentOptions(**arguments)

@@ -50,7 +50,7 @@ def _predict(C, R, n, c, r):  # type: ignore[no-untyped-def]
 def _memory_sums(C, R, w, d, end, n, sum_C, sum_R, sum_D):  # type: ignore[no-untyped-def]
     """One pass over rows 0..n for the three memory sums of a later row.
 
-    sum_C[j] = sum_s w_s C(s,j),  sum_R[j] = sum_{s>=j} w_s R(s,j),  sum_D[j] = sum_{s<=j} d_s R(j,s)
+    sum_C[j] = sum_s w_s C(s,j), sum_R[j] = sum_{s>=j} w_s R(s,j), sum_D[j] = sum_{s<=j} d_s R(j,s),
     with the term s = j of the latter two times `end`: 1/2 for the trapezoid rule (w_0 and d_0 come
     halved), 0 for strict sums.
     """

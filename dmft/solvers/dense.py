@@ -150,13 +150,13 @@ class Dense:
         return TimeMap(FIRST_STEP, RAMP / self._rate())
 
     def _rate(self) -> float:
-        S, K1, K2 = self.problem.coefficients.polynomials()
+        _, K1, K2 = self.problem.coefficients.polynomials()
         return self.problem.T + math.sqrt(float(K1.sum() + K2.sum()))
 
     def _steps_for(self, tol: float) -> int:
         """Choose the common steps from tol: grid and interpolation errors fall like h^9 or so."""
         order = 2 * len(self.options.grids) + 1
-        per_unit = DENSITY * self._rate() * min(tol, 0.1) ** (-1.0 / order)
+        per_unit: float = DENSITY * self._rate() * min(tol, 0.1) ** (-1.0 / order)
         return max(16, math.ceil(per_unit * float(self.time_map.s(self.problem.t_end))))
 
     def _times(self, s: Array) -> Array:
@@ -256,11 +256,16 @@ class Dense:
 
         names = ("m", "mu", "e_p", "C", "R")
         best = {name: extrapolate(name) for name in names}
+        # The weights sum to 1 up to rounding only.
+        for name in ("C", "R"):
+            best[name][0][row == col] = 1.0
         h = float(self.time_map.s(self.problem.t_end)) / self.steps
         grid = TriangularGrid(h, self.time_map, best["C"][0], best["R"][0])
         errors = {"e" if name == "e_p" else name: error for name, (_, error) in best.items()}
         record = Record(
-            t=self._times(h * i), m=best["m"][0], mu=best["mu"][0], e_p=best["e_p"][0], grid=grid, errors=errors,
+            t=self._times(np.asarray(h * i)),
+            m=best["m"][0], mu=best["mu"][0], e_p=best["e_p"][0], grid=grid,
+            errors=errors,
             stats={"steps": self.steps, "finest_steps": self.steps * max(self.options.grids),
                    "iterations": self.iterations},
         )  # fmt: skip

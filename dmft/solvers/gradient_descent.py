@@ -1,9 +1,9 @@
 """Discrete gradient descent (Langevin) with step h: its exact mean-field theory.
 
-With normalisation the algorithm is ``x <- (x - h grad H + sqrt(2Th) xi)``, scaled back onto the
-sphere.  As N grows, grad H at step k is ``-Q'(m_k) x*`` plus a Gaussian field whose covariance with
-earlier ones is Q'(C) and whose Onsager part is ``sum_{j<k} W_kj x_j``, so that, with ``S = K1 = Q'``
-and ``K2 = Q''``:
+With normalisation the algorithm is ``x <- x - h grad H + sqrt(2Th) xi``, scaled back onto the
+sphere.  As N grows, -grad H at step k is ``Q'(m_k) x*`` plus a Gaussian vector, whose covariance
+with those of other steps is Q'(C), plus the memory ``sum_{j<k} W_kj x_j``, so that, with
+``S = K1 = Q'`` and ``K2 = Q''`` (derived by conditioning on the earlier gradients):
 
     W_kj = h K2(C_kj) R_kj,   P_kl = h sum_{j<l} K1(C_kj) R_lj,   B_k = S(m_k) + sum_{j<k} W_kj m_j
     A_kl = S(m_k) m_l + sum_{j<k} W_kj C_jl + P_kl
@@ -66,7 +66,9 @@ class GradientDescentOptions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "step", checks.positive_number("step", self.step))
         if self.scheme not in SCHEMES:
-            raise ValueError(f"scheme = {self.scheme!r} is not allowed: it must be one of {SCHEMES}")
+            raise ValueError(
+                f"scheme = {self.scheme!r} is not allowed: it must be one of {SCHEMES}"
+            )
         object.__setattr__(self, "max_steps", checks.integer("max_steps", self.max_steps, low=1))
 
 
@@ -156,7 +158,7 @@ class GradientDescent:
         size = n * (n + 1) // 2
         h = self.options.step
         return Record(
-            t=h * np.arange(n), m=self.m_k[:n].copy(), mu=self.mu_k[:n].copy(),
+            t=h * np.arange(n, dtype=np.float64), m=self.m_k[:n].copy(), mu=self.mu_k[:n].copy(),
             e_p=self.e_p[:n].copy(),
             grid=TriangularGrid(h, TimeMap(), self.C[:size].copy(), self.R[:size].copy()),
             errors=dict.fromkeys(("m", "mu", "e", "C", "R"), math.nan),

@@ -1,0 +1,63 @@
+"""The main job with a stand-in for the simulator."""
+
+import csv
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import dmft
+from dmft import reproduce as module
+from dmft.reproduce import reproduce
+
+
+def stand_in(model, *, n, seeds, m0, times):
+    """Scatter of one standard deviation around the theory."""
+    s = dmft.solve(model, float(times[-1]), m0=m0, tol=1e-4)
+    at, rng = s.at(times), np.random.default_rng(0)
+    noise = rng.standard_normal((3, seeds, len(times))) / np.sqrt(n)
+    return SimpleNamespace(t=times, m=at.m + noise[0], mu=at.mu + noise[1], e=at.e + noise[2])
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(module, "DELTA_P", np.geomspace(0.25, 10.0, 5))
+    monkeypatch.setattr(module, "ENDPOINTS", ((3, 2.5, 1.0), (4, 3.0, 4.0)))
+    monkeypatch.setattr(module, "TOL", 1e-4)
+
+
+def test_page_shows_every_figure_and_table(small, tmp_path):
+    page = reproduce(tmp_path / "out", stand_in, quick=True)
+    text = page.read_text()
+    sources = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert len(sources) == 4 + 7
+    for source in sources:
+        assert (tmp_path / "out" / source).stat().st_size > 100
+    assert "{{" not in text
+    with open(tmp_path / "out" / "comparison.csv") as file:
+        z = [float(row["z"]) for row in csv.DictReader(file)]
+    assert len(z) == 3 * 3 * len(module.TIMES)
+    assert 0.5 < np.sqrt(np.mean(np.square(z))) < 3.0
+    with open(tmp_path / "out" / "endpoints.csv") as file:
+        for row in csv.DictReader(file):
+            for name in ("m", "mu", "e"):
+                assert abs(float(row[name]) - float(row[f"{name}_fixed_point"])) < 1e-6
+
+
+def test_folder_in_use_needs_force(small, tmp_path):
+    (tmp_path / "index.html").write_text("OLD PAGE")
+    with pytest.raises(ValueError, match="is not empty"):
+        reproduce(tmp_path, stand_in)
+    assert (tmp_path / "index.html").read_text() == "OLD PAGE"
+    reproduce(tmp_path, stand_in, quick=True, force=True)
+    assert "OLD PAGE" not in (tmp_path / "index.html").read_text()
+
+
+def test_no_page_without_everything_else(small, tmp_path):
+    def broken(model, **arguments):
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError):
+        reproduce(tmp_path / "out", broken)
+    assert not (tmp_path / "out" / "index.html").exists()

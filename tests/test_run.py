@@ -1,0 +1,138 @@
+"""The time loop: contradictory input, callbacks, stop, Ctrl-C, progress."""
+
+import dataclasses
+import math
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+import dmft
+from dmft.run import Progress, solve
+from dmft.solution import Status
+from dmft.solvers.dense import DenseOptions
+from dmft.solvers.gradient_descent import GradientDescentOptions
+from tests.systems.cases import SEED
+
+DESCENT = {"method": "gradient_descent", "step": 0.1}
+
+
+@pytest.mark.parametrize("t_end", [0.0, -1.0, math.nan, math.inf, "10", None])
+def test_bad_t_end(t_end):
+    with pytest.raises(ValueError, match=r"t_end = .* > 0"):
+        solve(SEED, t_end, m0=0.1)
+
+
+@pytest.mark.parametrize("tol", [0.0, -1e-6, math.nan, math.inf, 1e-13, 0.2])
+def test_bad_tol(tol):
+    with pytest.raises(ValueError, match=r"tol = .* in \[1e-12, 0.1\]"):
+        solve(SEED, 1.0, m0=0.1, tol=tol)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({}, "m0 is missing"),
+        ({"m0": 2.0}, r"m0 = 2.0 .* \[-1, 1\]"),
+        ({"m0": 0.1, "T": -1.0}, "T = -1.0"),
+        ({"m0": 0.1, "protocol": dmft.Protocol(dmft.Overlap(0.1))}, "not both"),
+        ({"T": 0.0, "protocol": dmft.Protocol(dmft.Overlap(0.1))}, "not both"),
+        ({"protocol": 0.1}, "protocol = 0.1"),
+        ({"m0": 0.1, "method": "euler"}, "method = 'euler'"),
+        ({"m0": 0.1, "step": 0.1}, "step is an option"),
+        ({"m0": 0.1, "tol": 1e-6, **DESCENT}, "tol does not apply"),
+        ({"m0": 0.1, "method": "gradient_descent"}, "needs step or options"),
+        ({"m0": 0.1, **DESCENT, "options": GradientDescentOptions(0.1)}, "not both"),
+        ({"m0": 0.1, "options": GradientDescentOptions(0.1)}, "takes DenseOptions"),
+        ({"m0": 0.1, "method": "gradient_descent", "options": DenseOptions()}, "takes Gradient"),
+    ],
+)
+def test_contradictions(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        solve(SEED, 1.0, **arguments)
+
+
+def test_bad_model():
+    with pytest.raises(ValueError, match="model = "):
+        solve({2: 1.0}, 1.0, m0=0.1)
+
+
+def test_protocol_and_shorthand_agree():
+    a = solve(SEED, 1.0, m0=0.1, T=0.5, tol=1e-4)
+    b = solve(SEED, 1.0, protocol=dmft.Protocol(dmft.Overlap(0.1), T=0.5), tol=1e-4)
+    assert np.array_equal(a.grid.C_packed, b.grid.C_packed)
+    assert a.protocol == b.protocol
+
+
+def test_callback_sees_every_unit_of_work():
+    seen = []
+    s = solve(SEED, 2.0, m0=0.1, callback=seen.append, **DESCENT)
+    assert [round(p.t, 9) for p in seen] == [1.0, 2.0]
+    assert isinstance(seen[0], Progress)
+    assert seen[-1].m == s.m[-1]
+    assert seen[-1].mu == s.mu[-1]
+    assert seen[-1].work_done == 1.0
+
+
+@pytest.mark.parametrize("arguments", [DESCENT, {"tol": 1e-4}], ids=["descent", "dense"])
+def test_stop_keeps_what_was_reached(arguments):
+    s = solve(SEED, 20.0, m0=0.1, stop=lambda now: now.m > 0.3, **arguments)
+    assert s.status is Status.STOPPED
+    assert s.success
+    assert "stopped" in s.message
+    assert s.m[-1] > 0.3
+    assert s.t[-1] < 20.0
+    whole = solve(SEED, 20.0, m0=0.1, **arguments)
+    assert s.m[-1] == pytest.approx(whole.at(s.t[-1]).m, rel=0, abs=1e-6)
+    with pytest.raises(ValueError, match="is outside"):
+        s.at(20.0)
+
+
+def test_ctrl_c_ends_with_a_valid_result():
+    before = signal.getsignal(signal.SIGINT)
+
+    def press(now):
+        if now.t > 1.0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    s = solve(SEED, 5.0, m0=0.1, tol=1e-4, callback=press)
+    assert s.status is Status.INTERRUPTED
+    assert not s.success
+    assert 1.0 < s.t[-1] < 5.0
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_runs_in_a_thread():
+    results = []
+    thread = threading.Thread(target=lambda: results.append(solve(SEED, 1.0, m0=0.1, **DESCENT)))
+    thread.start()
+    thread.join()
+    assert results[0].success
+
+
+def test_progress_is_silent_without_a_terminal(capfd):
+    solve(SEED, 1.0, m0=0.1, **DESCENT)
+    assert capfd.readouterr() == ("", "")
+    solve(SEED, 1.0, m0=0.1, progress=True, **DESCENT)
+    assert "%" in capfd.readouterr().err
+
+
+def test_provenance_says_what_was_run():
+    s = solve(SEED, 1.0, m0=0.1, tol=1e-4)
+    assert s.provenance["tol"] == 1e-4
+    assert s.provenance["options"]["type"] == "DenseOptions"
+    assert s.provenance["versions"]["dmft"] == dmft.__version__
+    assert {f.name for f in dataclasses.fields(DenseOptions)} <= set(s.provenance["options"])
+
+
+def test_public_names():
+    """Everything `dmft` promises is there, also after its modules were imported one by one."""
+    import dmft.run
+
+    assert callable(dmft.solve)
+    for name in dmft.__all__:
+        assert getattr(dmft, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = dmft.nothing

@@ -1,0 +1,48 @@
+"""Tables: values, columns, and floats that come back bit for bit."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+import dmft
+from dmft import tables
+from tests.systems.cases import SEED
+
+# 1/Delta_2 of the design's table: p, Delta_p, ML-AMP, gradient flow, trivialization at m = 0.
+PRINTED = (
+    (3, 0.5, 2.000000, 2.561553, 3.267832),
+    (3, 1.0, 1.618034, 2.000000, 2.462754),
+    (3, 2.0, 1.366025, 1.618034, 1.915578),
+    (3, 4.0, 1.207107, 1.366025, 1.552057),
+    (4, 1.0, 1.618034, 2.302776, 3.125586),
+    (4, 4.0, 1.207107, 1.500000, 1.831612),
+)
+
+
+@pytest.mark.parametrize("row", PRINTED)
+def test_printed_thresholds(row):
+    p, delta_p, *want = row
+    table = tables.threshold_table(p, delta_p)
+    names = ("ml_amp", "gradient_flow", "trivialization")
+    got = [float(table[f"inv_delta_2_{name}"][0]) for name in names]
+    assert got == pytest.approx(want, rel=0, abs=5.1e-7)
+    assert float(table["inv_delta_2_bayes_amp"][0]) == 1.0
+
+
+def test_csv_round_trip():
+    s = dmft.solve(SEED, 1.0, m0=0.1, method="gradient_descent", step=0.1)
+    table, file = tables.run_table(s), io.StringIO()
+    tables.write_csv(file, table)
+    rows = list(csv.DictReader(file.getvalue().splitlines()))
+    assert np.array_equal([float(row["m"]) for row in rows], s.m)
+    assert list(rows[0]) == ["t", "m", "mu", "e", "e_2", "e_3"]
+
+
+def test_save_refuses_to_overwrite(tmp_path):
+    table = {"x": np.array([1.0, 0.1])}
+    tables.save_csv(tmp_path / "t.csv", table)
+    assert (tmp_path / "t.csv").read_text() == "x\n1.0\n0.1\n"
+    with pytest.raises(ValueError, match="exists already"):
+        tables.save_csv(tmp_path / "t.csv", table)
