@@ -27,6 +27,7 @@ app = App(
     name="dmft",
     help="Mean-field dynamics and thresholds of the spiked matrix-tensor model.",
     version=dmft.__version__,
+    suppress_keyboard_interrupt=False,
 )
 # Loaded when called: `dmft` never imports `validation` otherwise.
 app.command("validation.cli:app", name="validate", help="Check the theory against finite-N runs.")

@@ -82,6 +82,40 @@ def test_only_the_command_line_knows_validation(path):
         assert "from validation" not in text
 
 
+KERNELS = [path for path in FILES if "numba" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", KERNELS, ids=lambda p: p.stem)
+def test_kernels_stand_alone(path):
+    """numba's cache looks at one file: a kernel that used another would go stale unseen."""
+    jitted = "from numba import" in path.read_text()
+    assert not jitted or not list(imported_rooms(path))
+
+
+EDIT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import kernels
+print(kernels.caller(2.0))
+"""
+
+
+def test_edited_callee_reaches_its_caller(tmp_path):
+    """The rule above is enough: editing a callee in the same file changes the cached caller."""
+    source = (
+        "from numba import njit\n@njit(cache=True)\ndef callee(x):\n    return FACTOR * x\n"
+        "@njit(cache=True)\ndef caller(x):\n    return callee(x)\n"
+    )
+    results = []
+    for factor in ("3.0", "5.0"):
+        (tmp_path / "kernels.py").write_text(source.replace("FACTOR", factor) + f"# {factor}\n")
+        done = subprocess.run(
+            [sys.executable, "-c", EDIT, str(tmp_path)], capture_output=True, text=True, check=True
+        )
+        results.append(float(done.stdout))
+    assert results == [6.0, 10.0]
+
+
 @pytest.mark.parametrize(
     "statement", ["import dmft", "import dmft; dmft.SpikedMixture({2: 1.0})", "import dmft.cli"]
 )

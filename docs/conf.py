@@ -1,0 +1,13 @@
+"""Configuration of Sphinx."""
+
+from dmft import __version__
+
+project = "dmft"
+author = "The dmft developers"
+release = __version__
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc", "myst_nb"]
+html_theme = "furo"
+exclude_patterns = ["_build"]
+nb_execution_mode = "cache"
+nb_execution_raise_on_error = True
+numpydoc_show_class_members = False
