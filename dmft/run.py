@@ -198,7 +198,7 @@ def _run(
             bar.n = 100.0 * now.work_done
             bar.set_postfix_str(f"t={now.t:.4g} m={now.m:.4g} mu={now.mu:.6g}", refresh=False)
             bar.update(0)
-            said = outcome.message or said
+            said = outcome.message if stepper.finished else ""
             if not outcome.ok:
                 return Status.FAILED, f"failed at t = {now.t:g}: {outcome.message}", now.seconds
             if callback is not None:

@@ -15,7 +15,7 @@ from numba import njit
 
 __all__ = ["advance", "descend", "observe"]
 
-PREDICTOR_ORDER = 5
+PREDICTOR_ORDER = 7
 MAX_ITERATIONS = 60
 # The iteration stops where the next correction is expected below this (values are O(1)).
 CONVERGED = 2e-15
@@ -27,6 +27,17 @@ def _polynomial(a, x):  # type: ignore[no-untyped-def]
     for k in range(a.size - 1, -1, -1):
         y = y * x + a[k]
     return y
+
+
+@njit(cache=True)
+def _extrapolate(a, n):  # type: ignore[no-untyped-def]
+    """Extrapolate a_0..a_n to a_{n+1} by the polynomial through the last points."""
+    q = min(PREDICTOR_ORDER, n)
+    coefficient, value = float(q + 1), 0.0
+    for k in range(q + 1):
+        value += coefficient * a[n - k]
+        coefficient *= -(q - k) / (k + 2.0)
+    return value
 
 
 @njit(cache=True)
@@ -92,9 +103,10 @@ def observe(i, c, r, m, T, g, orders, signal, noise, S, K1, K2, mu, e_p):  # typ
 def _solve_row(n, C, R, m, mu, T, g, S, K1, K2, F_C, F_R, F_m, row):  # type: ignore[no-untyped-def]
     """Solve row n+1 of the implicit trapezoid by iteration; return the iterations, or -1.
 
-    F_C, F_R, F_m hold the right-hand sides of row n and are replaced by those of row n+1; c, r of
-    row n+1 are left in `row`.  The own node of row n+1 and -mu are solved for exactly, so the
-    iteration contracts like h/2 times the memory term.
+    F_C, F_R, F_m[0] hold the right-hand sides of row n and are replaced by those of row n+1; c, r
+    of row n+1 are left in `row`.  The own node of row n+1 and -mu are solved for exactly, so the
+    iteration contracts like h/2 times the memory term.  F_m[1] keeps the slowest contraction seen:
+    where the prediction is good enough for it, one iteration will do.
     """
     c, r, w, d, sum_C, sum_R, sum_D = row
     i, k2 = n + 1, _polynomial(K2, 1.0)
@@ -102,8 +114,8 @@ def _solve_row(n, C, R, m, mu, T, g, S, K1, K2, F_C, F_R, F_m, row):  # type: ig
     _predict(C, R, n, c, r)
     c[i] = 1.0
     r[i] = 1.0
-    m_i = 2.0 * m[n] - m[n - 1] if n > 0 else m[n]
-    mu_i = 2.0 * mu[n] - mu[n - 1] if n > 0 else mu[n]
+    m_i = _extrapolate(m, n)
+    mu_i = _extrapolate(mu, n)
     previous = 1.0
     for iteration in range(1, MAX_ITERATIONS + 1):
         sum_m = 0.0
@@ -133,9 +145,10 @@ def _solve_row(n, C, R, m, mu, T, g, S, K1, K2, F_C, F_R, F_m, row):  # type: ig
         # NaN must fail here: comparisons with it are false.
         if not change < 1e6:
             return -1
-        ratio = min(0.5, change / previous)
+        if iteration > 1:
+            F_m[1] = max(F_m[1], min(0.5, change / previous))
         previous = change
-        if iteration > 1 and change * ratio < CONVERGED:
+        if F_m[1] > 0.0 and 2.0 * change * F_m[1] < CONVERGED:
             m[i] = m_i
             mu[i] = mu_i
             signal = _polynomial(S, m_i)

@@ -95,7 +95,7 @@ class _Grid:
         self.F_C, self.F_R = np.empty(steps + 1), np.empty(steps + 1)
         self.F_C[0], self.F_R[0] = -problem.T, -self.mu[0]
         S = float(np.polynomial.polynomial.polyval(self.m[0], self.polynomials[0]))
-        self.F_m = np.array([S - self.mu[0] * self.m[0]])
+        self.F_m = np.array([S - self.mu[0] * self.m[0], 0.0])
 
     def advance(self, rows: int) -> int:
         """Append `rows` rows; return the iterations they took, or -1 if one did not converge."""
@@ -143,6 +143,7 @@ class Dense:
                 f" method 'dense' at tol = {tol:g}, above max_steps = {options.max_steps}:"
                 " lower t_end, raise tol or max_steps (memory 8 max_steps^2 bytes a grid)"
             )
+        self.attempts = 0
         self._begin(steps)
 
     def _map(self) -> TimeMap:
@@ -167,6 +168,7 @@ class Dense:
 
     def _begin(self, steps: int) -> None:
         self.steps, self.i, self.iterations = steps, 0, 0
+        self.attempts += 1
         self.grids = [_Grid(self.problem, self.time_map, k * steps) for k in self.options.grids]
 
     @property
@@ -267,7 +269,8 @@ class Dense:
             m=best["m"][0], mu=best["mu"][0], e_p=best["e_p"][0], grid=grid,
             errors=errors,
             stats={"steps": self.steps, "finest_steps": self.steps * max(self.options.grids),
-                   "iterations": self.iterations},
+                   "iterations": self.iterations,
+                "attempts": self.attempts},
         )  # fmt: skip
         if len(full) == 1:
             return record
