@@ -6,9 +6,9 @@ Exit status: 0 done; 1 the computation failed; 2 bad usage or input; 130 interru
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import cyclopts
 from cyclopts import App, Parameter, Token
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dmft.model import SpikedMixture
     from dmft.solution import Solution
 
-__all__ = ["app", "main"]
+__all__ = ["Force", "Whole", "app", "guarded", "main"]
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -40,7 +40,7 @@ def _whole(_type: object, tokens: Sequence[Token]) -> float:
     return float(tokens[0].value)
 
 
-Order = Annotated[int | None, Parameter(converter=_whole)]
+Whole = Annotated[int, Parameter(converter=_whole)]
 
 
 @app.command
@@ -49,7 +49,7 @@ def solve(
     output: Path,
     t_end: float,
     m0: float,
-    p: Order = None,
+    p: Whole | None = None,
     delta_2: float | None = None,
     delta_p: float | None = None,
     channels: str | None = None,
@@ -148,7 +148,7 @@ def show(
 @app.command
 def thresholds(
     *,
-    p: Annotated[int, Parameter(converter=_whole)],
+    p: Whole,
     delta_p: Annotated[list[float], Parameter(consume_multiple=True)],
     temperature: float = 1.0,
     output: Path | None = None,
@@ -189,9 +189,8 @@ def reproduce(*, output: Path, quick: bool = False, force: Force = False) -> int
     quick
         Small simulations: a look at the page in seconds, not evidence.
     """
-    from validation.simulate import simulate
-
     from dmft.reproduce import reproduce as make
+    from validation.simulate import simulate
 
     page = make(output, simulate, quick=quick, force=force)
     print(f"done: open {page}")
@@ -286,20 +285,24 @@ def _with_config(
     return int(result or 0)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
-    app.config = ()  # what --config set in an earlier call
+def guarded(call: Callable[[], Any]) -> int:
+    """Call and return the exit status; turn what went wrong into one line on stderr."""
     try:
-        result = app.meta(
-            sys.argv[1:] if arguments is None else arguments,
-            exit_on_error=False,
-            print_error=False,
-            result_action="return_value",
-        )
+        return int(call() or 0)
     except (cyclopts.CycloptsError, ValueError, FileNotFoundError) as error:
         return _say(" ".join(str(error).split()), BAD_INPUT)
     except KeyboardInterrupt:
         return _say("interrupted", INTERRUPTED)
-    except (ImportError, MemoryError, OSError) as error:
+    except (ArithmeticError, ImportError, MemoryError, OSError) as error:
         return _say(f"{type(error).__name__}: {error}", FAILED)
-    return int(result or 0)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    app.config = ()  # what --config set in an earlier call
+    tokens = sys.argv[1:] if arguments is None else arguments
+    return guarded(
+        lambda: app.meta(
+            tokens, exit_on_error=False, print_error=False, result_action="return_value"
+        )
+    )

@@ -56,7 +56,7 @@ def numbers(name: str, values: ArrayLike, low: float, high: float, wanted: str) 
         if raw.dtype.kind not in "iufO":
             raise TypeError
         array = raw.astype(np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _refused(name, values, wanted) from None
     inside = (array >= low) & (array <= high)
     if not np.all(inside):

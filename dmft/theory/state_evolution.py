@@ -3,10 +3,11 @@
 Maximum-likelihood AMP and Bayes-optimal AMP on the model with ``Q(q) = sum_p q^p/(p Delta_p)`` have
 overlaps that follow, as N grows,
 
-    m' = Q'(m)/sqrt(Q'(1) + Q'(m)^2)      maximum likelihood (arXiv:1902.00139, sec. 3)       (1)
-    m' = 1 - 1/(1 + Q'(m))                Bayes-optimal (arXiv:1812.09066, sec. III)          (2)
+    m' = Q'(m)/sqrt(Q'(1) + Q'(m)^2)      maximum likelihood (arXiv:1902.00139)       (1)
+    m' = 1 - 1/(1 + Q'(m))                Bayes-optimal (arXiv:1812.09066)            (2)
 
-Any mixture of orders p >= 2 is allowed, with or without a matrix.  All quantities are dimensionless.
+Any mixture of orders p >= 2 is allowed, with or without a matrix.  All quantities are
+dimensionless.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class FixedPoints:
     m : ndarray, shape (n,)
         Overlaps, ascending; the first is 0, where Q' vanishes.
     stable : ndarray of bool, shape (n,)
-        Whether iterates that start close by, in [0, 1], converge to it.
+        Whether iterates that start close by, on either side in [0, 1], converge to it.
     """
 
     m: Array
@@ -167,7 +168,7 @@ def fixed_points(model: SpikedMixture, kind: Kind = "ml") -> FixedPoints:
     if kind not in ("ml", "bayes"):
         raise ValueError(f"kind = {kind!r} is not allowed: it must be 'ml' or 'bayes'")
     lowest = _lowest_coefficient(model, kind)
-    low = _log(abs(lowest)) - math.log(_coefficient_bound(model, kind))
+    low = _log(abs(lowest)) - _log_bound(model, kind)
     high = max(0.0, math.log(3.0 * float(model.dQ(1.0))))
     found = _roots.zeros(_increase(model, kind), low - 0.1, high + 0.1)
     y = np.array([-np.inf, *(zero.y for zero in found)])
@@ -212,9 +213,11 @@ def _increase(model: SpikedMixture, kind: Kind) -> Callable[[Array], Array]:
             log_S = np.logaddexp(np.log(matrix), log_tensors)
         if kind == "bayes":
             return _log_near_one(log_S, gap + added) + log_complement
-        distance = gap + (2.0 * matrix * added + added * added) / total
+        distance = gap + (2.0 * matrix + added) * (added / total)
         log_ratio = _log_near_one(2.0 * log_S - math.log(total), distance)
-        return log_ratio + log_complement + np.log1p(np.exp(log_m))
+        # ln(1-m^2); the sum cancels for small m.
+        small = np.log1p(-np.exp(2.0 * np.minimum(log_m, -0.5)))
+        return log_ratio + np.where(log_m < -0.5, small, log_complement + np.log1p(np.exp(log_m)))
 
     return function
 
@@ -235,15 +238,10 @@ def _total(model: SpikedMixture) -> Fraction:
 
 def _coefficient(model: SpikedMixture, kind: Kind, k: int) -> Fraction:
     """Return the coefficient of m^k in ``S (1-m) - 1`` or in ``S^2 (1-m^2) - Q'(1)``, exactly."""
-    constant = Fraction(0)
+    # S has 1/Delta_p at the power p-2.
     if kind == "bayes":
-        if k == 0:
-            constant = Fraction(1)
-        # S has 1/Delta_p at the power p-2.
-        return _inverse(model, k + 2) - _inverse(model, k + 1) * (k > 0) - constant
-    if k == 0:
-        constant = _total(model)
-    return _square(model, k) - _square(model, k - 2) - constant
+        return _inverse(model, k + 2) - _inverse(model, k + 1) - (1 if k == 0 else 0)
+    return _square(model, k) - _square(model, k - 2) - (_total(model) if k == 0 else 0)
 
 
 def _square(model: SpikedMixture, k: int) -> Fraction:
@@ -260,10 +258,9 @@ def _lowest_coefficient(model: SpikedMixture, kind: Kind) -> Fraction:
     return coefficient
 
 
-def _coefficient_bound(model: SpikedMixture, kind: Kind) -> float:
-    """Return a bound B of all coefficients: no zero has ``m/(1-m) < |lowest|/B`` (Cauchy)."""
-    total = float(model.dQ(1.0))
-    return total if kind == "bayes" else total * total
+def _log_bound(model: SpikedMixture, kind: Kind) -> float:
+    """Return ln of a bound B of all coefficients: no zero has ``m/(1-m) < |lowest|/B`` (Cauchy)."""
+    return (1 if kind == "bayes" else 2) * math.log(float(model.dQ(1.0)))
 
 
 def _log(value: Fraction) -> float:

@@ -38,7 +38,7 @@ def ml_amp(
 
     State evolution ``m -> Q'(m)/sqrt(Q'(1) + Q'(m)^2)`` is unstable at m = 0 iff
     ``Q''(0)^2 > Q'(1)``, that is ``x^2 > x + A1``; for one tensor
-    ``Delta_p = Delta_2^2/(1 - Delta_2)`` (arXiv:1902.00139, sec. 3).
+    ``Delta_p = Delta_2^2/(1 - Delta_2)`` (arXiv:1902.00139, state evolution of ML-AMP).
 
     Parameters
     ----------
@@ -76,7 +76,8 @@ def gradient_flow(
     At the threshold states, marginal minima at m = 0, the Hessian
     ``sqrt(Q''(1)) GOE + 2 sqrt(Q''(1)) - (1/Delta_2) e e^T`` gets a negative eigenvalue towards
     the signal iff ``x > sqrt(Q''(1))``, that is ``x^2 > x + A2``; for one tensor
-    ``Delta_p = (p-1) Delta_2^2/(1 - Delta_2)`` (arXiv:1907.08226, eq. 6; arXiv:1902.00139).
+    ``Delta_p = (p-1) Delta_2^2/(1 - Delta_2)`` (arXiv:1907.08226, which argues from the same
+    transition of the Hessian).
 
     Parameters
     ----------
@@ -113,8 +114,8 @@ def bayes_amp(
 
     State evolution ``m -> 1 - 1/(1 + Q'(m))`` has slope ``Q''(0)`` at m = 0, to which only the
     matrix contributes: ``Q''(0) = 1/Delta_2``, as orders p >= 3 enter with m^(p-2)
-    (arXiv:1812.09066, sec. III).  A larger overlap can be a stable fixed point already at
-    Delta_2 > 1; reaching it takes a start with finite overlap.
+    (arXiv:1812.09066, state evolution of AMP).  A larger overlap can be a stable fixed point
+    already at Delta_2 > 1; reaching it takes a start with finite overlap.
 
     Parameters
     ----------
@@ -145,8 +146,8 @@ def trivialization(
 ) -> Any:
     """Return Delta_2 below which no minima are left at zero overlap.
 
-    There the annealed Kac-Rice complexity of minima at m = 0 (arXiv:1902.00139, eq. 9), maximised
-    over the energies, vanishes.  With the Hessian's bulk centre ``mu = t sqrt(Q'')``,
+    There the annealed Kac-Rice complexity of minima at m = 0 (arXiv:1902.00139), maximised over
+    the energies, vanishes.  With the Hessian's bulk centre ``mu = t sqrt(Q'')``,
     ``theta = x/sqrt(Q'')``, ``b = theta + 1/theta`` and Q', Q'' at 1 it is the maximum over
     2 <= t < b of
 
@@ -214,8 +215,8 @@ def langevin(
         1 - Delta_2 = Delta_2^2 sum_p (p-1) (1 - T Delta_2)^(p-2)/Delta_p,
         0 < Delta_2 < min(1, 1/T).
 
-    The seed papers give it for p = 3, T = 1, ``Delta_2 = sqrt(Delta_p/2)`` (arXiv:1812.09066,
-    sec. V); T = 0 is :func:`gradient_flow`.
+    For p = 3 and T = 1 it is ``Delta_2 = sqrt(Delta_p/2)`` (arXiv:1812.09066); T = 0 is
+    :func:`gradient_flow`.
 
     Parameters
     ----------
@@ -231,8 +232,8 @@ def langevin(
     ndarray, shape (..., n_branches)
         Every root Delta_2, ascending, padded with NaN to the largest number of roots met.
         Branch 0, the smallest Delta_2, is the physical line: below it the condition for escape
-        holds at every Delta_2.  Between branches 1 and 2 (or above 1) it does not block escape
-        either, but whether the dynamics gets there is not settled by these conditions.
+        holds at every Delta_2.  It holds again between branch 1 and branch 2, or the end of the
+        range; whether the dynamics selects that state is not settled by these conditions.
 
     Raises
     ------
@@ -241,8 +242,8 @@ def langevin(
 
     Notes
     -----
-    Where there is no root (T >= 1 only) branch 0 is min(1, 1/T), where q = 0: there the
-    paramagnet, with ``1/Delta_2 = T/(1-q)`` at q = 0, loses its stability towards the signal.
+    Where there is no root (T >= 1 only) branch 0 is min(1, 1/T), where q = 0: there the paramagnet,
+    of response 1/T, loses its stability towards the signal.
     """
     given = tensors(p, delta_p, channels)
     temperature = numbers("T", T, 0.0, np.finfo(float).max, "finite and >= 0")  # type: ignore[arg-type]
@@ -259,7 +260,7 @@ def langevin(
     return result.reshape(*shaped, -1) if lines else result.reshape(*shaped, 1)
 
 
-def _positive_root(A: Array) -> Array:
+def _positive_root(A: ArrayLike) -> Array:
     """Return the positive root of ``x^2 = x + A``; hypot, because 4 A may overflow."""
     return np.asarray(0.5 * (1.0 + np.hypot(1.0, 2.0 * np.sqrt(A))))
 
@@ -269,7 +270,7 @@ def _above_quadratic(A: Array) -> Any:
 
 
 def _snr(theta: Array, A2: Array) -> Array:
-    """Return x = 1/Delta_2 of given ``theta = x/sqrt(x + A2)``: a quadratic, without cancellation."""
+    """Return x = 1/Delta_2 where ``x/sqrt(x + A2)`` is `theta`, without cancellation."""
     return np.asarray(0.5 * theta * (theta + np.hypot(theta, 2.0 * np.sqrt(A2))))
 
 
@@ -301,8 +302,9 @@ def _scaled_complexity(s: Array, A1: Array, A2: Array, excess: Array) -> Array:
     z, w = z0 * ratio, delta / (2.0 + delta)
     marginal = _kappa(z) * ratio**3
     cost = _kappa(w) * (s / (2.0 + delta)) ** 3 + s**3 / (4.0 * (2.0 + delta))
-    # dSigma/dt > 0 at t = 2: 1 + theta > 4 Q''/(Q'+Q''), that is delta > 2 z.
-    beyond = delta > 2.0 * z
+    # dSigma/dt > 0 at t = 2: 1 + theta > 4 Q''/(Q'+Q''), that is delta > 2 z.  On the line this
+    # takes z > 0.82; for weak tensors the gain is left out, its sign there being lost to rounding.
+    beyond = (delta > 2.0 * z) & (z0 > 0.5)
     gain = np.zeros_like(delta)
     gain[beyond] = _gain(theta[beyond], z[beyond]) / z0[beyond] ** 3
     return np.asarray(cost - marginal - gain)
@@ -336,20 +338,39 @@ def _langevin_roots(orders: Array, inverse: Array, T: float) -> Array:
     """
     edge = max(1.0, T)
     strengths = (orders - 1.0) * inverse
+    with np.errstate(divide="ignore"):
+        log_above_T, log_above_1 = np.log(edge - T), np.log(edge - 1.0)
 
     def difference(y: Array) -> Array:
-        u = np.exp(y)
-        log_x = np.log(edge) + np.log1p(u / edge)
-        log_q = np.log(u + (edge - T)) - log_x
+        # log(u + edge - T) and so on from y itself: u underflows for T < 1 and high orders.
+        log_x = np.log(edge) + np.log1p(np.exp(y) / edge)
+        log_q = np.logaddexp(y, log_above_T) - log_x
         terms = np.log(strengths) + np.multiply.outer(log_q, orders - 2.0)
         left: Array = np.logaddexp.reduce(terms, axis=-1)
-        return np.asarray(left - log_x - np.log(u + (edge - 1.0)))
+        return np.asarray(left - log_x - np.logaddexp(y, log_above_1))
 
     # q <= 1 bounds x by the line of T = 0.
-    largest = float(_positive_root(np.sum(strengths))) - edge
+    total = float(strengths.sum())
+    largest = float(_positive_root(total))
+    largest = total / largest if edge == 1.0 else largest - edge
     if largest <= 0.0:
         return np.array([1.0 / edge])
-    # Closer to the edge than this a root is the edge, in double precision.
-    low = np.log(1e-14 * edge)
-    found = _roots.zeros(difference, float(low), float(np.log(largest)) + 1.0)
+    low = _log_smallest(orders, strengths, T)
+    found = _roots.zeros(difference, low - 0.1, float(np.log(largest)) + 0.1)
     return np.array([1.0 / (edge + np.exp(zero.y)) for zero in reversed(found)] or [1.0 / edge])
+
+
+def _log_smallest(orders: Array, strengths: Array, T: float) -> float:
+    """Return ln of a lower bound of u at the roots of :func:`_langevin_roots`."""
+    log_total = float(np.log(strengths.sum()))
+    if T < 1.0:
+        # q >= 1 - T: the line of T = 0 with these strengths, u (1 + u) = strength.
+        weakest = float(np.logaddexp.reduce(np.log(strengths) + (orders - 2.0) * np.log1p(-T)))
+        return weakest - float(np.log(_positive_root(np.exp(min(weakest, 690.0)))))
+    if T > 1.0:
+        # q <= u/T and x (x-1) >= T (T-1), for u < T.
+        bound = 2.0 * np.log(T) + np.log(T - 1.0) - log_total
+        return float(min(bound, np.log(T)))
+    # At T = 1 a factor u drops out: 1 <= x = sum_p (p-1) u^(p-3) x^(2-p)/Delta_p.  With p = 3 the
+    # root can reach u = 0 (at Delta_3 = 2), where rounding would make others.
+    return float(np.log(1e-14)) if np.any(orders == 3.0) else min(-log_total, 0.0)

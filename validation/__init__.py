@@ -1,0 +1,1 @@
+"""Checks of `dmft` against direct simulations at finite N and against its N = infinity limit."""
