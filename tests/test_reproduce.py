@@ -12,7 +12,7 @@ from dmft import reproduce as module
 from dmft.reproduce import reproduce
 
 
-def stand_in(model, *, n, seeds, m0, times):
+def stand_in(model, *, n, seeds, m0, times, step, progress):
     """Scatter of one standard deviation around the theory."""
     s = dmft.solve(model, float(times[-1]), m0=m0, tol=1e-4)
     at, rng = s.at(times), np.random.default_rng(0)
