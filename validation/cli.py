@@ -6,8 +6,9 @@ Exit status: 0 agreement; 1 the comparison or the computation failed; 2 bad inpu
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import numpy as np
 from cyclopts import App, Parameter
@@ -31,32 +32,20 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-Times = Annotated[str | None, Parameter(help="Times of the table, such as 1,2,5,10.")]
 
-
-@app.command
-def gradient_flow(
-    *,
-    p: Whole,
-    delta_2: float,
-    delta_p: float,
-    m0: float,
-    n: Whole,
-    seeds: Whole = 10,
-    t_end: float = 10.0,
-    step: float = 0.1,
-    times: Times = None,
-    output: Path | None = None,
-    force: Force = False,
-) -> int:
-    """Simulate gradient flow on stored tensors and compare it with `dense`.
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What is simulated.
 
     Parameters
     ----------
     p
         Order of the tensor channel, 3 or 4.
-    delta_2, delta_p
-        Noise variances of the matrix and of the tensor channel, > 0.
+    delta_2
+        Noise variance of the matrix channel, > 0.
+    delta_p
+        Noise variance of the tensor channel, > 0.
     m0
         Overlap at t = 0, in [-1, 1].
     n
@@ -66,52 +55,68 @@ def gradient_flow(
     t_end
         Last time.
     step
-        Step of the Runge-Kutta integrator.
+        Step of the Runge-Kutta integrator, or of the descent.
+    times
+        Times of the table, such as 1,2,5,10.
     output
         CSV table to write.
     """
-    chosen = _times(times, t_end, step)
-    model = _model(p, delta_2, delta_p)
-    if output is not None:
-        storage.check_target(output, force=force)
-    ensemble = simulate(model, n=n, seeds=seeds, m0=m0, times=chosen, step=step)
-    theory = solve(model, float(chosen[-1]), m0=m0, method="dense", tol=1e-7)
-    return _report(theory, compare(theory, ensemble), output, force=force)
+
+    p: Whole
+    delta_2: float
+    delta_p: float
+    m0: float
+    n: Whole
+    seeds: Whole = 10
+    t_end: float = 10.0
+    step: float = 0.1
+    times: str | None = None
+    output: Path | None = None
+    force: Force = False
+
+    def compare(self, method: str) -> tuple[Solution, Comparison]:
+        """Simulate and solve; every parameter is checked before anything runs."""
+        times = _times(self.times, self.t_end, self.step)
+        model = SpikedMatrixTensor(p=self.p, delta_2=self.delta_2, delta_p=self.delta_p)
+        if self.output is not None:
+            storage.check_target(self.output, force=self.force)
+        ensemble = simulate(
+            model,
+            n=self.n,
+            seeds=self.seeds,
+            m0=self.m0,
+            times=times,
+            step=self.step,
+            method=method,
+        )
+        solver: dict[str, Any] = {"method": "dense", "tol": 1e-7}
+        if method == "gradient_descent":
+            solver = {"method": method, "step": self.step}
+        theory = solve(model, float(times[-1]), m0=self.m0, **solver)
+        return theory, compare(theory, ensemble)
 
 
 @app.command
-def gradient_descent(
+def gradient_flow(setting: Setting) -> int:
+    """Simulate gradient flow on stored tensors and compare it with `dense`."""
+    return _report(*setting.compare("gradient_flow"), setting)
+
+
+@app.command
+def gradient_descent(setting: Setting) -> int:
+    """Simulate discrete gradient descent and compare it with its exact mean-field theory."""
+    return _report(*setting.compare("gradient_descent"), setting)
+
+
+@app.command
+def limit(
     *,
     p: Whole,
     delta_2: float,
     delta_p: float,
     m0: float,
-    n: Whole,
-    seeds: Whole = 10,
     t_end: float = 10.0,
-    step: float = 0.1,
-    times: Times = None,
-    output: Path | None = None,
-    force: Force = False,
-) -> int:
-    """Simulate discrete gradient descent and compare it with its exact mean-field theory.
-
-    Parameters as in gradient-flow; here `step` is the learning rate of both.
-    """
-    chosen = _times(times, t_end, step)
-    model = _model(p, delta_2, delta_p)
-    if output is not None:
-        storage.check_target(output, force=force)
-    ensemble = simulate(
-        model, n=n, seeds=seeds, m0=m0, times=chosen, step=step, method="gradient_descent"
-    )
-    theory = solve(model, float(chosen[-1]), m0=m0, method="gradient_descent", step=step)
-    return _report(theory, compare(theory, ensemble), output, force=force)
-
-
-@app.command
-def limit(
-    *, p: Whole, delta_2: float, delta_p: float, m0: float, t_end: float = 10.0, times: Times = None
+    times: str | None = None,
 ) -> int:
     """Compare `dense` with gradient flow at N = infinity in growing coordinates.
 
@@ -125,9 +130,11 @@ def limit(
         Overlap at t = 0, in [-1, 1].
     t_end
         Last time.
+    times
+        Times of the table, such as 1,2,5,10.
     """
     chosen = _times(times, t_end, None)
-    model = _model(p, delta_2, delta_p)
+    model = SpikedMatrixTensor(p=p, delta_2=delta_2, delta_p=delta_p)
     theory = solve(model, float(chosen[-1]), m0=m0, method="dense", tol=1e-8)
     run, at = limit_flow(model, m0, chosen), theory.at(chosen)
     differences = {name: getattr(run, name) - getattr(at, name) for name in QUANTITIES}
@@ -137,10 +144,6 @@ def limit(
     word = "agree" if verdict else "DISAGREE"
     print(f"theory and N = infinity limit {word}: largest difference {largest:.1e}")
     return 0 if verdict else 1
-
-
-def _model(p: int, delta_2: float, delta_p: float) -> SpikedMatrixTensor:
-    return SpikedMatrixTensor(p=p, delta_2=delta_2, delta_p=delta_p)
 
 
 def _times(text: str | None, t_end: float, step: float | None) -> np.ndarray:
@@ -160,13 +163,13 @@ def _times(text: str | None, t_end: float, step: float | None) -> np.ndarray:
     return chosen
 
 
-def _report(theory: Solution, result: Comparison, output: Path | None, *, force: bool) -> int:
+def _report(theory: Solution, result: Comparison, setting: Setting) -> int:
     """Print the table and the verdict, and save the table."""
     print(f"{'t':>8} {'':3} {'theory':>12} {'mean':>12} {'std. error':>11} {'z':>7}")
     for t, name, expected, mean, error, z in zip(*result.table.values(), strict=True):
         print(f"{t:8.3g} {name:3} {expected:12.6f} {mean:12.6f} {error:11.6f} {z:+7.2f}")
-    if output is not None:
-        tables.save_csv(output, result.table, force=force)
+    if setting.output is not None:
+        tables.save_csv(setting.output, result.table, force=setting.force)
     verdict = result.largest_z < LARGEST_Z
     word = "agree" if verdict else "DISAGREE (simulations carry corrections of order 1/N)"
     print(f"theory ({theory.method}) and simulation {word}: largest |z| = {result.largest_z:.2f}")
