@@ -103,7 +103,7 @@ def most_minima(channels: Channels, x: Any) -> Any:
     low, high = mp.mpf(2), mp.mpf(6)
     if sigma(low + mp.mpf(10) ** -20) <= sigma(low):
         return sigma(low)
-    while high - low > mp.mpf(10) ** -12:
+    while high - low > mp.mpf(10) ** -9:
         left, right = (2 * low + high) / 3, (low + 2 * high) / 3
         if sigma(left) < sigma(right):
             low = left

@@ -68,7 +68,7 @@ def test_table(row: tuple[int, float, float, float, float]) -> None:
 @pytest.mark.parametrize("name", LINES)
 @pytest.mark.parametrize("p", ORDERS)
 def test_line_agrees_with_50_digits(name: str, p: int) -> None:
-    deltas = DELTAS[::2] if name == "trivialization" else DELTAS
+    deltas = DELTAS[::3] if name == "trivialization" else DELTAS
     found = LINES[name](p, deltas)
     worst = max(
         relative(value, REFERENCES[name]({p: delta}))
@@ -282,6 +282,7 @@ def test_extreme_noise() -> None:
 
 BAD = (
     ({"p": 2.5, "delta_p": 1.0}, r"p = 2\.5 .*\[3, 100\]"),
+    ({"p": [3, 3.5], "delta_p": 1.0}, r"p = 3\.5 .*\[3, 100\]"),
     ({"p": 1, "delta_p": 1.0}, r"p = 1 .*\[3, 100\]"),
     ({"p": 2, "delta_p": 1.0}, r"p = 2 .*\[3, 100\]"),
     ({"p": 101, "delta_p": 1.0}, r"p = 101 .*\[3, 100\]"),
