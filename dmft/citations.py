@@ -34,8 +34,8 @@ _METHODS = """\
 }
 
 @inproceedings{SaraoMannelli2019afraid,
-  title     = {Who is Afraid of Big Bad Minima? {A}nalysis of Gradient-Flow in a Spiked
-               Matrix-Tensor Model},
+  title     = {Who is Afraid of Big Bad Minima? {A}nalysis of gradient-flow in spiked matrix-tensor
+               models},
   author    = {Sarao Mannelli, Stefano and Biroli, Giulio and Cammarota, Chiara
                and Krzakala, Florent and Zdeborov{\\'a}, Lenka},
   booktitle = {Advances in Neural Information Processing Systems},

@@ -1,9 +1,8 @@
 """The equations of the dynamics, once, in plain NumPy: what every kernel is tested against.
 
 Crisanti-Horner-Sommers(-Cugliandolo-Kurchan) equations of the spiked mixture under
-``dx = -mu x - grad H + eta``, ``<eta eta> = 2T`` (arXiv:1812.09066, eqs. 6-10;
-arXiv:1907.08226, eqs. 8-12), for t >= t', with C symmetric, C(t,t) = 1, R(t,t') = 0 for t < t' and
-R(t'+,t') = 1:
+``dx = -mu x - grad H + eta``, ``<eta eta> = 2T`` (arXiv:1812.09066, arXiv:1907.08226), for t >= t',
+with C symmetric, C(t,t) = 1, R(t,t') = 0 for t < t' and R(t'+,t') = 1:
 
     d_t C(t,t') = -mu(t) C(t,t') + S(m(t)) m(t') + int_0^t R(t,s) K2(C(t,s)) C(s,t') ds
                   + int_0^t' K1(C(t,s)) R(t',s) ds                                          (1)

@@ -2,7 +2,7 @@
 
 A hidden vector x* with ``|x*|^2 = N`` is seen through channels p = 2, 3, ...:
 ``T_p = sqrt((p-1)!)/N^((p-1)/2) x*^(x)p + noise`` with noise variance Delta_p per independent
-entry i1 < ... < ip (arXiv:1812.09066, eqs. 1-2; arXiv:1902.00139, eqs. 1-3).  The loss on the
+entry i1 < ... < ip (arXiv:1812.09066; arXiv:1902.00139).  The loss on the
 sphere ``|x|^2 = N``,
 
     H(x) = - sum_p sqrt((p-1)!)/(Delta_p N^((p-1)/2)) sum_{i1<...<ip} T_p x_i1 ... x_ip,
@@ -76,7 +76,7 @@ class SpikedMixture:
     Notes
     -----
     ``H(x) = - sum_p sqrt((p-1)!)/(Delta_p N^((p-1)/2)) sum_{i1<..<ip} T_p x_i1..x_ip`` and
-    ``Q(q) = sum_p q^p/(p Delta_p)`` (arXiv:1907.08226, eqs. 2-4).  With overlap m = 0 the signal
+    ``Q(q) = sum_p q^p/(p Delta_p)`` (arXiv:1907.08226).  With overlap m = 0 the signal
     drops out: what is left is the spherical mixed p-spin glass with covariance N Q.
 
     Examples
@@ -169,7 +169,7 @@ class SpikedMatrixTensor(SpikedMixture):
 
     Notes
     -----
-    ``Q(q) = q^2/(2 Delta_2) + q^p/(p Delta_p)`` (arXiv:1812.09066, eqs. 1-4).
+    ``Q(q) = q^2/(2 Delta_2) + q^p/(p Delta_p)`` (arXiv:1812.09066).
 
     Examples
     --------

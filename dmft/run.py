@@ -64,7 +64,7 @@ def solve(
     callback: Callable[[Progress], None] | None = None,
     stop: Callable[[Progress], bool] | None = None,
 ) -> Solution:
-    """Integrate the dynamics of `model` to `t_end` (arXiv:1907.08226, eqs. 8-12).
+    """Integrate the dynamics of `model` to `t_end` (arXiv:1907.08226).
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ class Solution:
     """Overlap, Lagrange multiplier, energies, correlation and response up to the time reached.
 
     All quantities are dimensionless; the equations are those of :mod:`dmft.equations`
-    (arXiv:1907.08226, eqs. 8-12).
+    (arXiv:1907.08226).
 
     Attributes
     ----------

@@ -5,7 +5,7 @@
     H(x)   = -1/(Delta_2 sqrt(N)) sum_{i<j} Y_ij x_i x_j
              - sqrt((p-1)!)/(Delta_p N^((p-1)/2)) sum_{i<..<l} T_i..l x_i ... x_l
 
-(arXiv:1902.00139, eqs. 1-4; arXiv:1812.09066, eqs. 1-3).  The tensors are stored so that a gradient
+(arXiv:1902.00139; arXiv:1812.09066).  The tensors are stored so that a gradient
 is one product of a matrix with a vector: p = 3 as A[i, (j<k)], p = 4 as B[(i<j), (k<l)].
 """
 

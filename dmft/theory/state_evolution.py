@@ -80,7 +80,7 @@ def ml(model: SpikedMixture, m0: ArrayLike, steps: int) -> Array:
 
     Returns
     -------
-    ndarray, shape (steps + 1, *shape of m0)
+    ndarray, shape (steps + 1, ...) with the shape of m0 behind
         Overlaps after 0, 1, ..., steps iterations.
 
     Raises
@@ -114,7 +114,7 @@ def bayes(model: SpikedMixture, m0: ArrayLike, steps: int) -> Array:
 
     Returns
     -------
-    ndarray, shape (steps + 1, *shape of m0)
+    ndarray, shape (steps + 1, ...) with the shape of m0 behind
         Overlaps after 0, 1, ..., steps iterations.
 
     Raises
