@@ -60,7 +60,7 @@ class Comparison:
     Attributes
     ----------
     table : dict of str to ndarray
-        Columns t, quantity, theory, mean, standard_error, z.
+        Columns t, quantity, theory, correction, mean, standard_error, z.
     """
 
     table: dict[str, NDArray[Any]]
@@ -71,28 +71,50 @@ class Comparison:
         return float(np.max(np.abs(self.table["z"])))
 
 
-def compare(theory: Solution, ensemble: Ensemble) -> Comparison:
-    """Return z = (mean - theory)/(standard error) for m, mu, e at the times of the ensemble.
+def compare(theory: Solution, ensemble: Ensemble, smaller: Ensemble | None = None) -> Comparison:
+    """Return z = (mean - theory - correction)/(standard error) for m, mu, e at each time.
 
-    Times at which the runs do not scatter (m at t = 0) are left out.
+    Parameters
+    ----------
+    theory : Solution
+        The mean-field theory, N = infinity.
+    ensemble : Ensemble
+        Runs at finite N.
+    smaller : Ensemble, optional
+        Runs at a smaller N' and the same times.  The theory is then corrected by
+        ``(mean' - theory) N'/N``, the leading 1/N term, whose standard error is included.  Without
+        it the correction is 0.
+
+    Returns
+    -------
+    Comparison
+        Times at which the runs do not scatter (t = 0) are left out.
 
     Raises
     ------
     ValueError
-        Fewer than two runs, or a time beyond what `theory` reached.
+        Fewer than two runs, a time beyond what `theory` reached, or `smaller` is not smaller.
     """
-    if ensemble.seeds < 2:
-        raise ValueError(f"seeds = {ensemble.seeds} is not allowed: it must be >= 2")
-    at = theory.at(ensemble.t)
-    rows = []
-    for k, t in enumerate(ensemble.t):
-        if t == 0.0:
-            continue
-        for quantity in QUANTITIES:
-            mean = ensemble.mean(quantity)[k]
-            error = ensemble.standard_error(quantity)[k]
-            expected = getattr(at, quantity)[k]
-            rows.append((t, quantity, expected, mean, error, (mean - expected) / error))
-    names = ("t", "quantity", "theory", "mean", "standard_error", "z")
-    columns = zip(*rows, strict=True)
-    return Comparison({name: np.array(c) for name, c in zip(names, columns, strict=True)})
+    for runs in (ensemble, smaller):
+        if runs is not None and runs.seeds < 2:
+            raise ValueError(f"seeds = {runs.seeds} is not allowed: it must be >= 2")
+    if smaller is not None and smaller.n >= ensemble.n:
+        raise ValueError(f"n = {smaller.n} of `smaller` is not allowed: it must be < {ensemble.n}")
+    at, later = theory.at(ensemble.t), ensemble.t > 0.0
+    columns: dict[str, list[NDArray[Any]]] = {
+        name: []
+        for name in ("t", "quantity", "theory", "correction", "mean", "standard_error", "z")
+    }
+    for quantity in QUANTITIES:
+        expected, mean = getattr(at, quantity), ensemble.mean(quantity)
+        error, correction = ensemble.standard_error(quantity), np.zeros_like(mean)
+        if smaller is not None:
+            ratio = smaller.n / ensemble.n
+            correction = (smaller.mean(quantity) - expected) * ratio
+            error = np.hypot(error, smaller.standard_error(quantity) * ratio)
+        z = np.divide(mean - expected - correction, error, where=later, out=np.zeros_like(mean))
+        row = (ensemble.t, np.full(len(mean), quantity), expected, correction, mean, error, z)
+        for name, values in zip(columns, row, strict=True):
+            columns[name].append(values[later])
+    # One time after the other, m, mu and e of each together.
+    return Comparison({name: np.stack(v, axis=1).ravel() for name, v in columns.items()})

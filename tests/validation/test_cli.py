@@ -55,6 +55,7 @@ def test_limit(here, capsys):
         (f"gradient-flow {MODEL} --n 20 --t-end 0", "t_end = 0"),
         (f"gradient-flow {MODEL} --n 20 --times 3,20", "times = 20"),
         (f"gradient-flow {MODEL} --n 20 --times a", "times = 'a'"),
+        (f"gradient-flow {MODEL} --n 20 --smaller-n 20", "smaller_n = 20"),
         (f"gradient-flow {MODEL} --n 20 --output old.csv", "exists already"),
         (f"gradient-flow {MODEL} --n 20 --output missing/t.csv", "no directory"),
         ("gradient-flow", "--p"),

@@ -67,25 +67,38 @@ def test_z_scores():
     z = honest.table["z"]
     assert 0.5 < np.sqrt(np.mean(z**2)) < 1.6
     assert honest.largest_z == np.max(np.abs(z))
-    values["m"] = values["m"] + 5 * 0.05 / 4
-    assert compare(theory, Ensemble(100, TIMES, **values)).largest_z > 3.5
+    values["m"] = values["m"] + 6 * 0.05 / 4
+    shifted = Ensemble(100, TIMES, **values)
+    assert compare(theory, shifted).largest_z > 3.5
+    # The same shift at N = 100, doubled at N = 50: what the correction is made for.
+    doubled = Ensemble(50, TIMES, **{**values, "m": values["m"] + 6 * 0.05 / 4})
+    corrected = compare(theory, shifted, doubled)
+    assert corrected.largest_z < 3.5
+    assert corrected.table["correction"][0] == pytest.approx(6 * 0.05 / 4, abs=0.02)
+    with pytest.raises(ValueError, match="n = 100 of `smaller`"):
+        compare(theory, shifted, shifted)
     with pytest.raises(ValueError, match="seeds = 1"):
         compare(theory, Ensemble(100, TIMES, at.m[None], at.mu[None], at.e[None]))
 
 
-def biased(p, method, n, seeds, **arguments):
-    """Return the table of a comparison with the theory of `method`."""
-    model = SpikedMatrixTensor(p, 0.7, 1.0)
-    ensemble = simulate(model, n=n, seeds=seeds, m0=0.2, times=TIMES, method=method)
-    solver = "dense" if method == "gradient_flow" else method
-    return compare(dmft.solve(model, 10.0, m0=0.2, method=solver, **arguments), ensemble)
+def against_theory(method, n, seeds, smaller=None):
+    """Compare p = 3 runs with the theory of `method`, with the 1/N term of (N', seeds)."""
+
+    def run(n, seeds):
+        step = 0.2 if method == "gradient_flow" else 0.1
+        return simulate(SEED, n=n, seeds=seeds, m0=0.2, times=TIMES, method=method, step=step)
+
+    arguments = {"method": "dense"}
+    if method == "gradient_descent":
+        arguments = {"method": method, "step": 0.1}
+    theory = dmft.solve(SEED, 10.0, m0=0.2, **arguments)
+    return compare(theory, run(n, seeds), None if smaller is None else run(*smaller))
 
 
 @pytest.mark.parametrize("method", ["gradient_flow", "gradient_descent"])
 def test_small_ensemble_agrees(method):
-    """N = 150, 8 seeds: within 4 standard errors (1/N corrections are about 1 of them)."""
-    step = {"step": 0.1} if method == "gradient_descent" else {}
-    assert biased(3, method, 150, 8, **step).largest_z < 4.0
+    """N = 120, 8 seeds, with the 1/N term measured at N = 60: within 4 standard errors."""
+    assert against_theory(method, 120, 8, smaller=(60, 40)).largest_z < 4.0
 
 
 def test_p4_approaches_the_theory_like_1_over_N():
@@ -106,13 +119,11 @@ def test_p4_approaches_the_theory_like_1_over_N():
     assert abs(a - b) < 4 * np.hypot(da, db)
 
 
+# The 1/N term is real: at N = 300 with 40 seeds z of m, mu, e at t = 10 is -3.4, -3.2, +3.1, and
+# N (mean - theory) is the same from N = 100 to N = 500.  So it is measured and taken out.
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [300, 500])
-def test_gradient_flow_p3(n):
-    """|z| < 3 for m, mu, e at t = 1, 2, 5, 10 with 12 seeds."""
-    assert biased(3, "gradient_flow", n, 12).largest_z < 3.0
-
-
-@pytest.mark.slow
-def test_gradient_descent_p3():
-    assert biased(3, "gradient_descent", 500, 12, step=0.1).largest_z < 3.0
+@pytest.mark.parametrize("method", ["gradient_flow", "gradient_descent"])
+def test_p3(method, n):
+    """|z| < 3 for m, mu, e at t = 1, 2, 5, 10: 20 seeds, 1/N term from N = 150."""
+    assert against_theory(method, n, 20, smaller=(150, 100)).largest_z < 3.0
