@@ -18,8 +18,8 @@ from numba import njit, prange
 
 __all__ = ["count_points", "fill_points", "interpolate", "one_time", "predict"]
 
-# Curves stand in for fixed phi once the boundary layers (width of order 1) are much shorter than s.
-CURVES_FROM = 20.0
+# For s below this (the width of a boundary layer) the curves are those of fixed phi.
+EARLY = 1.0
 
 
 @njit(cache=True)
@@ -87,14 +87,11 @@ def _lagrange(s, u, low, high, out):  # type: ignore[no-untyped-def]
 def _on_curve(s, t_prime, tau, s_i):  # type: ignore[no-untyped-def]
     """Follow the curve through (s, t') to the slice of time s_i: return t' and tau there.
 
-    From the nearer end, y_i = y (s_i/s)^g with g = y^2/(y^2 + s): fixed y in the boundary layer,
-    fixed phi outside.
+    From the nearer end, y_i = y (s_i/s)^g with g = (y^2 + 1)/(y^2 + s + 1): fixed y in the boundary
+    layer, fixed phi outside and early on.
     """
-    ratio = s_i / s
-    if s <= CURVES_FROM:
-        return t_prime * ratio, tau * ratio
     y = min(t_prime, tau)
-    y_i = y * ratio ** (y * y / (y * y + s))
+    y_i = y * (s_i / s) ** ((y * y + EARLY) / (y * y + s + EARLY))
     if t_prime <= tau:
         return y_i, s_i - y_i
     return s_i - y_i, y_i

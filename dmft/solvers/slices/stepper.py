@@ -27,6 +27,7 @@ class SlicesOptions:
     end: int = 4
     max_du: float = 0.1
     first_du: float = 1e-4
+    smooth_from: float = 5.0
 
 
 class History:
@@ -106,7 +107,7 @@ class Slices:
                 abs(m - predicted[2]) / scale,
             )  # fmt: skip
             self.err = err
-            smooth = t > 50.0 and abs(m) < 1e-300
+            smooth = t > o.smooth_from and abs(m) < 1e-300
             factor = 0.9 * (self.tol / max(err, 1e-300)) ** (1.0 / 7.0)
             if err > 5 * self.tol and not (smooth and err < 100 * self.tol) and h.t.size > 1:
                 self.du *= max(0.3, min(0.8, factor))
@@ -115,9 +116,18 @@ class Slices:
             break
         self.largest_drift = max(self.largest_drift, abs(C[-1] - 1.0))
         h.append(t, J, R, C, m, mu, self._energies(t, J, R, C, m))
-        if not (smooth and factor < 1.0 and self.du >= 0.99 * o.max_du):
-            self.du = min(self.du * min(1.4, max(0.3, factor)), o.max_du)
+        # A changing step changes the truncation error of the last interval; the extrapolation would
+        # take that for noise a hundred times larger and the control would chase it.
+        if smooth and err < 100.0 * self.tol:
+            self.du = min(1.1 * self.du, o.max_du)
+        elif factor < 0.85:
+            self.du *= max(0.5, factor)
+        elif factor > 1.1:
+            self.du = min(self.du * min(self.growth(t), factor), o.max_du)
         return Outcome(True)
+
+    def growth(self, t: float) -> float:
+        return 1.4 if t < 0.5 else 1.06
 
     def _predict(self, t: float, J: int):
         h, o = self.history, self.options
