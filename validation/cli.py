@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from cyclopts import App, Parameter
 
 from dmft import SpikedMatrixTensor, checks, solve, storage, tables
 from dmft.cli import Force, Whole, guarded
-from dmft.solution import Solution
+from dmft.solution import Solution, Status
 from validation.limit import limit_flow
-from validation.simulate import simulate
+from validation.simulate import check, simulate, step_error
 from validation.statistics import QUANTITIES, Comparison, compare
 
 __all__ = ["app", "main"]
@@ -26,12 +25,16 @@ __all__ = ["app", "main"]
 # 4 standard errors: with ten seeds (Student's distribution) about once in 300 entries by chance.
 LARGEST_Z = 4.0
 LIMIT_ERROR = 1e-6
+# Largest error of the integrator in standard errors: it changes z by less than this.
+STEP_ERROR = 0.1
 
 app = App(
     name="validate",
     help="Check the theory against simulations at finite N and against its N = infinity limit.",
     suppress_keyboard_interrupt=False,
 )
+
+Times = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
 
 
 @Parameter(name="*")
@@ -58,7 +61,7 @@ class Setting:
     step
         Step of the Runge-Kutta integrator, or of the descent.
     times
-        Times of the table, such as 1,2,5,10.
+        Times of the table, such as 1,2,5,10; whole multiples of step.
     smaller_n
         Also simulate this smaller N, with `smaller_seeds` instances, and correct the theory by the
         1/N term that it shows.
@@ -76,38 +79,44 @@ class Setting:
     seeds: Whole = 10
     t_end: float = 10.0
     step: float = 0.1
-    times: str | None = None
+    times: Times = None
     smaller_n: Whole | None = None
     smaller_seeds: Whole = 100
     output: Path | None = None
     force: Force = False
 
     def compare(self, method: str) -> tuple[Solution, Comparison]:
-        """Simulate and solve; every parameter is checked before anything runs."""
+        """Solve and simulate; every parameter is checked before anything runs."""
         times = _times(self.times, self.t_end, self.step)
         model = SpikedMatrixTensor(p=self.p, delta_2=self.delta_2, delta_p=self.delta_p)
         if self.output is not None:
             storage.check_target(self.output, force=self.force)
-        run = partial(simulate, model, m0=self.m0, times=times, step=self.step, method=method)
-        smaller = None
+        runs: dict[str, Any] = {"m0": self.m0, "times": times, "step": self.step, "method": method}
+        check(model, n=self.n, seeds=self.seeds, **runs)
         if self.smaller_n is not None:
             if self.smaller_n >= self.n:
                 raise ValueError(
                     f"smaller_n = {self.smaller_n:g} is not allowed: it must be < n = {self.n:g}"
                 )
-            smaller = run(n=self.smaller_n, seeds=self.smaller_seeds)
-        ensemble = run(n=self.n, seeds=self.seeds)
+            checks.integer("smaller_seeds", self.smaller_seeds, low=2)
+            check(model, n=self.smaller_n, seeds=self.smaller_seeds, **runs)
         solver: dict[str, Any] = {"method": "dense", "tol": 1e-7}
         if method == "gradient_descent":
             solver = {"method": method, "step": self.step}
-        theory = solve(model, float(times[-1]), m0=self.m0, **solver)
-        return theory, compare(theory, ensemble, smaller)
+        theory = _solve(model, float(times[-1]), m0=self.m0, **solver)
+        smaller = None
+        if self.smaller_n is not None:
+            smaller = simulate(model, n=self.smaller_n, seeds=self.smaller_seeds, **runs)
+        return theory, compare(theory, simulate(model, n=self.n, seeds=self.seeds, **runs), smaller)
 
 
 @app.command
 def gradient_flow(setting: Setting) -> int:
     """Simulate gradient flow on stored tensors and compare it with `dense`."""
-    return _report(*setting.compare("gradient_flow"), setting)
+    theory, result = setting.compare("gradient_flow")
+    times = np.unique(result.table["t"])
+    change = step_error(theory.model, n=setting.n, m0=setting.m0, times=times, step=setting.step)
+    return _report(theory, result, setting, change)
 
 
 @app.command
@@ -124,7 +133,7 @@ def limit(
     delta_p: float,
     m0: float,
     t_end: float = 10.0,
-    times: str | None = None,
+    times: Times = None,
 ) -> int:
     """Compare `dense` with gradient flow at N = infinity in growing coordinates.
 
@@ -143,7 +152,7 @@ def limit(
     """
     chosen = _times(times, t_end, None)
     model = SpikedMatrixTensor(p=p, delta_2=delta_2, delta_p=delta_p)
-    theory = solve(model, float(chosen[-1]), m0=m0, method="dense", tol=1e-8)
+    theory = _solve(model, float(chosen[-1]), m0=m0, method="dense", tol=1e-8)
     run, at = limit_flow(model, m0, chosen), theory.at(chosen)
     differences = {name: getattr(run, name) - getattr(at, name) for name in QUANTITIES}
     tables.write_csv(sys.stdout, {"t": chosen, **{f"d{k}": v for k, v in differences.items()}})
@@ -154,15 +163,29 @@ def limit(
     return 0 if verdict else 1
 
 
-def _times(text: str | None, t_end: float, step: float | None) -> np.ndarray:
+def _solve(model: SpikedMatrixTensor, t_end: float, **arguments: Any) -> Solution:
+    """Return the theory; what kept it from t_end is an error here."""
+    theory = solve(model, t_end, **arguments)
+    if theory.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    if not theory.success:
+        raise ArithmeticError(f"the theory ({theory.method}) {theory.message}")
+    return theory
+
+
+def _times(texts: list[str] | None, t_end: float, step: float | None) -> np.ndarray:
     """Return the times asked for, or 1, 2, 5, 10, ... and t_end."""
     t_end = checks.positive_number("t_end", t_end)
-    if text is not None:
+    if texts is not None:
+        text = ",".join(texts)
         try:
             chosen = np.array([float(part) for part in text.split(",")])
         except ValueError:
             raise ValueError(f"times = {text!r} is not allowed: it must look like 1,2,5") from None
-        return checks.array_in("times", chosen, 0.0, t_end)
+        chosen = checks.array_in("times", chosen, 0.0, t_end)
+        if np.any(np.diff(chosen) <= 0.0) or chosen[-1] == 0.0:
+            raise ValueError(f"times = {text!r} is not allowed: they must ascend, to one > 0")
+        return chosen
     grid = np.array([a * 10.0**b for b in range(-1, 6) for a in (1, 2, 5)])
     chosen = np.append(grid[grid < t_end * (1 - 1e-12)][-5:], t_end)
     if step is not None:
@@ -171,20 +194,42 @@ def _times(text: str | None, t_end: float, step: float | None) -> np.ndarray:
     return chosen
 
 
-def _report(theory: Solution, result: Comparison, setting: Setting) -> int:
-    """Print the table and the verdict, and save the table."""
+def _report(
+    theory: Solution,
+    result: Comparison,
+    setting: Setting,
+    change: dict[str, np.ndarray] | None = None,
+) -> int:
+    """Print the table and the verdict, and save the table.
+
+    `change` is what halving the integrator's step does to m, mu, e.
+    """
     heads = ("theory", "correction", "mean", "std. error")
     print(f"{'t':>8} {'':3}" + "".join(f" {head:>11}" for head in heads) + f" {'z':>7}")
     for t, name, *values, z in zip(*result.table.values(), strict=True):
         print(f"{t:8.3g} {name:3}" + "".join(f" {v:11.6f}" for v in values) + f" {z:+7.2f}")
     if setting.output is not None:
         tables.save_csv(setting.output, result.table, force=setting.force)
+    if change is not None and not _step_is_short(change, result):
+        return 1
     verdict = result.largest_z < LARGEST_Z
     word = "agree" if verdict else "DISAGREE"
     if not verdict and setting.smaller_n is None:
         word += " (simulations carry corrections of order 1/N: see --smaller-n)"
     print(f"theory ({theory.method}) and simulation {word}: largest |z| = {result.largest_z:.2f}")
     return 0 if verdict else 1
+
+
+def _step_is_short(change: dict[str, np.ndarray], result: Comparison) -> bool:
+    """Say how large the error of the integrator is, also in standard errors."""
+    errors = result.table["standard_error"].reshape(-1, len(QUANTITIES))
+    changes = np.stack([change[name] for name in QUANTITIES], axis=1)
+    worst = float(np.max(changes / errors))
+    print(
+        f"halving the step changes m, mu, e of the first run by up to {np.max(changes):.1e},"
+        f" {worst:.2g} standard errors" + ("" if worst < STEP_ERROR else ": TOO LONG, lower step")
+    )
+    return worst < STEP_ERROR
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -75,7 +75,13 @@ class Field:
         return c
 
     def query(self, c: Array) -> tuple[Array, float]:
-        """Return ``B + Q'(m) v_0`` at c, shape (dimension,), and the energy there."""
+        """Return ``B + Q'(m) v_0`` at c, shape (dimension,), and the energy there.
+
+        Raises
+        ------
+        ArithmeticError
+            Rounding has made K indefinite (s^2 < 0), or there is no room for a new direction.
+        """
         model, k, known = self.model, self.k, slice(2, self.k + 2)
         overlaps = self.points[:k] @ c
         covariance = model.dQ(overlaps)
@@ -88,10 +94,12 @@ class Field:
         norm2 = float(c @ c)
         left = float(model.dQ(norm2)) + self.nugget2 - float(row @ row)
         e = -float(model.Q(c[0])) - float(y @ covariance)
-        if left > self.known**2 * float(model.dQ(1.0)):
+        threshold = self.known**2 * float(model.dQ(1.0))
+        if left > threshold:
             self._reveal(c, row, math.sqrt(left))
             force[k + 2] += math.sqrt(left)
-        elif self.known == 0.0:
+        elif left <= -threshold:
+            # Taken for known, such a query gives plausible numbers that are wrong in all digits.
             raise ArithmeticError(f"K is not positive definite after {k} queries: raise the nugget")
         return force, e
 

@@ -5,26 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from dmft import checks
-from dmft.model import SpikedMatrixTensor
-from validation.instances import draw
-from validation.statistics import Ensemble
+from dmft.model import SpikedMixture
+from dmft.protocol import Overlap
+from validation.instances import check_size, draw
+from validation.statistics import QUANTITIES, Ensemble
 from validation.stored import Loss, Trajectory, gradient_descent, gradient_flow
 
-__all__ = ["METHODS", "simulate"]
+__all__ = ["METHODS", "check", "simulate", "step_error"]
+
+Array = NDArray[np.float64]
 
 METHODS: dict[str, Callable[..., Trajectory]] = {
     "gradient_flow": gradient_flow,
     "gradient_descent": gradient_descent,
 }
 ROOT_SEED = 20190718
+LATEST = 1e6
 
 
 def simulate(
-    model: SpikedMatrixTensor,
+    model: SpikedMixture,
     *,
     n: int,
     seeds: int,
@@ -43,8 +47,8 @@ def simulate(
 
     Parameters
     ----------
-    model : SpikedMatrixTensor
-        p = 3 or 4.
+    model : SpikedMixture
+        Orders 2, 3, 4, together or alone.
     n, seeds : int
         Number of components (>= 8) and of instances (>= 2).
     m0 : float
@@ -65,24 +69,88 @@ def simulate(
     Raises
     ------
     ValueError
-        A parameter is out of its range, or the tensor does not fit memory.
+        A parameter is out of its range, or the couplings do not fit memory.
+    ArithmeticError
+        A run left the range of numbers: the step is too long.
     """
+    times = check(
+        model, n=n, seeds=seeds, m0=m0, times=times, method=method, step=step, dtype=dtype
+    )
+    # The children that SeedSequence.spawn gives, made one at a time.
+    children = (np.random.SeedSequence(root_seed, spawn_key=(k,)) for k in range(int(seeds)))
+    disable = None if progress is None else not progress
+    with tqdm(children, desc=f"N={n}", unit="run", total=int(seeds), disable=disable) as bar:
+        runs = [_run(model, n, m0, child, times, method, step, dtype) for child in bar]
+    m, mu, e = (np.array([getattr(run, name) for run in runs]) for name in ("m", "mu", "e"))
+    return Ensemble(int(n), times, m, mu, e)
+
+
+def step_error(
+    model: SpikedMixture,
+    *,
+    n: int,
+    m0: float,
+    times: ArrayLike,
+    step: float,
+    dtype: str = "float32",
+    root_seed: int = ROOT_SEED,
+) -> dict[str, Array]:
+    """Return by how much halving the step of gradient flow changes m, mu, e of the first run.
+
+    The integrator is of order 4, so that this is 15/16 of its error.  Parameters and errors as in
+    :func:`simulate`.
+    """
+    method = "gradient_flow"
+    times = check(model, n=n, seeds=2, m0=m0, times=times, method=method, step=step, dtype=dtype)
+    loss = Loss(draw(model, n, m0, np.random.SeedSequence(root_seed, spawn_key=(0,)), dtype))
+    whole, half = (gradient_flow(loss, times, h) for h in (step, step / 2))
+    return {name: np.abs(getattr(whole, name) - getattr(half, name)) for name in QUANTITIES}
+
+
+def check(
+    model: SpikedMixture,
+    *,
+    n: int,
+    seeds: int,
+    m0: float,
+    times: ArrayLike,
+    method: str,
+    step: float,
+    dtype: str = "float32",
+) -> Array:
+    """Return the times as an array, or raise ValueError where :func:`simulate` would."""
     if method not in METHODS:
         raise ValueError(f"method = {method!r} is not allowed: it must be one of {tuple(METHODS)}")
-    seeds = checks.integer("seeds", seeds, low=2)
+    check_size(model, n, dtype)
+    Overlap(m0)
+    checks.integer("seeds", seeds, low=2)
     step = checks.positive_number("step", step)
-    times = np.atleast_1d(checks.array_in("times", times, 0.0, 1e6))
+    times = np.atleast_1d(checks.array_in("times", times, 0.0, LATEST))
     if np.any(np.diff(times) <= 0.0):
-        raise ValueError("times are not allowed: they must be ascending")
-    if np.any(np.abs(times / step - np.rint(times / step)) > 1e-9):
-        raise ValueError(f"times are not allowed: they must be whole multiples of step = {step:g}")
-    runs = []
-    children = np.random.SeedSequence(root_seed).spawn(seeds)
-    bar = tqdm(
-        children, desc=f"N={n}", unit="run", disable=None if progress is None else not progress
-    )
-    for child in bar:
-        loss = Loss(draw(model, n, m0, child, dtype))
-        runs.append(METHODS[method](loss, times, step))
-    m, mu, e = (np.array([getattr(run, name) for run in runs]) for name in ("m", "mu", "e"))
-    return Ensemble(n, times, m, mu, e)
+        raise ValueError(f"times = {times.tolist()} is not allowed: they must be ascending")
+    off = np.abs(times / step - np.rint(times / step)) > 1e-9 * (1.0 + times / step)
+    if np.any(off):
+        raise ValueError(
+            f"times = {times[off][0]:g} is not allowed: it must be a whole multiple of"
+            f" step = {step:g}"
+        )
+    return times
+
+
+def _run(
+    model: SpikedMixture,
+    n: int,
+    m0: float,
+    seed: np.random.SeedSequence,
+    times: Array,
+    method: str,
+    step: float,
+    dtype: str,
+) -> Trajectory:
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            return METHODS[method](Loss(draw(model, n, m0, seed, dtype)), times, step)
+    except FloatingPointError as error:
+        raise ArithmeticError(
+            f"{method} with step = {step:g} left the range of {dtype} ({error}): lower the step"
+        ) from None

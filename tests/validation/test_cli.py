@@ -1,9 +1,16 @@
 """`python -m validation` at the keyboard."""
 
 import csv
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import dmft
 from dmft.cli import main as dmft_main
 from validation.cli import main
 
@@ -26,8 +33,63 @@ def test_table_and_verdict(here, capsys, command):
         rows = list(csv.DictReader(file))
     assert {row["quantity"] for row in rows} == {"m", "mu", "e"}
     row = rows[-1]
+    method = {"gradient-flow": {"method": "dense"}, "gradient-descent": {"step": 0.1}}[command]
+    model = dmft.SpikedMatrixTensor(3, 0.7, 1.0)
+    theory = dmft.solve(model, 2.0, m0=0.2, **{"method": "gradient_descent", **method})
+    assert (row["t"], row["quantity"]) == ("2.0", "e")
+    assert float(row["theory"]) == pytest.approx(theory.e[-1], rel=0, abs=1e-5)
     z = (float(row["mean"]) - float(row["theory"])) / float(row["standard_error"])
     assert float(row["z"]) == pytest.approx(z)
+
+
+def test_times_with_spaces_or_commas(here, capsys):
+    for times in ("0.5 1", "0.5,1"):
+        main(f"gradient-descent {MODEL} --n 20 --seeds 2 --times {times}".split())
+        table = capsys.readouterr().out.splitlines()[1:-1]
+        assert [float(line.split()[0]) for line in table] == [0.5] * 3 + [1.0] * 3
+
+
+def test_too_long_a_step_is_status_1(here, capsys):
+    """Runge-Kutta with step 2 is unstable here: no verdict on the theory."""
+    assert main(f"gradient-flow {MODEL} --n 30 --seeds 2 --times 2,4 --step 2".split()) == 1
+    assert "TOO LONG, lower step" in capsys.readouterr().out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "sentence"),
+    [("FAILED", 1, "the theory (dense) stopped short"), ("INTERRUPTED", 130, "interrupted")],
+)
+def test_theory_that_stops_short(here, capsys, monkeypatch, status, code, sentence):
+    def short(*arguments, **options):
+        theory = dmft.solve(*arguments, **options)
+        return replace(theory, status=dmft.Status[status], message="stopped short")
+
+    monkeypatch.setattr("validation.cli.solve", short)
+    assert main(f"limit {MODEL} --t-end 1".split()) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert sentence in err
+
+
+def test_ctrl_c_is_status_130_and_writes_nothing(here):
+    """The interrupt comes during the simulation, which takes minutes otherwise."""
+    command = f"-m validation gradient-descent {MODEL} --n 300 --seeds 200 --output t.csv"
+    run = subprocess.Popen(
+        [sys.executable, *command.split()],
+        cwd=here,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job ignores SIGINT, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.communicate(timeout=5)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=30)
+    assert (run.returncode, out, err) == (130, "", "dmft: interrupted\n")
+    assert list(here.iterdir()) == []
 
 
 def test_disagreement_is_status_1(here, capsys, monkeypatch):
@@ -55,6 +117,14 @@ def test_limit(here, capsys):
         (f"gradient-flow {MODEL} --n 20 --t-end 0", "t_end = 0"),
         (f"gradient-flow {MODEL} --n 20 --times 3,20", "times = 20"),
         (f"gradient-flow {MODEL} --n 20 --times a", "times = 'a'"),
+        (f"gradient-flow {MODEL} --n 20 --times 2,1", "times = '2,1'"),
+        (f"gradient-flow {MODEL} --n 20 --times 0", "times = '0'"),
+        (f"gradient-flow {MODEL} --n 20 --times 0.15", "times = 0.15"),
+        (f"gradient-flow {MODEL} --n 20 --step inf", "step = inf"),
+        (f"gradient-descent {MODEL} --n 20 --smaller-n 10 --smaller-seeds 1", "smaller_seeds = 1"),
+        (f"gradient-descent {MODEL} --n 20 --smaller-n 4", "n = 4"),
+        (f"limit {MODEL} --times 2,1", "times = '2,1'"),
+        (f"limit {MODEL} --t-end 1e5", "t_end = 100000"),
         (f"gradient-flow {MODEL} --n 20 --smaller-n 20", "smaller_n = 20"),
         (f"gradient-flow {MODEL} --n 20 --output old.csv", "exists already"),
         (f"gradient-flow {MODEL} --n 20 --output missing/t.csv", "no directory"),
