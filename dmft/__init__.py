@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dmft.solution import Solution, Status, load
     from dmft.solvers.dense import DenseOptions
     from dmft.solvers.gradient_descent import GradientDescentOptions
+    from dmft.solvers.slices import SlicesOptions
 
 __version__ = "0.1.0"
 
@@ -25,6 +26,7 @@ _HOME = {
     "Overlap": "dmft.protocol",
     "Progress": "dmft.run",
     "Protocol": "dmft.protocol",
+    "SlicesOptions": "dmft.solvers.slices",
     "Solution": "dmft.solution",
     "SpikedMatrixTensor": "dmft.model",
     "SpikedMixture": "dmft.model",
@@ -40,6 +42,7 @@ __all__ = [
     "Overlap",
     "Progress",
     "Protocol",
+    "SlicesOptions",
     "Solution",
     "SpikedMatrixTensor",
     "SpikedMixture",

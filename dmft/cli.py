@@ -54,7 +54,7 @@ def solve(
     delta_p: float | None = None,
     channels: str | None = None,
     temperature: float = 0.0,
-    method: Literal["dense", "gradient_descent"] = "dense",
+    method: Literal["dense", "gradient_descent", "slices"] = "dense",
     tol: float | None = None,
     step: float | None = None,
     force: Force = False,
@@ -78,9 +78,10 @@ def solve(
     temperature
         T >= 0: 0 is gradient flow, 1 samples the Bayes posterior.
     method
-        dense (continuous time, t up to about 100) or gradient_descent (discrete steps).
+        dense (continuous time, t up to about 100), slices (long times; experimental) or
+        gradient_descent (discrete steps).
     tol
-        Absolute error aimed at (dense), in [1e-12, 0.1]; 1e-6 unless given.
+        Absolute error aimed at (dense, slices), 1e-6 unless given; in [1e-12, 0.1] for dense.
     step
         Step of gradient_descent, > 0.
     """

@@ -27,16 +27,17 @@ from dmft.solution import Solution, Status
 from dmft.solvers.base import Problem, Stepper
 from dmft.solvers.dense import Dense, DenseOptions
 from dmft.solvers.gradient_descent import GradientDescent, GradientDescentOptions
+from dmft.solvers.slices import Slices, SlicesOptions
 
 __all__ = ["METHODS", "Progress", "solve"]
 
-Options = DenseOptions | GradientDescentOptions
+Options = DenseOptions | GradientDescentOptions | SlicesOptions
 
-METHODS = ("dense", "gradient_descent")
+METHODS = ("dense", "gradient_descent", "slices")
 DEFAULT_METHOD = "dense"
 DEFAULT_TOL = 1e-6
-# Smaller ones are below what rounding leaves of the extrapolation.
-SMALLEST_TOL = 1e-12
+# Smaller ones are below what rounding leaves: of the extrapolation, and of the slices.
+SMALLEST_TOL = {"dense": 1e-12, "slices": 1e-10}
 
 
 class Progress(NamedTuple):
@@ -79,15 +80,16 @@ def solve(
         Temperature: 0 is gradient flow, 1 is Langevin on the Bayes posterior.
     protocol : Protocol, optional
         Start and temperature instead of `m0` and `T`.
-    method : {"dense", "gradient_descent"}, default "dense"
+    method : {"dense", "gradient_descent", "slices"}, default "dense"
         "dense": gradient flow or Langevin in continuous time, O(t^3), for t up to ~100.
+        "slices": the same for long times, at a cost that grows like log t (experimental).
         "gradient_descent": the exact theory of the discrete algorithm with step `step`.
     tol : float, default 1e-6
-        Absolute error aimed at for m, mu, e, C and R, in [1e-12, 0.1].  "gradient_descent" is exact
-        and takes none.
+        Absolute error aimed at for m, mu, e, C and R, in [1e-12, 0.1]; for "slices", of each slice,
+        in [1e-10, 0.1].  "gradient_descent" is exact and takes none.
     step : float, optional
         Shorthand for ``options=GradientDescentOptions(step)``.
-    options : DenseOptions or GradientDescentOptions, optional
+    options : DenseOptions, GradientDescentOptions or SlicesOptions, optional
         Further options of the method.
     progress : bool, optional
         Show a progress bar; without it, when stderr is a terminal.
@@ -152,13 +154,17 @@ def _stepper(
 ) -> tuple[Stepper, Options, float | None]:
     """Check that method, tol, step and options fit together and start the solver."""
     problem = Problem(model.coefficients(), protocol.start.m0, protocol.T, t_end)
-    if method == "dense":
+    if method in SMALLEST_TOL:
         if step is not None:
             raise ValueError("step is an option of method 'gradient_descent' only")
+        tol, low = DEFAULT_TOL if tol is None else tol, SMALLEST_TOL[method]
+        wanted = f"a finite number in [{low:g}, 0.1]"
+        tol = checks.finite_number("tol", tol, low=low, high=0.1, wanted=wanted)
+        if method == "slices":
+            _check_options(method, options, SlicesOptions)
+            slices_options = options or SlicesOptions()
+            return Slices(problem, slices_options, tol), slices_options, tol  # type: ignore[arg-type]
         _check_options(method, options, DenseOptions)
-        tol = DEFAULT_TOL if tol is None else tol
-        wanted = f"a finite number in [{SMALLEST_TOL:g}, 0.1]"
-        tol = checks.finite_number("tol", tol, low=SMALLEST_TOL, high=0.1, wanted=wanted)
         dense_options = options or DenseOptions()
         return Dense(problem, dense_options, tol), dense_options, tol  # type: ignore[arg-type]
     if method == "gradient_descent":

@@ -6,7 +6,7 @@ import enum
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,10 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from dmft import checks, storage
 from dmft.model import SpikedMixture
 from dmft.protocol import Overlap, Protocol
-from dmft.two_time import TimeMap, TriangularGrid
+from dmft.two_time import TriangularGrid
 
 if TYPE_CHECKING:
     import xarray
+
+    from dmft.two_time.slices import SliceGrid
 
 __all__ = ["Moment", "Solution", "Status", "load"]
 
@@ -66,7 +68,7 @@ class Solution:
         Accepted times from 0 to the time reached, overlap with the signal, Lagrange multiplier.
     e_p : ndarray, shape (n, n_channels)
         Energy per spin of each channel, in the order of ``model.orders``; `e` is their sum.
-    grid : TriangularGrid
+    grid : TriangularGrid or SliceGrid
         C and R (used through :meth:`C` and :meth:`R`).
     status : Status
         FINISHED, STOPPED, INTERRUPTED or FAILED; `success` is True for the first two.
@@ -88,7 +90,7 @@ class Solution:
     m: Array
     mu: Array
     e_p: Array
-    grid: TriangularGrid
+    grid: TriangularGrid | SliceGrid
     status: Status
     message: str
     errors: Mapping[str, float]
@@ -182,6 +184,8 @@ class Solution:
     def to_xarray(self) -> xarray.Dataset:
         """Return m, mu, e, e_p on `time` and C, R on (`time`, `time_prime`), NaN for t' > t.
 
+        For method "slices", C, R and t_prime are on `node`, slice after slice (`row_size` each).
+
         Raises
         ------
         ImportError
@@ -189,21 +193,24 @@ class Solution:
         """
         import xarray
 
-        triangle = np.tril_indices(len(self.t))
-        square = np.full((2, len(self.t), len(self.t)), np.nan)
-        square[0][triangle], square[1][triangle] = self.grid.C_packed, self.grid.R_packed
-        return xarray.Dataset(
-            {
-                "m": ("time", self.m),
-                "mu": ("time", self.mu),
-                "e": ("time", self.e),
-                "e_p": (("time", "channel"), self.e_p),
-                "C": (("time", "time_prime"), square[0]),
-                "R": (("time", "time_prime"), square[1]),
-            },
-            {"time": self.t, "time_prime": self.t, "channel": list(self.model.orders)},
-            {"title": TITLE, "model": repr(self.model), "status": self.status.value},
-        )
+        data = {
+            "m": ("time", self.m),
+            "mu": ("time", self.mu),
+            "e": ("time", self.e),
+            "e_p": (("time", "channel"), self.e_p),
+        }
+        coordinates = {"time": self.t, "channel": list(self.model.orders)}
+        if isinstance(self.grid, TriangularGrid):
+            triangle = np.tril_indices(len(self.t))
+            square = np.full((2, len(self.t), len(self.t)), np.nan)
+            square[0][triangle], square[1][triangle] = self.grid.C_packed, self.grid.R_packed
+            data |= {"C": (("time", "time_prime"), square[0])}
+            data |= {"R": (("time", "time_prime"), square[1])}
+            coordinates["time_prime"] = self.t
+        else:
+            data |= {name: v[:2] for name, v in self.grid.variables().items()}
+        attributes = {"title": TITLE, "model": repr(self.model), "status": self.status.value}
+        return xarray.Dataset(data, coordinates, attributes)
 
 
 TITLE = "Mean-field dynamics of the spiked matrix-tensor model"
@@ -214,10 +221,6 @@ def _to_contents(s: Solution) -> storage.Contents:
         attributes = {"long_name": long_name, "units": "1"}
         return storage.Variable(dims or ("time",), np.asarray(values), attributes)
 
-    rows = np.arange(1, len(s.t) + 1, dtype=np.int64)
-    row_size = storage.Variable(
-        ("time",), rows, {"sample_dimension": "pair", "long_name": "number of t' in the row of t"}
-    )
     variables = {
         "time": one(s.t, "time t"),
         "m": one(s.m, "overlap with the signal"),
@@ -226,17 +229,18 @@ def _to_contents(s: Solution) -> storage.Contents:
         "e_p": one(s.e_p, "energy per spin of each channel", "time", "channel"),
         "order": one(np.array(s.model.orders, dtype=np.int64), "order p", "channel"),
         "delta": one(s.model.deltas, "noise variance Delta_p", "channel"),
-        "row_size": row_size,
-        "C": one(s.grid.C_packed, "correlation C(t,t'), t' = time[0..row_size-1]", "pair"),
-        "R": one(s.grid.R_packed, "response R(t,t'), t' = time[0..row_size-1]", "pair"),
     }
+    for name, (dims, values, long_name) in s.grid.variables().items():
+        variables[name] = one(values, long_name, *dims)
+    # CF contiguous ragged array: row_size counts the samples of each time.
+    sample = {"sample_dimension": variables["C"].dimensions[0]}
+    rows = variables["row_size"]
+    variables["row_size"] = replace(rows, attributes={**rows.attributes, **sample})
     attributes = {
         "Conventions": "CF-1.11",
         "title": TITLE,
-        "grid": "triangular",
-        "grid_step": s.grid.h,
-        "grid_first": s.grid.time_map.first,
-        "grid_scale": s.grid.time_map.scale,
+        "grid": s.grid.kind,
+        **s.grid.attributes(),
         "m0": s.protocol.start.m0,
         "T": s.protocol.T,
         "method": s.method,
@@ -269,7 +273,6 @@ def load(path: str | os.PathLike[str]) -> Solution:
 def _from_contents(contents: storage.Contents) -> Solution:
     a = contents.attributes
     values = {name: np.asarray(v.values) for name, v in contents.variables.items()}
-    time_map = TimeMap(float(a["grid_first"]), float(a["grid_scale"]))
     channels = zip(values["order"].tolist(), values["delta"].tolist(), strict=True)
     return Solution(
         model=SpikedMixture(dict(channels)),
@@ -279,10 +282,22 @@ def _from_contents(contents: storage.Contents) -> Solution:
         m=values["m"],
         mu=values["mu"],
         e_p=values["e_p"],
-        grid=TriangularGrid(float(a["grid_step"]), time_map, values["C"], values["R"]),
+        grid=_grid(values, dict(a)),
         status=Status[str(a["status"])],
         message=str(a["message"]),
         errors=json.loads(a["errors"]),
         stats=json.loads(a["stats"]),
         provenance=json.loads(a["provenance"]),
     )
+
+
+def _grid(
+    values: dict[str, NDArray[Any]], attributes: dict[str, Any]
+) -> TriangularGrid | SliceGrid:
+    if attributes["grid"] == TriangularGrid.kind:
+        return TriangularGrid.restore(values, attributes)
+    from dmft.two_time.slices import SliceGrid
+
+    if attributes["grid"] == SliceGrid.kind:
+        return SliceGrid.restore(values, attributes)
+    raise ValueError(f"its grid {attributes['grid']!r} is unknown")

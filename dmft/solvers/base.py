@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from dmft.model import Coefficients
 from dmft.two_time import TriangularGrid
+from dmft.two_time.slices import SliceGrid
 
 __all__ = ["Outcome", "Problem", "Record", "Stepper"]
 
@@ -53,7 +54,7 @@ class Record:
     m: NDArray[np.float64]
     mu: NDArray[np.float64]
     e_p: NDArray[np.float64]
-    grid: TriangularGrid
+    grid: TriangularGrid | SliceGrid
     errors: dict[str, float]
     stats: dict[str, Any] = field(default_factory=dict)
 

@@ -1,4 +1,8 @@
-"""Graded panels of a slice: nodes, differentiation, quadrature."""
+"""Graded panels of a slice: nodes, differentiation, quadrature.
+
+A slice is a function of phi = t'/t.  Both of its ends carry boundary layers whose width stays the
+same while t grows, so the panels halve towards both ends, down to a fixed width in t'.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from numpy.typing import NDArray
 __all__ = ["Panels", "Reference", "panels", "reference"]
 
 Array = NDArray[np.float64]
+
+N_GAUSS = 12
 
 
 class Reference(NamedTuple):
@@ -29,7 +35,7 @@ class Reference(NamedTuple):
 
 
 @functools.cache
-def reference(order: int, n_gauss: int) -> Reference:
+def reference(order: int, n_gauss: int = N_GAUSS) -> Reference:
     """Return nodes -cos(pi l/P), barycentric weights, differentiation and Gauss points."""
     l = np.arange(order + 1)
     nodes = np.sin(np.pi * (2 * l - order) / (2 * order))
@@ -60,7 +66,7 @@ class Panels(NamedTuple):
 
 
 @functools.cache
-def panels(J: int, order: int, n_gauss: int) -> Panels:
+def panels(J: int, order: int, n_gauss: int = N_GAUSS) -> Panels:
     """Return the panels of a slice with J panels in each half."""
     low = np.concatenate([[0.0], 0.5 ** np.arange(J, 1, -1)])
     width = np.concatenate([[0.5**J], low[1:]])
@@ -73,13 +79,13 @@ def panels(J: int, order: int, n_gauss: int) -> Panels:
     weights = 0.5 * width[:, None] * ref.gauss_w
     return Panels(
         phi,
-        phi_mirror(half),
+        _mirror(half),
         np.concatenate([width, width[::-1]]),
         np.concatenate([points, 1.0 - points[::-1, ::-1]]),
         np.concatenate([weights, weights[::-1, ::-1]]),
     )
 
 
-def phi_mirror(half: Array) -> Array:
+def _mirror(half: Array) -> Array:
     """Return psi = 1 - phi at all nodes from phi at those of the first half."""
     return np.concatenate([1.0 - half, half[-2::-1]])

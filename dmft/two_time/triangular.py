@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -113,6 +114,8 @@ class TriangularGrid:
     C_packed: Array
     R_packed: Array
 
+    kind = "triangular"
+
     @property
     def n(self) -> int:
         """Number of steps."""
@@ -161,6 +164,29 @@ class TriangularGrid:
                 row = a0 + b0 + (i + j)
                 out += P[i] * Q[j] * W[d - i - j] * packed[row * (row + 1) // 2 + a0 + i]
         return out
+
+    def variables(self) -> dict[str, tuple[tuple[str, ...], NDArray[Any], str]]:
+        """Return what a file has to hold: name -> dimensions, values, meaning."""
+        rows = np.arange(1, self.n + 2, dtype=np.int64)
+        return {
+            "row_size": (("time",), rows, "number of t' in the row of t"),
+            "C": (("pair",), self.C_packed, "correlation C(t,t'), t' = time[0..row_size-1]"),
+            "R": (("pair",), self.R_packed, "response R(t,t'), t' = time[0..row_size-1]"),
+        }
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the scalars that belong to the variables."""
+        return {
+            "grid_step": self.h,
+            "grid_first": self.time_map.first,
+            "grid_scale": self.time_map.scale,
+        }
+
+    @classmethod
+    def restore(cls, values: dict[str, NDArray[Any]], attributes: dict[str, Any]) -> TriangularGrid:
+        """Rebuild the grid from :meth:`variables` and :meth:`attributes`."""
+        time_map = TimeMap(float(attributes["grid_first"]), float(attributes["grid_scale"]))
+        return cls(float(attributes["grid_step"]), time_map, values["C"], values["R"])
 
     def interpolation_errors(self, m: Array, mu: Array, e_p: Array) -> dict[str, float]:
         """Estimate the interpolation error of m, mu, e, C, R from what the last degrees change.

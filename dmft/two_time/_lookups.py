@@ -156,7 +156,7 @@ def _levels(length, h0):  # type: ignore[no-untyped-def]
     """Number of dyadic panels from each end down to a width of h0."""
     if length <= 2.0 * h0:
         return 1
-    return int(math.ceil(math.log2(length / h0)))
+    return math.ceil(math.log2(length / h0))
 
 
 @njit(cache=True)
