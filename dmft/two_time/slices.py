@@ -33,6 +33,8 @@ class SliceGrid:
         Polynomial order on a panel.
     interior, end : int
         Degrees in log time, in the interior and on the last interval.
+    rate : float
+        Interpolation is in u = log(1 + rate t): the scale of time, widths of layers included.
     """
 
     t: Array
@@ -42,6 +44,7 @@ class SliceGrid:
     order: int
     interior: int
     end: int
+    rate: float
 
     kind = "slices"
 
@@ -49,7 +52,8 @@ class SliceGrid:
     def _arrays(self) -> tuple[Any, ...]:
         sizes = 2 * self.J * self.order + 1
         start = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        return self.t, np.log1p(self.t), self.J, start, self.R_nodes, self.C_nodes
+        t = self.rate * self.t
+        return t, np.log1p(t), self.J, start, self.R_nodes, self.C_nodes
 
     def C(self, t: ArrayLike, t_prime: ArrayLike) -> Array:
         """Return C(t,t'); arguments are broadcast and lie in the triangle."""
@@ -61,8 +65,8 @@ class SliceGrid:
 
     def _both(self, t: ArrayLike, t_prime: ArrayLike) -> tuple[Array, Array]:
         t, t_prime = np.broadcast_arrays(np.asarray(t, float), np.asarray(t_prime, float))
-        flat = np.ascontiguousarray(t_prime.ravel())
-        tau = t.ravel() - flat
+        flat = self.rate * np.ascontiguousarray(t_prime.ravel())
+        tau = self.rate * (t.ravel() - t_prime.ravel())
         r, c = np.empty_like(flat), np.empty_like(flat)
         ref = reference(self.order)
         _lookups.interpolate(  # type: ignore[call-arg]
@@ -74,7 +78,7 @@ class SliceGrid:
     def one_time(self, values: Array, t: ArrayLike) -> Array:
         """Interpolate a one-time function given on the slices (first axis)."""
         t = np.asarray(t, dtype=np.float64)
-        flat = np.ascontiguousarray(t.ravel())
+        flat = self.rate * np.ascontiguousarray(t.ravel())
         rows = np.ascontiguousarray(values.reshape(len(values), -1).T)
         known, weight = np.empty((len(rows), flat.size)), np.empty(flat.size)
         times, u = self._arrays[:2]
@@ -94,7 +98,12 @@ class SliceGrid:
 
     def attributes(self) -> dict[str, Any]:
         """Return the scalars that belong to the variables."""
-        return {"grid_order": self.order, "grid_interior": self.interior, "grid_end": self.end}
+        return {
+            "grid_order": self.order,
+            "grid_interior": self.interior,
+            "grid_end": self.end,
+            "grid_rate": self.rate,
+        }
 
     def _t_prime(self) -> Array:
         parts = [t * panels(int(J), self.order).phi for t, J in zip(self.t, self.J, strict=True)]
@@ -103,5 +112,10 @@ class SliceGrid:
     @classmethod
     def restore(cls, values: dict[str, NDArray[Any]], attributes: dict[str, Any]) -> SliceGrid:
         """Rebuild the grid from :meth:`variables` and :meth:`attributes`."""
-        degrees = (int(attributes[f"grid_{name}"]) for name in ("order", "interior", "end"))
-        return cls(values["time"], values["panels"], values["R"], values["C"], *degrees)
+        order, interior, end = (
+            int(attributes[f"grid_{name}"]) for name in ("order", "interior", "end")
+        )
+        return cls(
+            values["time"], values["panels"], values["R"], values["C"], order, interior, end,
+            float(attributes["grid_rate"]),
+        )  # fmt: skip

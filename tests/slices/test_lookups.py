@@ -17,7 +17,7 @@ def slices_of(function, t):
     for x, j in zip(t, J, strict=True):
         p = panels(int(j), ORDER)
         parts.append(function(x, x * p.phi, x * p.psi))
-    return SliceGrid(t, J, np.concatenate(parts), np.concatenate(parts), ORDER, 6, 4)
+    return SliceGrid(t, J, np.concatenate(parts), np.concatenate(parts), ORDER, 6, 4, 1.0)
 
 
 def pairs(low, high, count=500):

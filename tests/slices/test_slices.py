@@ -35,12 +35,12 @@ def test_agrees_with_dense_within_its_error_estimate(case):
     assert s.success
     for name, error in distance(s, d, 10.0).items():
         assert error <= s.errors[name] + d.errors[name], name
-        assert error < 3e-5, name
-        assert s.errors[name] < 1e-3, name
+        assert error < 1e-4, name
+        assert s.errors[name] < 1e-2, name
 
 
 def test_error_falls_with_tol():
-    """Slope of log error against log tol over 1e-4..1e-7 within 0.3 of one."""
+    """Slope of log error against log tol over 1e-4..1e-7 within 0.2 of one."""
     case = CASES[0]
     d = solve(case.model, 5.0, m0=case.m0, tol=1e-9)
     tols, errors = (1e-4, 1e-5, 1e-6, 1e-7), []
@@ -48,7 +48,7 @@ def test_error_falls_with_tol():
         options = SlicesOptions(verify=False)
         s = solve(case.model, 5.0, m0=case.m0, method="slices", tol=tol, options=options)
         errors.append(max(distance(s, d, 5.0).values()))
-    assert np.polyfit(np.log(tols), np.log(errors), 1)[0] == pytest.approx(1.0, abs=0.3)
+    assert np.polyfit(np.log(tols), np.log(errors), 1)[0] == pytest.approx(1.0, abs=0.2)
 
 
 def test_long_time_values():
@@ -56,7 +56,7 @@ def test_long_time_values():
     s = solve(PURE, 1e4, m0=0.0, method="slices", tol=1e-6)
     assert s.at(1e4).mu == pytest.approx(2.82647882, rel=0, abs=2e-8)
     assert abs(s.C(1e4, 5e3) - 0.798301) < min(s.errors["C"], 2e-5)
-    assert s.stats["slices"] < 180
+    assert s.stats["slices"] < 220
     # mu = -3 e for a pure model at T = 0: two integrals that know nothing of each other.
     np.testing.assert_allclose(s.mu, -3.0 * s.e, atol=1e-9)
 

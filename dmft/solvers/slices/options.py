@@ -21,8 +21,8 @@ class SlicesOptions:
     first_du : float, optional
         First step in u.
     order : int, optional
-        Polynomial order of a panel.  Chosen with ``order max_du >= 1.2``: a coarser grid in t' lets
-        features of wavelength 2 du grow into noise.
+        Polynomial order of a panel.  At least 16, and ``order max_du >= 1.2``: a coarser grid in
+        t' lets features of wavelength 2 du grow into noise.
     h0 : float, default 0.5
         Width in t' of the smallest panels.
     verify : bool, default True
@@ -57,7 +57,7 @@ class SlicesOptions:
         """Return the options with what was not given filled in from tol."""
         max_du = self.max_du or min(0.15, max(0.03, 0.1 * (tol / 1e-6) ** (1.0 / 6.0)))
         first_du = self.first_du or min(100.0 * tol, 1e-3, max_du)
-        order = self.order or min(40, max(12, 2 * math.ceil(0.6 / max_du)))
+        order = self.order or min(40, max(16, 2 * math.ceil(0.6 / max_du)))
         return Chosen(max_du, first_du, order, self.h0)
 
 

@@ -67,11 +67,11 @@ class History:
         self.R, self.C = np.concatenate([self.R, new.R]), np.concatenate([self.C, new.C])
         self.one = np.concatenate([self.one, [[new.m], [new.mu]]], axis=1)
 
-    def predicted(self, t: float, J: int, order: int) -> Slice:
-        """Extrapolate the last slices to time t."""
+    def predicted(self, t: float, J: int, order: int, degree: int = INTERIOR) -> Slice:
+        """Extrapolate the last `degree` + 1 slices to time t."""
         p, ref = panels(J, order), reference(order)
         R, C = np.empty_like(p.phi), np.empty_like(p.phi)
-        degree = min(INTERIOR, self.t.size - 1)
+        degree = min(degree, self.t.size - 1)
         _lookups.predict(  # type: ignore[call-arg]
             p.phi * t, p.psi * t, *self.arrays(), degree, ref.nodes, ref.weights, R, C
         )
