@@ -9,16 +9,7 @@ import pytest
 import dmft
 from dmft import tables
 from tests.systems.cases import SEED
-
-# 1/Delta_2 of the design's table: p, Delta_p, ML-AMP, gradient flow, trivialization at m = 0.
-PRINTED = (
-    (3, 0.5, 2.000000, 2.561553, 3.267832),
-    (3, 1.0, 1.618034, 2.000000, 2.462754),
-    (3, 2.0, 1.366025, 1.618034, 1.915578),
-    (3, 4.0, 1.207107, 1.366025, 1.552057),
-    (4, 1.0, 1.618034, 2.302776, 3.125586),
-    (4, 4.0, 1.207107, 1.500000, 1.831612),
-)
+from tests.theory.test_thresholds import TABLE as PRINTED
 
 
 @pytest.mark.parametrize("row", PRINTED)

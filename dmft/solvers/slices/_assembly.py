@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-__all__ = ["assemble", "basis"]
+__all__ = ["assemble"]
 
 
 @njit(cache=True)
@@ -32,7 +32,7 @@ def _polynomial(a, x):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def basis(x, nodes, weights, out):  # type: ignore[no-untyped-def]
+def _basis(x, nodes, weights, out):  # type: ignore[no-untyped-def]
     """Fill the values at x of the Lagrange basis on the nodes (barycentric formula)."""
     total = 0.0
     for l in range(nodes.size):
@@ -93,11 +93,11 @@ def assemble(  # type: ignore[no-untyped-def]
             jacobian[M + k, 2 * M] -= (signal + m * d_signal * mu_w[k]) * m_scale
             jacobian[M + k, 2 * M + 1] += mu_w[k] * C[k]
         for q in range(begin[k, 0], begin[k, 2]):
-            basis(here_x[q], nodes, weights, here)
+            _basis(here_x[q], nodes, weights, here)
             r = _value(here_panel[q], here, R)
             r_old, c_old = known_r[q], known_c[q]
             if new_w[q] != 0.0:
-                basis(new_x[q], nodes, weights, new)
+                _basis(new_x[q], nodes, weights, new)
                 r_old += new_w[q] * _value(new_panel[q], new, R)
                 c_old += new_w[q] * _value(new_panel[q], new, C)
             k1, d_k1 = _polynomial(K1, c_old)
