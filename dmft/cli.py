@@ -244,14 +244,16 @@ def _numbers(name: str, text: str) -> list[float]:
 
 
 def _summary(s: Solution) -> str:
-    last, errors = s.at(s.t[-1]), s.errors
+    # The last slice of method "slices" lies beyond t_end.
+    end = min(float(s.t[-1]), s.provenance["t_end"])
+    last, errors = s.at(end), s.errors
     e_p = ", ".join(f"e_{p} = {e:.10g}" for p, e in zip(s.model.orders, last.e_p, strict=True))
     lines = [
         f"model       {s.model!r}",
         f"start       m0 = {s.protocol.start.m0:g}, T = {s.protocol.T:g}",
         f"method      {s.method}, {_options(s)}",
         f"status      {s.status.value}: {s.message}",
-        f"at t = {s.t[-1]:<6.6g} m = {last.m:.10g}, mu = {last.mu:.10g}, e = {last.e:.10g}",
+        f"at t = {end:<6.6g} m = {last.m:.10g}, mu = {last.mu:.10g}, e = {last.e:.10g}",
         f"            {e_p}",
         "error up to " + ", ".join(f"{name}: {value:.1e}" for name, value in errors.items()),
         f"cost        {', '.join(f'{k} {v:.4g}' for k, v in s.stats.items())}",

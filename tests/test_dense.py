@@ -119,6 +119,13 @@ def test_kernel_fulfils_the_equations(monkeypatch):
         assert grid.e_p[n] == pytest.approx(now.e_p, rel=0, abs=5e-15)
 
 
+@pytest.mark.parametrize("delta", [1e-300, 1e-8])
+def test_extreme_noise_is_refused_with_a_short_sentence(delta):
+    with pytest.raises(ValueError, match="max_steps = 6400") as error:
+        solve(SpikedMixture({2: delta}), 1.0, m0=0.1)
+    assert len(str(error.value)) < 300
+
+
 def test_large_runs_are_refused_before_they_start():
     with pytest.raises(ValueError, match=r"t_end = 1000 needs about .* max_steps = 6400"):
         solve(SpikedMixture({3: 1.0}), 1e3, m0=0.0)

@@ -46,6 +46,8 @@ def test_bad_tol(tol):
         ({"m0": 0.1, "method": "gradient_descent"}, "needs step or options"),
         ({"m0": 0.1, **DESCENT, "options": GradientDescentOptions(0.1)}, "not both"),
         ({"m0": 0.1, "options": GradientDescentOptions(0.1)}, "takes DenseOptions"),
+        ({"m0": 0.1, "method": "slices", "options": DenseOptions()}, "takes SlicesOptions"),
+        ({"m0": 0.1, "method": "slices", "tol": 1e-11}, r"tol = 1e-11 .* \[1e-10, 0.1\]"),
         ({"m0": 0.1, "method": "gradient_descent", "options": DenseOptions()}, "takes Gradient"),
     ],
 )

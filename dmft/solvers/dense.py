@@ -139,9 +139,10 @@ class Dense:
         steps = options.steps or self._steps_for(tol)
         if max(options.grids) * steps > options.max_steps:
             raise ValueError(
-                f"t_end = {problem.t_end:g} needs about {max(options.grids) * steps} steps with"
-                f" method 'dense' at tol = {tol:g}, above max_steps = {options.max_steps}:"
-                " lower t_end, raise tol or max_steps (memory 8 max_steps^2 bytes a grid)"
+                f"t_end = {problem.t_end:g} needs about {max(options.grids) * steps:.4g} steps with"
+                f" method 'dense' at tol = {tol:g}, above max_steps = {options.max_steps}: lower"
+                " t_end, raise tol or max_steps (memory 8 max_steps^2 bytes a grid), or use"
+                " method 'slices'"
             )
         self.attempts = 0
         self._begin(steps)
@@ -158,7 +159,9 @@ class Dense:
         """Choose the common steps from tol: grid and interpolation errors fall like h^9 or so."""
         order = 2 * len(self.options.grids) + 1
         per_unit: float = DENSITY * self._rate() * min(tol, 0.1) ** (-1.0 / order)
-        return max(16, math.ceil(per_unit * float(self.time_map.s(self.problem.t_end))))
+        steps = per_unit * float(self.time_map.s(self.problem.t_end))
+        # Far beyond max_steps it is the size alone that counts.
+        return max(16, math.ceil(min(steps, 1e15)))
 
     def _times(self, s: Array) -> Array:
         t = self.time_map.t(s)
