@@ -6,6 +6,7 @@ Exit status: 0 done; 1 the computation failed; 2 bad usage or input; 130 interru
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -71,8 +72,10 @@ def solve(
         Overlap with the signal at t = 0, in [-1, 1]; 0 means no spike.
     p
         Order of the tensor channel, >= 3.
-    delta_2, delta_p
-        Noise variances of the matrix and of the tensor channel, > 0.
+    delta_2
+        Noise variance of the matrix channel, > 0.
+    delta_p
+        Noise variance of the tensor channel, > 0.
     channels
         Any mixture instead of p, delta_2, delta_p: 2=0.9,3=1.5,4=2.0
     temperature
@@ -132,6 +135,12 @@ def show(
     for name, target in (("plot", plot), ("csv", csv)):
         if target is not None:
             storage.check_target(target, force=force, name=name)
+    if plot is not None:
+        from dmft import plots
+
+        plots.check_format(plot)
+        if csv is not None and csv.resolve() == plot.resolve():
+            raise ValueError(f"csv = {str(csv)!r} is not allowed: it is the file of the plot, too")
     print(_summary(solution))
     if times is not None and csv is None:
         tables.write_csv(sys.stdout, table)
@@ -139,8 +148,6 @@ def show(
         tables.save_csv(csv, table, force=force)
         print(f"saved       {csv}")
     if plot is not None:
-        from dmft import plots
-
         plots.save(plots.overview(solution), plot, force=force)
         print(f"saved       {plot}")
     return OK
@@ -273,6 +280,10 @@ def _say(sentence: str, status: int) -> int:
     return status
 
 
+# The inner app passes Ctrl-C on as well.
+app.meta.suppress_keyboard_interrupt = False
+
+
 @app.meta.default
 def _with_config(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
@@ -283,9 +294,22 @@ def _with_config(
     if config is not None:
         if not config.is_file():
             raise ValueError(f"config = {str(config)!r} is not allowed: there is no such file")
+        tables = [name for name, value in _toml(config).items() if isinstance(value, dict)]
+        if tables:
+            raise ValueError(
+                f"config = {str(config)!r} is not allowed: it has the table [{tables[0]}];"
+                " values stand at the top, without a table"
+            )
         app.config = (cyclopts.config.Toml(config, must_exist=True, use_commands_as_keys=False),)
     result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     return int(result or 0)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"config = {str(path)!r} is no TOML file: {error}") from None
 
 
 def guarded(call: Callable[[], Any]) -> int:
@@ -296,7 +320,7 @@ def guarded(call: Callable[[], Any]) -> int:
         return _say(" ".join(str(error).split()), BAD_INPUT)
     except KeyboardInterrupt:
         return _say("interrupted", INTERRUPTED)
-    except (ArithmeticError, ImportError, MemoryError, OSError) as error:
+    except (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError) as error:
         return _say(f"{type(error).__name__}: {error}", FAILED)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,6 @@ from dmft import storage
 from dmft.solution import Solution
 
 if TYPE_CHECKING:
-    import os
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -160,6 +159,16 @@ def overview(solution: Solution) -> Figure:
     return figure
 
 
+def check_format(path: str | os.PathLike[str]) -> str:
+    """Return the format of a figure's file, or raise ValueError if matplotlib knows none."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    suffix = os.path.splitext(path)[1].lstrip(".").lower() or "png"
+    if suffix not in FigureCanvasBase.get_supported_filetypes():
+        raise ValueError(f"plot = {str(path)!r} is not allowed: unknown format .{suffix}")
+    return suffix
+
+
 def save(figure: Figure, path: str | os.PathLike[str], *, force: bool = False) -> None:
     """Write a figure (format from the suffix, png without one), whole or not at all.
 
@@ -170,9 +179,6 @@ def save(figure: Figure, path: str | os.PathLike[str], *, force: bool = False) -
     ValueError
         matplotlib knows no format of that suffix.
     """
-    target = storage.check_target(path, force=force)
-    suffix = target.suffix.lstrip(".").lower() or "png"
-    if suffix not in figure.canvas.get_supported_filetypes():
-        raise ValueError(f"plot = {str(target)!r} is not allowed: unknown format .{suffix}")
+    target, suffix = storage.check_target(path, force=force), check_format(path)
     with storage.replacing(target) as temporary:
         figure.savefig(temporary, format=suffix)

@@ -12,7 +12,7 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from typing import Any, NamedTuple
@@ -123,6 +123,7 @@ def solve(
     stepper, chosen, tol = _stepper(model, protocol, t_end, method, tol, step, options)
     status, message, seconds = _run(stepper, t_end, progress, callback, stop)
     record = stepper.record()
+    message += _missed(record.errors, tol, message)
     return Solution(
         model=model, protocol=protocol, method=method, t=record.t, m=record.m, mu=record.mu,
         e_p=record.e_p, grid=record.grid, status=status, message=message, errors=record.errors,
@@ -178,6 +179,14 @@ def _stepper(
     raise ValueError(f"method = {method!r} is not allowed: it must be one of {METHODS}")
 
 
+def _missed(errors: Mapping[str, float], tol: float | None, message: str) -> str:
+    """Say it where the error estimate of what was reached misses tol."""
+    known = [error for error in errors.values() if not math.isnan(error)]
+    if tol is None or not known or max(known) <= tol or "misses tol" in message:
+        return ""
+    return f" (the error estimate {max(known):.1e} misses tol = {tol:g})"
+
+
 def _check_options(method: str, options: Any, wanted: type) -> None:
     if options is not None and not isinstance(options, wanted):
         raise ValueError(
@@ -194,7 +203,6 @@ def _run(
 ) -> tuple[Status, str, float]:
     """Advance until t_end, a stop condition, a failure or Ctrl-C."""
     began = time.perf_counter()
-    said = ""
     with _ctrl_c() as pressed, _bar(progress) as bar:
         while not stepper.finished:
             outcome = stepper.advance()
@@ -204,7 +212,6 @@ def _run(
             bar.n = 100.0 * now.work_done
             bar.set_postfix_str(f"t={now.t:.4g} m={now.m:.4g} mu={now.mu:.6g}", refresh=False)
             bar.update(0)
-            said = outcome.message if stepper.finished else ""
             if not outcome.ok:
                 return Status.FAILED, f"failed at t = {now.t:g}: {outcome.message}", now.seconds
             if callback is not None:
@@ -214,7 +221,8 @@ def _run(
             if stop is not None and stop(now):
                 return Status.STOPPED, f"stopped by condition at t = {now.t:g}", now.seconds
         seconds = time.perf_counter() - began
-    return Status.FINISHED, f"reached t = {t_end:g}" + (f" ({said})" if said else ""), seconds
+        beyond = "" if stepper.t <= t_end * (1 + 1e-12) else f", the last step at t = {stepper.t:g}"
+    return Status.FINISHED, f"reached t = {t_end:g}{beyond}", seconds
 
 
 @contextmanager
@@ -241,13 +249,14 @@ def _ctrl_c() -> Iterator[threading.Event]:
 
     def handler(_number: int, _frame: Any) -> None:
         pressed.set()
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, before or signal.default_int_handler)
 
     signal.signal(signal.SIGINT, handler)
     try:
         yield pressed
     finally:
-        signal.signal(signal.SIGINT, before)
+        # None: a handler that was not installed from Python.
+        signal.signal(signal.SIGINT, before or signal.default_int_handler)
 
 
 def _provenance(t_end: float, tol: float | None, options: Options) -> dict[str, Any]:

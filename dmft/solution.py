@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks, storage
-from dmft.model import SpikedMixture
+from dmft.model import SpikedMixture, from_channels
 from dmft.protocol import Overlap, Protocol
 from dmft.two_time import TriangularGrid
 
@@ -96,6 +96,12 @@ class Solution:
     errors: Mapping[str, float]
     stats: Mapping[str, Any]
     provenance: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        arrays = (self.t, self.m, self.mu, self.e_p, *vars(self.grid).values())
+        for array in arrays:
+            if isinstance(array, np.ndarray):
+                array.setflags(write=False)
 
     @property
     def e(self) -> Array:
@@ -266,7 +272,7 @@ def load(path: str | os.PathLike[str]) -> Solution:
     contents = storage.read(path)
     try:
         return _from_contents(contents)
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise storage.FileError(f"{str(path)!r} is no run of dmft: {error}") from error
 
 
@@ -275,7 +281,7 @@ def _from_contents(contents: storage.Contents) -> Solution:
     values = {name: np.asarray(v.values) for name, v in contents.variables.items()}
     channels = zip(values["order"].tolist(), values["delta"].tolist(), strict=True)
     return Solution(
-        model=SpikedMixture(dict(channels)),
+        model=from_channels(dict(channels)),
         protocol=Protocol(Overlap(float(a["m0"])), float(a["T"])),
         method=str(a["method"]),
         t=values["time"],

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
             }
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise FileError(f"{str(source)!r} is truncated or no NetCDF-4 file") from error
-    if "schema" not in attributes:
+    if "schema" not in attributes or not isinstance(attributes["schema"], (int, np.integer)):
         raise FileError(f"{str(source)!r} is a NetCDF-4 file, but no run of dmft")
     if int(attributes["schema"]) > SCHEMA:
         raise FileError(

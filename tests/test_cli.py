@@ -144,6 +144,26 @@ def test_cite(capsys):
     assert out.count("@") == len(re.findall(r"^@\w+\{[\w]+,$", out, flags=re.M))
 
 
+def test_config_with_a_table_or_junk_is_refused(here, capsys):
+    (here / "a.toml").write_text("[solve]\ntol = 1e-9\n")
+    (here / "b.toml").write_text("tol = = 1\n")
+    for name, sentence in (("a", "table [solve]"), ("b", "no TOML file")):
+        command = f"solve {SEED} --t-end 1 --output run.nc --config {name}.toml"
+        status, _, err = dmft_says(capsys, command)
+        assert status == 2
+        assert sentence in err
+    assert not (here / "run.nc").exists()
+
+
+def test_show_checks_before_it_writes(here, capsys):
+    assert dmft_says(capsys, f"solve {SEED} --t-end 1 --tol 1e-3 --output run.nc")[0] == 0
+    for options in ("--csv a.csv --plot b.xyz", "--csv a.png --plot a.png"):
+        status, out, err = dmft_says(capsys, f"show run.nc {options}")
+        assert (status, out) == (2, "")
+        assert len(err.splitlines()) == 1
+    assert [path.name for path in here.iterdir()] == ["run.nc"]
+
+
 def test_help_is_quick_and_names_the_commands(capsys):
     status, out, _ = dmft_says(capsys, "--help")
     assert status == 0

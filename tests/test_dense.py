@@ -1,6 +1,8 @@
 """The dense oracle: exact systems, measured order, reference rows, and an estimate that covers."""
 
 import functools
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -78,17 +80,48 @@ def test_order_without_extrapolation(T):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-@pytest.mark.parametrize("tol", [1e-3, 1e-5, 1e-7])
+@pytest.mark.parametrize("tol", [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7])
 def test_error_estimate_covers(case, tol):
-    """The estimate meets tol and covers the distance to a much finer run."""
+    """The estimate meets tol and covers the distance to a much finer run, first cells included."""
     fine, coarse = finest(case), solve(case.model, 5.0, m0=case.m0, T=case.T, tol=tol)
-    t, t_prime = np.random.default_rng(1).uniform(0.0, 5.0, (2, 500))
-    t, t_prime = np.maximum(t, t_prime), np.minimum(t, t_prime)
+    early = np.geomspace(1e-4, 5.0, 400)
+    t = np.concatenate([early, np.linspace(0.0, 5.0, 600), 5.0 - early[early < 0.5]])
+    t_prime = t * np.random.default_rng(1).uniform(0.0, 1.0, t.size) ** 2
+    t, t_prime = np.append(t, t), np.append(t_prime, t - t_prime)
     want, got = values(fine, t, t_prime), values(coarse, t, t_prime)
     for name in QUANTITIES:
         error = np.max(np.abs(got[name] - want[name]))
         assert error <= coarse.errors[name] + fine.errors[name], name
         assert coarse.errors[name] <= tol, name
+
+
+@pytest.mark.parametrize("t_end", [1e-12, 1e-7, 1e-3])
+def test_tiny_times(t_end):
+    """Next to t = 0, C(t,0) moves like 1 - T t."""
+    s = solve(CASES[1].model, t_end, m0=0.1, T=1.0)
+    assert s.success
+    assert s.m[0] == 0.1
+    assert float(s.C(t_end, 0.0)) == pytest.approx(1.0 - t_end, abs=20 * t_end**2 + 1e-12)
+
+
+def test_few_steps_have_no_estimate():
+    s = solve(CASES[0].model, 1.0, m0=0.1, options=DenseOptions(steps=2))
+    assert all(np.isnan(error) for error in s.errors.values())
+
+
+def test_interrupted_refinement_keeps_the_complete_result(monkeypatch):
+    monkeypatch.setattr(dense, "DENSITY", 0.2)
+    seen = []
+
+    def press(now):
+        seen.append(now.t)
+        if len(seen) > 1 and now.t < seen[-2]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    s = solve(SpikedMixture({2: 0.6}), 3.0, m0=0.3, tol=1e-8, callback=press)
+    assert s.status is Status.INTERRUPTED
+    assert s.t[-1] == 3.0
+    assert "misses tol" in s.message
 
 
 def test_kernel_fulfils_the_equations(monkeypatch):
@@ -163,7 +196,8 @@ def test_missed_tolerance_is_said(monkeypatch):
     """Where max_steps does not let it meet tol, the run says so, and the estimate is honest."""
     monkeypatch.setattr(dense, "DENSITY", 0.2)
     s = solve(SpikedMixture({2: 0.6}), 3.0, m0=0.3, tol=1e-8, options=DenseOptions(max_steps=70))
-    assert s.status is Status.FINISHED
+    assert s.status is Status.FAILED
+    assert s.t[-1] == 3.0
     assert "misses tol = 1e-08" in s.message
     error = abs(s.m[-1] - MatrixChannel(0.6, 0.3, 0.0).m(3.0))
     assert error <= s.errors["m"]

@@ -1,7 +1,9 @@
 """The main job with a stand-in for the simulator."""
 
 import csv
+import os
 import re
+import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -60,4 +62,20 @@ def test_no_page_without_everything_else(small, tmp_path):
 
     with pytest.raises(RuntimeError):
         reproduce(tmp_path / "out", broken)
+    assert not (tmp_path / "out" / "index.html").exists()
+
+
+@pytest.mark.parametrize("method", ["dense", "gradient_descent"])
+def test_interrupted_run_publishes_nothing(small, tmp_path, monkeypatch, method):
+    """Ctrl-C inside one of the runs ends the job; no page from half a run."""
+    whole = module.solve
+
+    def pressed(*arguments, **keywords):
+        if keywords["method"] == method:
+            keywords["callback"] = lambda _now: os.kill(os.getpid(), signal.SIGINT)
+        return whole(*arguments, **keywords)
+
+    monkeypatch.setattr(module, "solve", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(tmp_path / "out", stand_in, quick=True)
     assert not (tmp_path / "out" / "index.html").exists()

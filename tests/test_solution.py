@@ -64,6 +64,9 @@ def test_t_prime_later_than_t(solution):
 def test_round_trip_is_exact(solution, saved):
     again = load(saved)
     assert again.model == solution.model
+    assert type(again.model) is type(solution.model)
+    with pytest.raises(ValueError, match="read-only"):
+        again.m[0] = 0.5
     assert again.protocol == solution.protocol
     for name in ("t", "m", "mu", "e_p"):
         assert np.array_equal(getattr(again, name), getattr(solution, name))

@@ -148,7 +148,7 @@ def _solve_row(n, C, R, m, mu, T, g, S, K1, K2, F_C, F_R, F_m, row):  # type: ig
         if iteration > 1:
             F_m[1] = max(F_m[1], min(0.5, change / previous))
         previous = change
-        if F_m[1] > 0.0 and 2.0 * change * F_m[1] < CONVERGED:
+        if change == 0.0 or (F_m[1] > 0.0 and 2.0 * change * F_m[1] < CONVERGED):
             m[i] = m_i
             mu[i] = mu_i
             signal = _polynomial(S, m_i)

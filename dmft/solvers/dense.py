@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 # bottleneck of uniform steps; with these the estimate meets tol at the first attempt as a rule).
 FIRST_STEP = 0.3
 RAMP = 4.0
-DENSITY = 1.1
+DENSITY = 1.3
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ class _Grid:
             self.n, self.n + rows, self.C, self.R, self.m, self.mu, self.e_p, self.F_C, self.F_R,
             self.F_m, self.problem.T, self.g, *self.problem.coefficients, *self.polynomials,
         )  # fmt: skip
-        self.n += rows
+        if used >= 0:
+            self.n += rows
         return int(used)
 
 
@@ -145,6 +146,7 @@ class Dense:
                 " method 'slices'"
             )
         self.attempts = 0
+        self.complete: Record | None = None
         self._begin(steps)
 
     def _map(self) -> TimeMap:
@@ -225,7 +227,9 @@ class Dense:
 
     def _refine_if_needed(self) -> Outcome:
         """Start again on finer grids if the error estimate misses tol."""
-        worst = max(self.record().errors.values())
+        self.complete = None
+        self.complete = self.record()
+        worst = max(self.complete.errors.values())
         if worst <= self.tol:
             return Outcome(True)
         # The estimate is that of one grid less.
@@ -234,13 +238,18 @@ class Dense:
         sentence = f"the error estimate {worst:.1e} misses tol = {self.tol:g}"
         if steps * max(self.options.grids) > self.options.max_steps:
             return Outcome(
-                True, f"{sentence} and finer grids would exceed max_steps; raise max_steps or tol"
+                False, f"{sentence} and finer grids would exceed max_steps: raise max_steps or tol"
             )
         self._begin(steps)
         return Outcome(True, f"{sentence}: starting again with {steps} common steps")
 
     def record(self) -> Record:
-        """Extrapolate what has been reached to h = 0, with error estimates."""
+        """Extrapolate what has been reached to h = 0, with error estimates.
+
+        While finer grids are under way, what the coarser ones gave up to t_end.
+        """
+        if self.complete is not None:
+            return self.complete
         i = np.arange(self.i + 1)
         row, col = np.tril_indices(self.i + 1)
         full = _weights(self.options.grids)
@@ -251,7 +260,7 @@ class Dense:
         def extrapolate(pick: str) -> tuple[Array, float]:
             values = []
             for k, grid in zip(self.options.grids, self.grids, strict=True):
-                array = getattr(grid, pick)
+                array = grid.e_p.sum(axis=1) if pick == "e" else getattr(grid, pick)
                 packed = pick in ("C", "R")
                 values.append(array[(k * row) * (k * row + 1) // 2 + k * col if packed else k * i])
             stacked = np.array(values)
@@ -259,14 +268,15 @@ class Dense:
             error = float(np.max(np.abs(np.tensordot(less, stacked, 1) - best), initial=0.0))
             return best, (error + rounding) if len(full) > 1 else math.nan
 
-        names = ("m", "mu", "e_p", "C", "R")
+        names = ("m", "mu", "e_p", "e", "C", "R")
         best = {name: extrapolate(name) for name in names}
         # The weights sum to 1 up to rounding only.
         for name in ("C", "R"):
             best[name][0][row == col] = 1.0
+        best["m"][0][0] = self.problem.m0
         h = float(self.time_map.s(self.problem.t_end)) / self.steps
         grid = TriangularGrid(h, self.time_map, best["C"][0], best["R"][0])
-        errors = {"e" if name == "e_p" else name: error for name, (_, error) in best.items()}
+        errors = {name: error for name, (_, error) in best.items() if name != "e_p"}
         record = Record(
             t=self._times(np.asarray(h * i)),
             m=best["m"][0], mu=best["mu"][0], e_p=best["e_p"][0], grid=grid,
@@ -277,5 +287,5 @@ class Dense:
         )  # fmt: skip
         if len(full) == 1:
             return record
-        between = grid.interpolation_errors(record.m, record.mu, record.e_p)
+        between = grid.interpolation_errors(record.m, record.mu, best["e"][0])
         return replace(record, errors={k: float(v + between[k]) for k, v in errors.items()})

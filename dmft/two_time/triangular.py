@@ -11,6 +11,7 @@ as the domain allows.  Nothing is ever taken from across the diagonal or beyond 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -188,41 +189,43 @@ class TriangularGrid:
         time_map = TimeMap(float(attributes["grid_first"]), float(attributes["grid_scale"]))
         return cls(float(attributes["grid_step"]), time_map, values["C"], values["R"])
 
-    def interpolation_errors(self, m: Array, mu: Array, e_p: Array) -> dict[str, float]:
+    def interpolation_errors(self, m: Array, mu: Array, e: Array) -> dict[str, float]:
         """Estimate the interpolation error of m, mu, e, C, R from what the last degrees change.
 
-        Taken inside the cells of at most 60 rows and columns, early ones included.
+        Taken inside the cells of at most 60 rows and columns, those at both ends included; NaN for
+        fewer than four steps.
         """
         if self.n < 4:
-            return dict.fromkeys(("m", "mu", "e", "C", "R"), 0.0)
+            return dict.fromkeys(("m", "mu", "e", "C", "R"), math.nan)
         degree = min(DEGREE, self.n)
-        x = np.arange(self.n, dtype=np.float64) + 0.5
+        degrees = (degree - 2, degree - 1, degree)
+        # One-sided polynomials at the ends are worst, and off the middle of a cell.
+        cells = np.arange(self.n, dtype=np.float64)
+        x = (cells[:, None] + np.array([0.15, 0.3, 0.5, 0.7, 0.85])).ravel()
         t, t_prime = self._sample()
         errors = {}
-        for name, values in (("m", m), ("mu", mu), ("e", e_p)):
-            errors[name] = _tail(
-                *(interpolate_uniform(values, x, d) for d in (degree - 2, degree - 1, degree))
-            )
+        for name, values in (("m", m), ("mu", mu), ("e", e)):
+            errors[name] = _tail(*(interpolate_uniform(values, x, d) for d in degrees))
         for name, packed in (("C", self.C_packed), ("R", self.R_packed)):
-            errors[name] = _tail(
-                *(self._evaluate(packed, t, t_prime, d) for d in (degree - 2, degree - 1, degree))
-            )
+            errors[name] = _tail(*(self._evaluate(packed, t, t_prime, d) for d in degrees))
         return errors
 
     def _sample(self) -> tuple[Array, Array]:
-        rows = np.unique(np.concatenate([np.arange(min(12, self.n)),
-                                         np.linspace(0, self.n - 1, 48).astype(int)]))  # fmt: skip
-        i, j = (k.ravel() for k in np.meshgrid(rows, rows, indexing="ij"))
-        i, j = i[j <= i], j[j <= i]
-        t = self.time_map.t(self.h * np.concatenate([i + 0.75, i + 0.25]))
-        return t, self.time_map.t(self.h * np.concatenate([j + 0.25, j + 0.25]))
+        ends = min(12, self.n)
+        cells = [np.arange(ends), self.n - 1 - np.arange(ends), np.linspace(0, self.n - 1, 36)]
+        rows = np.unique(np.concatenate(cells).astype(int))
+        inside = np.array([0.0, 0.15, 0.3, 0.5, 0.7, 0.85])
+        s = (rows[:, None] + inside).ravel()
+        a, b = (k.ravel() for k in np.meshgrid(s, s, indexing="ij"))
+        keep = b < a
+        return self.time_map.t(self.h * a[keep]), self.time_map.t(self.h * b[keep])
 
 
 def _tail(before: Array, last: Array, best: Array) -> float:
-    """Estimate the error of `best` if the changes with the degree go on falling as they do.
+    """Estimate the error of `best`: what the degree before the last changed, or more.
 
-    Twice that: the sample need not hold the worst point.
+    More where the changes with the degree fall slowly; they are summed as a geometric series.
     """
     change, earlier = float(np.max(np.abs(best - last))), float(np.max(np.abs(last - before)))
     ratio = min(0.9, change / earlier) if earlier > 0.0 else 0.0
-    return 2.0 * change * max(1.0, ratio / (1.0 - ratio))
+    return max(earlier, 2.0 * change * max(1.0, ratio / (1.0 - ratio)))
