@@ -33,7 +33,8 @@ Array = NDArray[np.float64]
 # bottleneck of uniform steps; with these the estimate meets tol at the first attempt as a rule).
 FIRST_STEP = 0.3
 RAMP = 4.0
-DENSITY = 1.3
+DENSITY = 1.4
+LOOSEST = 1e-4
 
 
 @dataclass(frozen=True)
@@ -158,12 +159,15 @@ class Dense:
         return self.problem.T + math.sqrt(float(K1.sum() + K2.sum()))
 
     def _steps_for(self, tol: float) -> int:
-        """Choose the common steps from tol: grid and interpolation errors fall like h^9 or so."""
+        """Choose the common steps from tol: grid and interpolation errors fall like h^9 or so.
+
+        Never fewer than for LOOSEST, where the error estimates begin to hold.
+        """
         order = 2 * len(self.options.grids) + 1
-        per_unit: float = DENSITY * self._rate() * min(tol, 0.1) ** (-1.0 / order)
+        per_unit: float = DENSITY * self._rate() * min(tol, LOOSEST) ** (-1.0 / order)
         steps = per_unit * float(self.time_map.s(self.problem.t_end))
         # Far beyond max_steps it is the size alone that counts.
-        return max(16, math.ceil(min(steps, 1e15)))
+        return max(24, math.ceil(min(steps, 1e15)))
 
     def _times(self, s: Array) -> Array:
         t = self.time_map.t(s)

@@ -222,10 +222,10 @@ class TriangularGrid:
 
 
 def _tail(before: Array, last: Array, best: Array) -> float:
-    """Estimate the error of `best`: what the degree before the last changed, or more.
+    """Estimate the error of `best`: twice what the degree before the last changed, or more.
 
     More where the changes with the degree fall slowly; they are summed as a geometric series.
     """
     change, earlier = float(np.max(np.abs(best - last))), float(np.max(np.abs(last - before)))
     ratio = min(0.9, change / earlier) if earlier > 0.0 else 0.0
-    return max(earlier, 2.0 * change * max(1.0, ratio / (1.0 - ratio)))
+    return 2.0 * max(earlier, change * max(1.0, ratio / (1.0 - ratio)))
