@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from dmft import plots, theory
     from dmft.model import SpikedMatrixTensor, SpikedMixture
     from dmft.protocol import Overlap, Protocol
-    from dmft.run import Progress, solve
+    from dmft.run import resume, solve
     from dmft.solution import Solution, Status, load
     from dmft.solvers.dense import DenseOptions
     from dmft.solvers.gradient_descent import GradientDescentOptions
     from dmft.solvers.slices import SlicesOptions
+    from dmft.stop import OverlapReached, Progress, Relaxed, WallTime
 
 __version__ = "0.1.0"
 
@@ -24,14 +25,18 @@ _HOME = {
     "DenseOptions": "dmft.solvers.dense",
     "GradientDescentOptions": "dmft.solvers.gradient_descent",
     "Overlap": "dmft.protocol",
-    "Progress": "dmft.run",
+    "OverlapReached": "dmft.stop",
+    "Progress": "dmft.stop",
     "Protocol": "dmft.protocol",
+    "Relaxed": "dmft.stop",
     "SlicesOptions": "dmft.solvers.slices",
     "Solution": "dmft.solution",
     "SpikedMatrixTensor": "dmft.model",
     "SpikedMixture": "dmft.model",
     "Status": "dmft.solution",
+    "WallTime": "dmft.stop",
     "load": "dmft.solution",
+    "resume": "dmft.run",
     "solve": "dmft.run",
 }
 _MODULES = ("plots", "theory")
@@ -40,15 +45,19 @@ __all__ = [
     "DenseOptions",
     "GradientDescentOptions",
     "Overlap",
+    "OverlapReached",
     "Progress",
     "Protocol",
+    "Relaxed",
     "SlicesOptions",
     "Solution",
     "SpikedMatrixTensor",
     "SpikedMixture",
     "Status",
+    "WallTime",
     "load",
     "plots",
+    "resume",
     "solve",
     "theory",
 ]

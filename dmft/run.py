@@ -1,4 +1,4 @@
-"""`solve`, the only time loop: a solver, joined with progress, callbacks, stop and Ctrl-C.
+"""`solve` and `resume`: from a model and a protocol to a solution.
 
 (The module is not called `solve`: importing it would hide the function ``dmft.solve``.)
 """
@@ -6,48 +6,26 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import math
-import platform
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib import metadata
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tqdm import tqdm
+import numba
+import numpy as np
+from threadpoolctl import threadpool_limits
 
-import dmft
-from dmft import checks
+from dmft import checks, loop, storage, verification
 from dmft.model import SpikedMixture
-from dmft.protocol import Overlap, Protocol
-from dmft.solution import Solution, Status
-from dmft.solvers.base import Problem, Stepper
-from dmft.solvers.dense import Dense, DenseOptions
-from dmft.solvers.gradient_descent import GradientDescent, GradientDescentOptions
-from dmft.solvers.slices import Slices, SlicesOptions
+from dmft.plan import Options, Plan, continued, planned
+from dmft.protocol import Protocol
+from dmft.solution import Solution, Status, load
+from dmft.solvers.base import Record, Stepper
+from dmft.solvers.slices import Slices, compiled
+from dmft.stop import Progress, Stop, watch
 
-__all__ = ["METHODS", "Progress", "solve"]
-
-Options = DenseOptions | GradientDescentOptions | SlicesOptions
-
-METHODS = ("dense", "gradient_descent", "slices")
-DEFAULT_METHOD = "dense"
-DEFAULT_TOL = 1e-6
-# Smaller ones are below what rounding leaves: of the extrapolation, and of the slices.
-SMALLEST_TOL = {"dense": 1e-12, "slices": 1e-10}
-
-
-class Progress(NamedTuple):
-    """Where a run stands: time, overlap, Lagrange multiplier, work done in [0, 1], seconds used."""
-
-    t: float
-    m: float
-    mu: float
-    work_done: float
-    seconds: float
+__all__ = ["resume", "solve"]
 
 
 def solve(
@@ -57,13 +35,18 @@ def solve(
     m0: float | None = None,
     T: float | None = None,
     protocol: Protocol | None = None,
-    method: str = DEFAULT_METHOD,
+    method: str = "slices",
     tol: float | None = None,
+    preset: str | None = None,
     step: float | None = None,
     options: Options | None = None,
+    verify: bool = False,
+    threads: int | None = None,
     progress: bool | None = None,
     callback: Callable[[Progress], None] | None = None,
-    stop: Callable[[Progress], bool] | None = None,
+    stop: Stop | Iterable[Stop] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = 60.0,
 ) -> Solution:
     """Integrate the dynamics of `model` to `t_end` (arXiv:1907.08226).
 
@@ -80,23 +63,37 @@ def solve(
         Temperature: 0 is gradient flow, 1 is Langevin on the Bayes posterior.
     protocol : Protocol, optional
         Start and temperature instead of `m0` and `T`.
-    method : {"dense", "gradient_descent", "slices"}, default "dense"
-        "dense": gradient flow or Langevin in continuous time, O(t^3), for t up to ~100.
-        "slices": the same for long times, at a cost that grows like log t (experimental).
+    method : {"slices", "dense", "gradient_descent"}, default "slices"
+        "slices": gradient flow or Langevin in continuous time, at a cost that grows like log t.
+        "dense": the same at a cost of O(t^3), for t up to ~100; the reference of the tests.
         "gradient_descent": the exact theory of the discrete algorithm with step `step`.
-    tol : float, default 1e-6
-        Absolute error aimed at for m, mu, e, C and R, in [1e-12, 0.1]; for "slices", of each slice,
-        in [1e-10, 0.1].  "gradient_descent" is exact and takes none.
+    tol : float, optional
+        Error aimed at for m, mu, e, C and R: absolute, relative for m while it is small and for mu
+        and e where they are large.  In [1e-10, 0.1], "dense" [1e-12, 0.1]; 1e-6 unless the preset
+        says otherwise.  "gradient_descent" is exact and takes none.
+    preset : {"loose", "default", "tight"}, optional
+        Tolerance and grid of "slices" for one purpose: sweeps, single runs, C at late times (see
+        :class:`dmft.SlicesOptions`).
     step : float, optional
         Shorthand for ``options=GradientDescentOptions(step)``.
-    options : DenseOptions, GradientDescentOptions or SlicesOptions, optional
+    options : SlicesOptions, DenseOptions or GradientDescentOptions, optional
         Further options of the method.
+    verify : bool, default False
+        Measure the errors: run again with ten times `tol` and larger steps ("slices" only).
+    threads : int, optional
+        Threads to use, >= 1 (default: all).  Results depend on it in the last bits.
     progress : bool, optional
         Show a progress bar; without it, when stderr is a terminal.
     callback : callable, optional
-        Called with a :class:`Progress` after each unit of work.
-    stop : callable, optional
-        Called likewise; the run ends with status STOPPED once it returns True.
+        Called with a :class:`dmft.Progress` after each unit of work.
+    stop : condition, callable, or several of them, optional
+        :class:`dmft.OverlapReached`, :class:`dmft.Relaxed`, :class:`dmft.WallTime`, or a function
+        of :class:`dmft.Progress`; the run ends with status STOPPED once one is met.
+    checkpoint : path, optional
+        File to which the run is saved while it lasts ("slices" only), whole each time; for
+        :func:`dmft.resume` after the process was killed.
+    checkpoint_every : float, default 60
+        Seconds between two checkpoints, > 0.
 
     Returns
     -------
@@ -116,159 +113,173 @@ def solve(
     >>> s.success
     True
     """
-    if not isinstance(model, SpikedMixture):
-        raise ValueError(f"model = {model!r} is not allowed: it must be a SpikedMixture")
-    t_end = checks.positive_number("t_end", t_end)
-    protocol = _protocol(m0, T, protocol)
-    stepper, chosen, tol = _stepper(model, protocol, t_end, method, tol, step, options)
-    status, message, seconds = _run(stepper, t_end, progress, callback, stop)
-    record = stepper.record()
-    message += _missed(record.errors, tol, message)
-    return Solution(
-        model=model, protocol=protocol, method=method, t=record.t, m=record.m, mu=record.mu,
-        e_p=record.e_p, grid=record.grid, status=status, message=message, errors=record.errors,
-        stats={**record.stats, "seconds": seconds},
-        provenance=_provenance(t_end, tol, chosen),
-    )  # fmt: skip
+    plan = planned(model, t_end, m0, T, protocol, method, tol, preset, step, options, verify)
+    if checkpoint is not None and method != "slices":
+        raise ValueError(f"checkpoint is for method 'slices' only, not for {method!r}")
+    running = _Running(threads, progress, callback, stop, checkpoint, checkpoint_every)
+    return _run(plan, plan.stepper, 0.0, running)
 
 
-def _protocol(m0: float | None, T: float | None, protocol: Protocol | None) -> Protocol:
-    if protocol is None:
-        if m0 is None:
-            raise ValueError("m0 is missing: give the overlap at t = 0 in [-1, 1] (0: no spike)")
-        return Protocol(Overlap(m0), 0.0 if T is None else T)
-    if m0 is not None or T is not None:
-        raise ValueError("m0 and T are shorthand for a protocol: give them or protocol, not both")
-    if not isinstance(protocol, Protocol):
-        raise ValueError(f"protocol = {protocol!r} is not allowed: it must be a Protocol")
-    return protocol
+def resume(
+    path: str | os.PathLike[str],
+    t_end: float | None = None,
+    *,
+    threads: int | None = None,
+    progress: bool | None = None,
+    callback: Callable[[Progress], None] | None = None,
+    stop: Stop | Iterable[Stop] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = 60.0,
+) -> Solution:
+    """Go on with a saved run or a checkpoint of method "slices".
+
+    With the same number of threads the result is, bit for bit, that of a run which was never
+    stopped.  The file is not changed.
+
+    Parameters
+    ----------
+    path : path
+        What :meth:`Solution.save` or `checkpoint` of :func:`solve` wrote.
+    t_end : float, optional
+        Time to reach; without it that of the run.
+    threads, progress, callback, stop, checkpoint, checkpoint_every
+        As in :func:`solve`.
+
+    Returns
+    -------
+    Solution
+        The whole run from t = 0.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    dmft.storage.FileError
+        A ValueError: the file is no run, truncated, or cannot be continued.
+    ValueError
+        `t_end` does not lie beyond the time reached, or a parameter is out of its range.
+    """
+    before = load(path)
+    plan = continued(before, path, t_end)
+
+    def stepper() -> Stepper:
+        new = plan.stepper()
+        assert isinstance(new, Slices)
+        try:
+            new.resume(before.grid, before.state)  # type: ignore[arg-type]
+        except ValueError as error:
+            raise storage.FileError(f"{str(path)!r} cannot be continued: {error}") from error
+        return new
+
+    running = _Running(threads, progress, callback, stop, checkpoint, checkpoint_every)
+    return _run(plan, stepper, float(before.stats.get("seconds", 0.0)), running)
 
 
-def _stepper(
-    model: SpikedMixture,
-    protocol: Protocol,
-    t_end: float,
-    method: str,
-    tol: float | None,
-    step: float | None,
-    options: Options | None,
-) -> tuple[Stepper, Options, float | None]:
-    """Check that method, tol, step and options fit together and start the solver."""
-    problem = Problem(model.coefficients(), protocol.start.m0, protocol.T, t_end)
-    if method in SMALLEST_TOL:
-        if step is not None:
-            raise ValueError("step is an option of method 'gradient_descent' only")
-        tol, low = DEFAULT_TOL if tol is None else tol, SMALLEST_TOL[method]
-        wanted = f"a finite number in [{low:g}, 0.1]"
-        tol = checks.finite_number("tol", tol, low=low, high=0.1, wanted=wanted)
-        if method == "slices":
-            _check_options(method, options, SlicesOptions)
-            slices_options = options or SlicesOptions()
-            return Slices(problem, slices_options, tol), slices_options, tol  # type: ignore[arg-type]
-        _check_options(method, options, DenseOptions)
-        dense_options = options or DenseOptions()
-        return Dense(problem, dense_options, tol), dense_options, tol  # type: ignore[arg-type]
-    if method == "gradient_descent":
-        if tol is not None:
-            raise ValueError("tol does not apply to method 'gradient_descent': it is exact")
-        _check_options(method, options, GradientDescentOptions)
-        if (step is None) == (options is None):
-            raise ValueError("method 'gradient_descent' needs step or options, and not both")
-        descent_options = options or GradientDescentOptions(step)  # type: ignore[arg-type]
-        return GradientDescent(problem, descent_options, math.nan), descent_options, None  # type: ignore[arg-type]
-    raise ValueError(f"method = {method!r} is not allowed: it must be one of {METHODS}")
+class _Running(NamedTuple):
+    """What does not change the result of a run."""
 
-
-def _missed(errors: Mapping[str, float], tol: float | None, message: str) -> str:
-    """Say it where the error estimate of what was reached misses tol."""
-    known = [error for error in errors.values() if not math.isnan(error)]
-    if tol is None or not known or max(known) <= tol or "misses tol" in message:
-        return ""
-    return f" (the error estimate {max(known):.1e} misses tol = {tol:g})"
-
-
-def _check_options(method: str, options: Any, wanted: type) -> None:
-    if options is not None and not isinstance(options, wanted):
-        raise ValueError(
-            f"options = {options!r} is not allowed: method {method!r} takes {wanted.__name__}"
-        )
+    threads: int | None
+    progress: bool | None
+    callback: Callable[[Progress], None] | None
+    stop: Stop | Iterable[Stop] | None
+    checkpoint: str | os.PathLike[str] | None
+    checkpoint_every: float
 
 
 def _run(
-    stepper: Stepper,
-    t_end: float,
-    progress: bool | None,
-    callback: Callable[[Progress], None] | None,
-    stop: Callable[[Progress], bool] | None,
-) -> tuple[Status, str, float]:
-    """Advance until t_end, a stop condition, a failure or Ctrl-C."""
-    began = time.perf_counter()
-    with _ctrl_c() as pressed, _bar(progress) as bar:
-        while not stepper.finished:
-            outcome = stepper.advance()
-            now = Progress(
-                stepper.t, stepper.m, stepper.mu, stepper.work_done, time.perf_counter() - began
-            )
-            bar.n = 100.0 * now.work_done
-            bar.set_postfix_str(f"t={now.t:.4g} m={now.m:.4g} mu={now.mu:.6g}", refresh=False)
-            bar.update(0)
-            if not outcome.ok:
-                return Status.FAILED, f"failed at t = {now.t:g}: {outcome.message}", now.seconds
-            if callback is not None:
-                callback(now)
-            if pressed.is_set() and not stepper.finished:
-                return Status.INTERRUPTED, f"interrupted at t = {now.t:g}", now.seconds
-            if stop is not None and stop(now):
-                return Status.STOPPED, f"stopped by condition at t = {now.t:g}", now.seconds
-        seconds = time.perf_counter() - began
-        beyond = "" if stepper.t <= t_end * (1 + 1e-12) else f", the last step at t = {stepper.t:g}"
-    return Status.FINISHED, f"reached t = {t_end:g}{beyond}", seconds
+    plan: Plan, start: Callable[[], Stepper], seconds_before: float, running: _Running
+) -> Solution:
+    every = checks.positive_number("checkpoint_every", running.checkpoint_every)
+    stop = watch(running.stop)
+    target = None
+    if running.checkpoint is not None:
+        target = storage.check_target(running.checkpoint, force=True, name="checkpoint")
+    with _threads(running.threads) as threads:
+        if plan.method == "slices":
+            with loop.announced(
+                "loading the solver (compiled once, half a minute)", running.progress
+            ):
+                compiled()
+        stepper = start()
+
+        def save(seconds: float) -> None:
+            if target is not None:
+                so_far = Status.INTERRUPTED, f"checkpoint at t = {stepper.t:g}", seconds
+                _solution(plan, stepper.record(), so_far, seconds_before, threads).save(
+                    target, force=True
+                )
+
+        ending = loop.advance(
+            stepper, plan.t_end, progress=running.progress, callback=running.callback, stop=stop,
+            checkpoint=save, checkpoint_every=every,
+        )  # fmt: skip
+        record = stepper.record()
+        if plan.verify and ending[0] in (Status.FINISHED, Status.STOPPED):
+            save(ending[2])
+            record, ending = _verified(plan, record, ending, running.progress)
+    return _solution(plan, record, ending, seconds_before, threads)
+
+
+def _verified(
+    plan: Plan, record: Record, ending: loop.Ending, progress: bool | None
+) -> tuple[Record, loop.Ending]:
+    """Replace the estimated errors by the differences to a coarser run."""
+    status, message, seconds = ending
+    coarse_plan = plan.coarser()._replace(t_end=float(record.t[-1]))
+    coarse = coarse_plan.stepper()
+    second, sentence, more = loop.advance(
+        coarse, coarse_plan.t_end, progress=progress, description="verifying "
+    )
+    if second is not Status.FINISHED:
+        message += f" (not verified: the coarser run was {sentence})"
+        return record, (status, message, seconds + more)
+    errors = verification.differences(record, coarse.record())
+    stats = {**record.stats, "verifying_seconds": more}
+    return dataclasses.replace(record, errors=errors, stats=stats), (status, message, seconds)
+
+
+def _solution(
+    plan: Plan, record: Record, ending: loop.Ending, seconds_before: float, threads: int
+) -> Solution:
+    status, message, seconds = ending
+    message += _missed(record, plan.tol, message)
+    return Solution(
+        model=plan.model, protocol=plan.protocol, method=plan.method, t=record.t, m=record.m,
+        mu=record.mu, e_p=record.e_p, grid=record.grid, status=status, message=message,
+        errors=record.errors, stats={**record.stats, "seconds": seconds_before + seconds},
+        provenance=plan.provenance(threads), state=record.state,
+    )  # fmt: skip
 
 
 @contextmanager
-def _bar(progress: bool | None) -> Iterator[Any]:
-    # disable=None: tqdm stays silent when stderr is no terminal.
-    disable = None if progress is None else not progress
-    layout = "{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-    with tqdm(total=100.0, disable=disable, bar_format=layout, leave=False) as bar:
-        yield bar
-
-
-@contextmanager
-def _ctrl_c() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an event, so that the run ends between two units of work.
-
-    The second one raises KeyboardInterrupt as usual.  Signals reach the main thread only;
-    elsewhere nothing is changed.
-    """
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed
+def _threads(threads: int | None) -> Iterator[int]:
+    """Limit the threads of numba and of the linear algebra; yield their number."""
+    available = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    if threads is None:
+        yield int(numba.get_num_threads())
         return
-    before = signal.getsignal(signal.SIGINT)
-
-    def handler(_number: int, _frame: Any) -> None:
-        pressed.set()
-        signal.signal(signal.SIGINT, before or signal.default_int_handler)
-
-    signal.signal(signal.SIGINT, handler)
+    number = min(checks.integer("threads", threads, low=1), available)
+    before = numba.get_num_threads()
+    numba.set_num_threads(number)
     try:
-        yield pressed
+        with threadpool_limits(number):
+            yield number
     finally:
-        # None: a handler that was not installed from Python.
-        signal.signal(signal.SIGINT, before or signal.default_int_handler)
+        numba.set_num_threads(before)
 
 
-def _provenance(t_end: float, tol: float | None, options: Options) -> dict[str, Any]:
-    packages = ("numpy", "scipy", "numba")
-    return {
-        "t_end": t_end,
-        "tol": tol,
-        "options": {"type": type(options).__name__, **dataclasses.asdict(options)},
-        "versions": {
-            "dmft": dmft.__version__,
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in packages},
-        },
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+def _missed(record: Record, tol: float | None, message: str) -> str:
+    """Say it where the error estimate of what was reached misses tol."""
+    if tol is None or "misses tol" in message:
+        return ""
+    # mu and e are meant relative to their size where they are large.
+    size = max(1.0, float(np.max(np.abs(record.mu))))
+    known = {
+        name: error / size if name in ("mu", "e") else error
+        for name, error in record.errors.items()
+        if not math.isnan(error)
     }
+    if not known or max(known.values()) <= tol:
+        return ""
+    worst = max(known, key=lambda name: known[name])
+    return f" (the error estimate of {worst}, {record.errors[worst]:.1e}, misses tol = {tol:g})"

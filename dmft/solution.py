@@ -6,7 +6,7 @@ import enum
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -81,6 +81,8 @@ class Solution:
         Steps, iterations, seconds.
     provenance : mapping
         Versions, options, tolerance, date.
+    state : mapping of str to ndarray
+        What :func:`dmft.resume` needs beyond C and R; empty for methods that cannot be resumed.
     """
 
     model: SpikedMixture
@@ -96,9 +98,17 @@ class Solution:
     errors: Mapping[str, float]
     stats: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    state: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        arrays = (self.t, self.m, self.mu, self.e_p, *vars(self.grid).values())
+        arrays = (
+            self.t,
+            self.m,
+            self.mu,
+            self.e_p,
+            *vars(self.grid).values(),
+            *self.state.values(),
+        )
         for array in arrays:
             if isinstance(array, np.ndarray):
                 array.setflags(write=False)
@@ -238,6 +248,9 @@ def _to_contents(s: Solution) -> storage.Contents:
     }
     for name, (dims, values, long_name) in s.grid.variables().items():
         variables[name] = one(values, long_name, *dims)
+    for name, values in s.state.items():
+        axes = (f"state_{name}_{axis}" for axis in range(values.ndim))
+        variables[f"state_{name}"] = one(values, "state of the solver, to go on from", *axes)
     # CF contiguous ragged array: row_size counts the samples of each time.
     sample = {"sample_dimension": variables["C"].dimensions[0]}
     rows = variables["row_size"]
@@ -294,6 +307,11 @@ def _from_contents(contents: storage.Contents) -> Solution:
         errors=json.loads(a["errors"]),
         stats=json.loads(a["stats"]),
         provenance=json.loads(a["provenance"]),
+        state={
+            name.removeprefix("state_"): array
+            for name, array in values.items()
+            if name.startswith("state_")
+        },
     )
 
 

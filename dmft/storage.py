@@ -6,6 +6,7 @@ attributes.  `schema` says which layout; `complete` is written last.
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ __all__ = [
     "Variable",
     "check_target",
     "read",
+    "remove_leftovers",
     "replacing",
     "write",
     "write_text",
@@ -101,6 +103,13 @@ def replacing(target: Path) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def remove_leftovers(target: Path) -> None:
+    """Remove temporary files beside `target` that a killed process left."""
+    for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+        with suppress(OSError):
+            leftover.unlink()
 
 
 @contextmanager

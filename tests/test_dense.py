@@ -1,6 +1,7 @@
 """The dense oracle: exact systems, measured order, reference rows, and an estimate that covers."""
 
 import functools
+import functools
 import os
 import signal
 
@@ -9,7 +10,7 @@ import pytest
 
 from dmft.equations import rates
 from dmft.model import SpikedMixture
-from dmft.run import solve
+from dmft import run
 from dmft.solution import Status
 from dmft.solvers import dense
 from dmft.solvers.base import Problem
@@ -18,6 +19,8 @@ from tests.systems.cases import CASES, ROWS
 from tests.systems.matrix_channel import MatrixChannel
 
 QUANTITIES = ("m", "mu", "e", "C", "R")
+
+solve = functools.partial(run.solve, method="dense")
 
 
 def values(solution, t, t_prime):

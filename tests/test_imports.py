@@ -22,6 +22,8 @@ FLOW = (
     ("storage",),
     ("solution",),
     ("solvers",),
+    ("verification", "stop", "plan"),
+    ("loop",),
     ("run",),
     ("plots",),
     ("tables",),

@@ -47,7 +47,8 @@ class Record:
     """What a solver has reached: times, one-time functions (n,), e_p (n, channels), C and R.
 
     `errors` holds absolute error estimates of m, mu, e, C and R that hold at every time reached,
-    NaN where the method has none.
+    NaN where the method has none; `state` what a continued run needs beyond that (empty: a run
+    cannot be continued).
     """
 
     t: NDArray[np.float64]
@@ -57,6 +58,7 @@ class Record:
     grid: TriangularGrid | SliceGrid
     errors: dict[str, float]
     stats: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 class Stepper(Protocol):

@@ -1,251 +1,398 @@
-"""Jitted lookups in the history of slices: R(s,t') and C(s,t') between slices and between nodes.
+"""Compiled lookups: C, R, m and mu at any time, from slices held as flat arrays.
 
-A slice of time t carries R and C on 2J dyadic panels of phi = t'/t, edges {0, 2^-J, .., 1/2} and
-their mirror images, with P + 1 Chebyshev-Lobatto nodes each and shared ends.  Positions come as t'
-and tau = t - t', each to full relative precision.  Between slices, values are interpolated in
-u = log(1 + t) by Lagrange polynomials along curves on which both boundary layers stand still.
+`Past` holds the slices 0..n; slice n, the newest, may be the unknown one of the solver: then its
+values are those of the current iterate and enter with their weights.
 
-Arrays of the history: t, u (n,), J (n,) panels of half a slice, start (n,) offsets of its nodes in
-the flat arrays R and C.
+Numba's cache does not see changes in other files, so everything jitted here calls only functions
+of this file.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
+from numpy.typing import NDArray
 
-__all__ = ["count_points", "fill_points", "interpolate", "one_time", "predict"]
+__all__ = [
+    "INTERIOR",
+    "LAST",
+    "Past",
+    "evaluate",
+    "known_part",
+    "lagrange",
+    "one_time",
+    "one_times",
+    "row_points",
+    "stencil",
+    "time_stencils",
+]
 
-# For s below this (the width of a boundary layer) the curves are those of fixed phi.
-EARLY = 1.0
+Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# Degrees of the interpolation between slices: in the interior, and on the last interval, where a
+# higher one is unstable.
+INTERIOR, LAST = 6, 4
+# Curves are for slices further apart than this (in t0); closer ones do not need them, and panel
+# edges that move against each other make noise there.
+SPACING = 3.0
+
+
+class Past(NamedTuple):
+    """Slices as flat arrays; slice i owns the panels first[i]..first[i+1]-1.
+
+    `edges` and `edges_tau` (t' and t - t') have one entry more per slice: offset first[i] + i.
+    `C` and `R`, shape (panels, p+1), are monomial coefficients in x on [-1, 1].
+    After an escape at t_break of duration `width` the slices from `after` on are interpolated in
+    v = log(1 + (t - t_break)/width) instead of u = log(1 + t/t0).
+    """
+
+    t: Array
+    u: Array
+    v: Array
+    m: Array
+    mu: Array
+    first: IntArray
+    edges: Array
+    edges_tau: Array
+    C: Array
+    R: Array
+    t0: float
+    t_curve: float
+    t_break: float
+    width: float
+    after: int
+    log_m: bool
 
 
 @njit(cache=True)
-def _locate(t_prime, tau, t, J):  # type: ignore[no-untyped-def]
-    """Return the panel of t' in a slice of time t and the position in it, in [-1, 1]."""
-    near = min(t_prime, tau) / t
-    panel, low, width = 0, 0.0, 0.5**J
-    if near >= width:
-        _, exponent = math.frexp(near)
-        exponent = min(exponent - 1, -2)
-        low = 2.0**exponent
-        width = low
-        panel = exponent + J + 1
-    x = min(1.0, max(-1.0, 2.0 * (near - low) / width - 1.0))
-    if t_prime <= tau:
-        return panel, x
-    return 2 * J - 1 - panel, -x
+def locate(
+    tp: float, tau: float, edges: Array, edges_tau: Array, e0: int, e1: int, hint: int
+) -> tuple[int, float]:
+    """Panel (from 0) and coordinate in [-1, 1] of t' in the slice with edges[e0:e1]."""
+    last = e1 - e0 - 2
+    q = min(max(hint, 0), last)
+    if tp <= tau:
+        while q > 0 and tp < edges[e0 + q]:
+            q -= 1
+        while q < last and tp > edges[e0 + q + 1]:
+            q += 1
+    else:
+        while q > 0 and tau > edges_tau[e0 + q]:
+            q -= 1
+        while q < last and tau < edges_tau[e0 + q + 1]:
+            q += 1
+    a, b = edges[e0 + q], edges[e0 + q + 1]
+    a_tau, b_tau = edges_tau[e0 + q], edges_tau[e0 + q + 1]
+    # The end of the panel that is nearer to its own end of the slice is exact.
+    if b <= a_tau:
+        width = b - a
+        x = ((tp - a) - (b - tp)) / width if width > 0.0 else 0.0
+    else:
+        width = a_tau - b_tau
+        x = ((a_tau - tau) - (tau - b_tau)) / width if width > 0.0 else 0.0
+    return q, x
 
 
 @njit(cache=True)
-def _barycentric(x, nodes, weights, out):  # type: ignore[no-untyped-def]
-    """Fill the values at x of the Lagrange basis on the nodes."""
+def cardinal(x: float, nodes: Array, weights: Array, out: Array) -> None:
+    """Lagrange weights at x on the Chebyshev-Lobatto nodes."""
     total = 0.0
-    for l in range(nodes.size):
-        difference = x - nodes[l]
-        if difference == 0.0:
-            out[:] = 0.0
-            out[l] = 1.0
-            return
-        out[l] = weights[l] / difference
-        total += out[l]
-    for l in range(nodes.size):
-        out[l] /= total
+    for b in range(nodes.size):
+        d = x - nodes[b]
+        if d == 0.0:
+            d = 1e-280
+        out[b] = weights[b] / d
+        total += out[b]
+    scale = 1.0 / total
+    for b in range(nodes.size):
+        out[b] *= scale
 
 
 @njit(cache=True)
-def _stencil(s, t, last, interior, end):  # type: ignore[no-untyped-def]
-    """Return first and last slice of the stencil for time s among slices 0..last.
+def horner2(a: Array, b: Array, x: float) -> tuple[float, float]:
+    """Two polynomials with ascending coefficients at x."""
+    p = a.size - 1
+    u, v = a[p], b[p]
+    for j in range(p - 1, -1, -1):
+        u = u * x + a[j]
+        v = v * x + b[j]
+    return u, v
 
-    `interior` + 1 slices around the nearest one; on the last interval only `end` + 1, which is what
-    keeps the method stable.
+
+@njit(cache=True)
+def polynomial(c: Array, x: float) -> tuple[float, float]:
+    """Value and derivative of a polynomial with ascending coefficients."""
+    value, slope = 0.0, 0.0
+    for j in range(c.size - 1, -1, -1):
+        slope = slope * x + value
+        value = value * x + c[j]
+    return value, slope
+
+
+@njit(cache=True)
+def interval(t: Array, n: int, s: float) -> int:
+    """Index i with t[i] <= s <= t[i+1], i <= n-1."""
+    lo, hi = 0, n
+    while hi - lo > 1:
+        mid = (lo + hi) >> 1
+        if t[mid] <= s:
+            lo = mid
+        else:
+            hi = mid
+    return lo
+
+
+@njit(cache=True)
+def lagrange(u_all: Array, start: int, count: int, u: float, out: Array) -> None:
+    """Lagrange weights of the slices start..start+count-1 at u."""
+    for j in range(count):
+        w = 1.0
+        uj = u_all[start + j]
+        for k in range(count):
+            if k != j:
+                w *= (u - u_all[start + k]) / (uj - u_all[start + k])
+        out[j] = w
+
+
+@njit(cache=True)
+def stencil(past: Past, n: int, s: float, out: Array) -> tuple[int, int]:
+    """First slice, number of slices and weights that interpolate to the time s <= t[n]."""
+    i = interval(past.t, n, s)
+    low, nodes, x = 0, past.u, math.log1p(s / past.t0)
+    if i >= past.after:
+        low, nodes = past.after, past.v
+        x = math.log1p((s - past.t_break) / past.width)
+    if i == n - 1:
+        count = min(LAST, n - low) + 1
+        start = n + 1 - count
+    else:
+        count = min(INTERIOR, n - low) + 1
+        near = i if x - nodes[i] < nodes[i + 1] - x else i + 1
+        start = min(max(near - INTERIOR // 2, low), n + 1 - count)
+    lagrange(nodes, start, count, x, out)
+    return start, count
+
+
+@njit(cache=True)
+def _curve(
+    s: float, tp: float, tau: float, s_i: float, t_curve: float, t0: float
+) -> tuple[float, float]:
+    """Position on slice s_i of the curve through (s, t'): both boundary layers stand still on it.
+
+    Below t_curve t'/s is constant; above, tau_i = tau (s_i/s)^g with g = tau^2/(tau^2 + s t0), or
+    the same with t' if t' < tau.
     """
-    i = np.searchsorted(t[: last + 1], s) - 1
-    i = min(max(i, 0), last - 1)
-    if i == last - 1:
-        return max(0, last - end), last
-    nearest = i if s - t[i] < t[i + 1] - s else i + 1
-    low = min(max(nearest - interior // 2, 0), max(last - interior, 0))
-    return low, min(low + interior, last)
+    near = min(tp, tau)
+    if s <= 0.0:
+        return 0.5 * s_i, 0.5 * s_i
+    ratio = s_i / s
+    if s > t_curve:
+        y2 = near * near
+        near_i = near * math.exp(y2 / (y2 + s * t0) * math.log(ratio))
+    else:
+        near_i = near * ratio
+    if tp > tau:
+        return s_i - near_i, near_i
+    return near_i, s_i - near_i
 
 
 @njit(cache=True)
-def _lagrange(s, u, low, high, out):  # type: ignore[no-untyped-def]
-    """Fill the Lagrange weights in u at time s of the slices low..high."""
-    x = math.log1p(s)
-    for i in range(low, high + 1):
-        value = 1.0
-        for j in range(low, high + 1):
-            if j != i:
-                value *= (x - u[j]) / (u[i] - u[j])
-        out[i - low] = value
+def follow(
+    past: Past, start: int, count: int, s: float, tp: float, tau: float, s_i: float
+) -> tuple[float, float]:
+    """Position on slice s_i of the curve through (s, t') for the stencil start, count.
 
-
-@njit(cache=True)
-def _on_curve(s, t_prime, tau, s_i):  # type: ignore[no-untyped-def]
-    """Follow the curve through (s, t') to the slice of time s_i: return t' and tau there.
-
-    From the nearer end, y_i = y (s_i/s)^g with g = (y^2 + 1)/(y^2 + s + 1): fixed y in the boundary
-    layer, fixed phi outside and early on.
+    Past an escape: at fixed t' for t' < t_break, otherwise curves in the times since t_break.
     """
-    y = min(t_prime, tau)
-    y_i = y * (s_i / s) ** ((y * y + EARLY) / (y * y + s + EARLY))
-    if t_prime <= tau:
-        return y_i, s_i - y_i
-    return s_i - y_i, y_i
+    span = past.t[start + count - 1] - past.t[start]
+    t_curve = past.t_curve if span > SPACING * (count - 1) * past.t0 else np.inf
+    if start < past.after:
+        return _curve(s, tp, tau, s_i, t_curve, past.t0)
+    b = past.t_break
+    if tp <= b:
+        return tp, s_i - tp
+    t_curve *= past.width / past.t0
+    since, tau_i = _curve(s - b, tp - b, tau, s_i - b, t_curve, past.width)
+    return b + since, tau_i
 
 
 @njit(cache=True)
-def _lookup(t_prime, tau, t, u, J, start, R, C, low, high, skip, nodes, weights, work):  # type: ignore[no-untyped-def]
-    """Return R and C at (s = t' + tau, t') from slices low..high, slice `skip` left out.
-
-    work : shape (2, max(stencil, P + 1)).
-    """
-    s = t_prime + tau
-    lagrange, basis = work[0], work[1][: nodes.size]
-    _lagrange(s, u, low, high, lagrange)
-    r, c = 0.0, 0.0
-    for i in range(low, high + 1):
-        if i == skip:
+def look_up(
+    past: Past,
+    n: int,
+    start: int,
+    count: int,
+    weights: Array,
+    s: float,
+    tp: float,
+    tau: float,
+    hint: int,
+) -> tuple[float, float, int]:
+    """C and R at (s, t') from the slices start..start+count-1, leaving out slice n."""
+    c, r = 0.0, 0.0
+    for j in range(count):
+        i = start + j
+        if i == n:
             continue
-        weight = lagrange[i - low]
-        if t[i] == 0.0 or s == 0.0:
-            r += weight
-            c += weight
-            continue
-        a, b = _on_curve(s, t_prime, tau, t[i])
-        panel, x = _locate(a, b, t[i], J[i])
-        _barycentric(x, nodes, weights, basis)
-        first = start[i] + panel * (nodes.size - 1)
-        r_i, c_i = 0.0, 0.0
-        for l in range(nodes.size):
-            r_i += basis[l] * R[first + l]
-            c_i += basis[l] * C[first + l]
-        r += weight * r_i
-        c += weight * c_i
-    return r, c
-
-
-@njit(cache=True, parallel=True)
-def interpolate(t_prime, tau, t, u, J, start, R, C, interior, end, nodes, weights, r, c):  # type: ignore[no-untyped-def]
-    """Fill r and c with R and C at many points (t' + tau, t')."""
-    for k in prange(t_prime.size):
-        work = np.empty((2, 16 + nodes.size))
-        low, high = _stencil(t_prime[k] + tau[k], t, t.size - 1, interior, end)
-        r[k], c[k] = _lookup(
-            t_prime[k], tau[k], t, u, J, start, R, C, low, high, -1, nodes, weights, work
+        tp_i, tau_i = follow(past, start, count, s, tp, tau, past.t[i])
+        f = past.first[i]
+        q, x = locate(
+            tp_i, tau_i, past.edges, past.edges_tau, f + i, past.first[i + 1] + i + 1, hint
         )
+        hint = q
+        ci, ri = horner2(past.C[f + q], past.R[f + q], x)
+        c += weights[j] * ci
+        r += weights[j] * ri
+    return c, r, hint
+
+
+@njit(cache=True)
+def one_time(
+    past: Past, n: int, start: int, count: int, weights: Array
+) -> tuple[float, float, float, float]:
+    """m and mu at a time with the given stencil, with their derivatives by m_n and mu_n."""
+    m, mu, positive = 0.0, 0.0, past.log_m
+    for j in range(count):
+        m += weights[j] * past.m[start + j]
+        mu += weights[j] * past.mu[start + j]
+        positive = positive and past.m[start + j] > 0.0
+    w = weights[count - 1] if start + count - 1 == n else 0.0
+    if positive:
+        # m may grow by orders of magnitude in one step; log m is smooth.
+        log_m = 0.0
+        for j in range(count):
+            log_m += weights[j] * math.log(past.m[start + j])
+        m = math.exp(log_m)
+        return m, mu, w * (m / past.m[n]) if w != 0.0 else 0.0, w
+    return m, mu, w, w
+
+
+@njit(cache=True)
+def time_stencils(past: Past, n: int, s: Array) -> tuple[IntArray, Array]:
+    """Time stencils at many times: spans (start, count) and weights."""
+    spans, weights = np.empty((s.size, 2), np.int64), np.zeros((s.size, INTERIOR + 1))
+    for j in range(s.size):
+        spans[j, 0], spans[j, 1] = stencil(past, n, s[j], weights[j])
+    return spans, weights
+
+
+@njit(cache=True)
+def one_times(past: Past, n: int, spans: IntArray, weights: Array) -> Array:
+    """m, mu and their derivatives by m_n and mu_n at many times, shape (times, 4)."""
+    out = np.empty((len(spans), 4))
+    for j in range(len(spans)):
+        out[j] = one_time(past, n, spans[j, 0], spans[j, 1], weights[j])
+    return out
 
 
 @njit(cache=True, parallel=True)
-def predict(t_prime, tau, t, u, J, start, R, C, degree, nodes, weights, r, c):  # type: ignore[no-untyped-def]
-    """Extrapolate R and C to a later slice from the last `degree` + 1 ones."""
-    last = t.size - 1
-    low = max(0, last - degree)
-    for k in prange(t_prime.size):
-        work = np.empty((2, 16 + nodes.size))
-        r[k], c[k] = _lookup(
-            t_prime[k], tau[k], t, u, J, start, R, C, low, last, -1, nodes, weights, work
-        )
+def evaluate(
+    past: Past, last: int, s: Array, tp: Array, tau: Array, start: int, count: int, weights: Array
+) -> tuple[Array, Array]:
+    """C and R at many points (s, t', s - t').
 
-
-@njit(cache=True)
-def _levels(length, h0):  # type: ignore[no-untyped-def]
-    """Number of dyadic panels from each end down to a width of h0."""
-    if length <= 2.0 * h0:
-        return 1
-    return math.ceil(math.log2(length / h0))
-
-
-@njit(cache=True)
-def count_points(t_prime, tau, h0, n_gauss):  # type: ignore[no-untyped-def]
-    """Return where the quadrature points of each node begin, shape (n_nodes, 3).
-
-    Columns: the interval (0, t'), the interval (t', t), and where the next node begins.
+    With count = 0 the stencil is that of s among the slices 0..last, otherwise the one given.
     """
-    begin = np.zeros((t_prime.size, 3), dtype=np.int64)
-    total = 0
-    for k in range(t_prime.size):
-        begin[k, 0] = total
-        if t_prime[k] > 0.0:
-            total += 2 * _levels(t_prime[k], h0) * n_gauss
-        begin[k, 1] = total
-        if tau[k] > 0.0:
-            total += 2 * _levels(tau[k], h0) * n_gauss
-        begin[k, 2] = total
-    return begin
-
-
-@njit(cache=True)
-def _graded_point(index, length, levels, gauss_x, gauss_w):  # type: ignore[no-untyped-def]
-    """Return distance from the left end, from the right end, and weight of a quadrature point."""
-    panel, i = index // gauss_x.size, index % gauss_x.size
-    mirrored = panel >= levels
-    if mirrored:
-        panel = 2 * levels - 1 - panel
-    low = 0.0 if panel == 0 else length * 0.5 ** (levels - panel + 1)
-    width = length * 0.5**levels if panel == 0 else low
-    near = low + 0.5 * width * (1.0 + (-gauss_x[i] if mirrored else gauss_x[i]))
-    weight = 0.5 * width * gauss_w[i]
-    if mirrored:
-        return length - near, near, weight
-    return near, length - near, weight
+    C, R = np.empty(s.size), np.empty(s.size)
+    for j in prange(s.size):
+        if count == 0:
+            w = np.empty(INTERIOR + 1)
+            a, c = stencil(past, last, s[j], w)
+            C[j], R[j], _ = look_up(past, -1, a, c, w, s[j], tp[j], tau[j], 0)
+        else:
+            C[j], R[j], _ = look_up(past, -1, start, count, weights, s[j], tp[j], tau[j], 0)
+    return C, R
 
 
 @njit(cache=True, parallel=True)
-def fill_points(  # type: ignore[no-untyped-def]
-    node_t, node_tau, begin, h0, gauss_x, gauss_w, t, u, J, start, R, C, interior, end,
-    nodes, weights, w, here_panel, here_x, known_r, known_c, new_w, new_panel, new_x,
-):  # fmt: skip
-    """Fill all that the quadrature points need and that does not change while a slice is solved.
+def known_part(
+    past: Past, n: int, nodes: Array, nodes_tau: Array, ref: Array, bary: Array,
+    gauss_x: Array, gauss_w: Array, K1: Array, K2: Array, panels: Array, counts: IntArray,
+) -> tuple[Array, Array, NDArray[np.int32], IntArray]:  # fmt: skip
+    """All parts of the memory integrals of slice n that do not depend on the iterate.
 
-    w : weight of the rule.  here_* : where s lies in the new slice.  known_* : R and C at
-    (t', s) for s < t' and at (s, t') for s > t', without the new slice, which enters with the
-    weight new_w at the place new_*.
+    `panels` and `counts` are those of the integrals over (t'_k, t) and (0, t'_k) for every node k.
+    Returned are `fixed`, shape (3, nodes, nodes): [0] the equation of R on R, [1] and [2] that of C
+    on C and on R, from the points whose stencil does not hold slice n; and of the other points
+    what is needed to evaluate them: weight, coordinate of s on slice n, weight of slice n in the
+    stencil and coordinate there, C and R from older slices; the panels of both coordinates; and
+    the number of points of each list and node.
     """
-    last = t.size - 1
-    for k in prange(node_t.size):
-        work = np.empty((2, 16 + nodes.size))
-        for q in range(begin[k, 0], begin[k, 2]):
-            early = q < begin[k, 1]
-            length = node_t[k] if early else node_tau[k]
-            first = begin[k, 0] if early else begin[k, 1]
-            levels = _levels(length, h0)
-            left, right, w[q] = _graded_point(q - first, length, levels, gauss_x, gauss_w)
-            if early:  # s = left: the pair (t', s)
-                here_panel[q], here_x[q] = _locate(left, node_tau[k] + right, t[last], J[last])
-                t_prime, tau = left, right
-            else:  # s = t' + left: the pair (s, t')
-                here_panel[q], here_x[q] = _locate(node_t[k] + left, right, t[last], J[last])
-                t_prime, tau = node_t[k], left
-            s = t_prime + tau
-            low, high = _stencil(s, t, last, interior, end)
-            known_r[q], known_c[q] = _lookup(
-                t_prime, tau, t, u, J, start, R, C, low, high, last, nodes, weights, work
-            )
-            new_w[q], new_panel[q], new_x[q] = 0.0, 0, 0.0
-            if high == last:
-                new_w[q] = work[0, high - low]
-                a, b = _on_curve(s, t_prime, tau, t[last])
-                new_panel[q], new_x[q] = _locate(a, b, t[last], J[last])
+    size, p, g = nodes.size, ref.size - 1, gauss_x.size
+    fixed = np.zeros((3, size, size))
+    cap = g * np.max(counts)
+    points = np.empty((2, size, cap, 6))
+    where = np.empty((2, size, cap, 2), np.int32)
+    found = np.zeros((2, size), np.int64)
+    e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
+    for k in prange(size):
+        weights, B = np.empty(INTERIOR + 1), np.empty(p + 1)
+        tp, tau = nodes[k], nodes_tau[k]
+        for side in range(2):
+            length = tau if side == 0 else tp
+            start, count, hint, hint_s, c = 0, 0, 0, 0, 0
+            if side == 1 and tp > 0.0:
+                start, count = stencil(past, n, tp, weights)
+            for j in range(g * counts[side, k, 1]):
+                lo, hi = panels[side, k, j // g]
+                y = lo + (hi - lo) * gauss_x[j % g]
+                weight = (hi - lo) * gauss_w[j % g]
+                far = length - y
+                left, right = (y, far) if j // g < counts[side, k, 0] else (far, y)
+                if side == 0:
+                    s, s_tau, late, early, gap = tp + left, right, tp + left, tp, left
+                    start, count = stencil(past, n, s, weights)
+                else:
+                    s, s_tau, late, early, gap = left, tau + right, tp, left, right
+                new = weights[count - 1] if start + count - 1 == n else 0.0
+                ch, rh, hint = look_up(past, n, start, count, weights, late, early, gap, hint)
+                q, x = locate(s, s_tau, past.edges, past.edges_tau, e0, e1, hint_s)
+                hint_s = q
+                if new == 0.0:
+                    cardinal(x, ref, bary, B)
+                    first = weight * rh * polynomial(K2, ch)[0]
+                    second = weight * polynomial(K1, ch)[0]
+                    for b in range(p + 1):
+                        fixed[side, k, q * p + b] += first * B[b]
+                        fixed[2, k, q * p + b] += second * B[b]
+                    continue
+                a, a_tau = follow(past, start, count, late, early, gap, past.t[n])
+                qh, xh = locate(a, a_tau, past.edges, past.edges_tau, e0, e1, hint)
+                where[side, k, c, 0], where[side, k, c, 1] = q, qh
+                pt = points[side, k, c]
+                pt[0], pt[1], pt[2], pt[3], pt[4], pt[5] = weight, x, new, xh, ch, rh
+                c += 1
+            found[side, k] = c
+    return fixed, points, where, found
 
 
 @njit(cache=True)
-def one_time(s, t, u, values, interior, end, known, new_w):  # type: ignore[no-untyped-def]
-    """Fill values at the times s without the last slice, and the weight of that slice.
+def row_points(
+    past: Past, n: int, ref: Array, bary: Array, gauss_x: Array, gauss_w: Array, panels: Array,
+    left_count: int, count: int,
+) -> tuple[Array, IntArray, Array, IntArray, Array]:  # fmt: skip
+    """Quadrature over (0, t) on slice n: weights, panels, interpolation rows and time stencils.
 
-    values, known : shapes (n_values, n_slices) and (n_values, n_times).
+    `panels[:count]` are those of the whole interval, the first `left_count` in its left half.
     """
-    last = t.size - 1
-    weights = np.empty(16)
-    for k in range(s.size):
-        low, high = _stencil(s[k], t, last, interior, end)
-        _lagrange(s[k], u, low, high, weights)
-        new_w[k] = weights[high - low] if high == last else 0.0
-        for a in range(values.shape[0]):
-            total = 0.0
-            for i in range(low, min(high, last - 1) + 1):
-                total += weights[i - low] * values[a, i]
-            known[a, k] = total
+    p, g, t = ref.size - 1, gauss_x.size, past.t[n]
+    total = g * count
+    e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
+    weight, panel = np.empty(total), np.empty(total, np.int64)
+    rows, stencils = np.empty((total, p + 1)), np.zeros((total, INTERIOR + 1))
+    spans = np.empty((total, 2), np.int64)
+    q = 0
+    for j in range(total):
+        lo, hi = panels[j // g]
+        y = lo + (hi - lo) * gauss_x[j % g]
+        weight[j] = (hi - lo) * gauss_w[j % g]
+        left, right = (y, t - y) if j // g < left_count else (t - y, y)
+        q, x = locate(left, right, past.edges, past.edges_tau, e0, e1, q)
+        panel[j] = q
+        cardinal(x, ref, bary, rows[j])
+        spans[j, 0], spans[j, 1] = stencil(past, n, left, stencils[j])
+    return weight, panel, rows, spans, stencils

@@ -1,91 +1,253 @@
-"""Graded panels of a slice: nodes, differentiation, quadrature.
+"""Graded panels in t' and polynomials on them (dimensionless times).
 
-A slice is a function of phi = t'/t.  Both of its ends carry boundary layers whose width stays the
-same while t grows, so the panels halve towards both ends, down to a fixed width in t'.
+A slice is a function of t' on [0, t]. Both ends carry boundary layers of fixed width while t
+grows, so the panels are graded geometrically to both, down to a width ``h0``; the number of
+panels grows like log t. Each panel carries order + 1 Chebyshev-Lobatto nodes, the ends shared
+with its neighbours. Positions are kept as t' *and* as tau = t - t', each accurate to relative
+precision, so that neither end suffers from cancellation.
 """
 
 from __future__ import annotations
 
-import functools
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Panels", "Reference", "panels", "reference"]
+__all__ = [
+    "Grid",
+    "Reference",
+    "bisect",
+    "collocation_rows",
+    "from_edges",
+    "graded_fractions",
+    "monomials",
+    "reference",
+    "slice_grid",
+    "tails",
+    "widths",
+]
 
 Array = NDArray[np.float64]
 
-N_GAUSS = 12
 
+@dataclass(frozen=True)
+class Reference:
+    """Chebyshev-Lobatto interpolation on [-1, 1].
 
-class Reference(NamedTuple):
-    """Chebyshev-Lobatto interpolation of order P and Gauss quadrature on [-1, 1].
-
-    nodes, weights (barycentric): (P+1,); derivative: (P+1, P+1); gauss_x, gauss_w: (G,); at_gauss,
-    values of the Lagrange basis at the Gauss points: (G, P+1).
+    Attributes
+    ----------
+    nodes : ndarray, shape (order + 1,)
+        Ascending nodes ``-cos(pi j / order)``.
+    weights : ndarray, shape (order + 1,)
+        Barycentric weights ``(-1)^j``, halved at the ends.
+    derivative : ndarray, shape (order + 1, order + 1)
+        ``f'(nodes) = derivative @ f(nodes)``, exact for polynomials of that order.
     """
 
     nodes: Array
     weights: Array
     derivative: Array
-    gauss_x: Array
-    gauss_w: Array
-    at_gauss: Array
 
 
-@functools.cache
-def reference(order: int, n_gauss: int = N_GAUSS) -> Reference:
-    """Return nodes -cos(pi l/P), barycentric weights, differentiation and Gauss points."""
-    l = np.arange(order + 1)
-    nodes = np.sin(np.pi * (2 * l - order) / (2 * order))
-    weights = np.where(l % 2 == 0, 1.0, -1.0)
-    weights[[0, -1]] *= 0.5
-    gap = nodes[:, None] - nodes[None, :] + np.eye(order + 1)
-    derivative = weights[None, :] / weights[:, None] / gap
-    np.fill_diagonal(derivative, 0.0)
-    np.fill_diagonal(derivative, -derivative.sum(axis=1))
-    gauss_x, gauss_w = np.polynomial.legendre.leggauss(n_gauss)
-    terms = weights / (gauss_x[:, None] - nodes[None, :])
-    at_gauss = terms / terms.sum(axis=1, keepdims=True)
-    return Reference(nodes, weights, derivative, gauss_x, gauss_w, at_gauss)
+@dataclass(frozen=True)
+class Grid:
+    """Nodes and panels of one slice.
 
-
-class Panels(NamedTuple):
-    """Dyadic panels in phi = t'/t, edges {0, 2^-J, .., 1/2} and mirror images, on [0, 1].
-
-    phi, psi = 1 - phi: nodes (2JP+1,), each to full relative precision; width: (2J,);
-    gauss_phi, gauss_w: (2J, G), points and weights of a quadrature over [0, 1].
+    Attributes
+    ----------
+    t : float
+        Time of the slice.
+    edges, edges_tau : ndarray, shape (panels + 1,)
+        Panel edges as t' (ascending) and as t - t' (descending).
+    nodes, nodes_tau : ndarray, shape (panels * order + 1,)
+        Nodes as t' and as t - t'.
+    order : int
+        Polynomial order of a panel.
     """
 
-    phi: Array
-    psi: Array
-    width: Array
-    gauss_phi: Array
-    gauss_w: Array
+    t: float
+    edges: Array
+    edges_tau: Array
+    nodes: Array
+    nodes_tau: Array
+    order: int
+
+    @property
+    def widths(self) -> Array:
+        """Widths of the panels."""
+        return widths(self.edges, self.edges_tau)
 
 
-@functools.cache
-def panels(J: int, order: int, n_gauss: int = N_GAUSS) -> Panels:
-    """Return the panels of a slice with J panels in each half."""
-    low = np.concatenate([[0.0], 0.5 ** np.arange(J, 1, -1)])
-    width = np.concatenate([[0.5**J], low[1:]])
-    # (1 + x_l)/2 = sin^2(pi l/(2P)): no cancellation near phi = 0.
-    inner = low[:, None] + width[:, None] * np.sin(np.pi * np.arange(order) / (2 * order)) ** 2
-    half = np.append(inner.ravel(), 0.5)
-    phi = np.concatenate([half, 1.0 - half[-2::-1]])
-    ref = reference(order, n_gauss)
-    points = low[:, None] + 0.5 * width[:, None] * (1.0 + ref.gauss_x)
-    weights = 0.5 * width[:, None] * ref.gauss_w
-    return Panels(
-        phi,
-        _mirror(half),
-        np.concatenate([width, width[::-1]]),
-        np.concatenate([points, 1.0 - points[::-1, ::-1]]),
-        np.concatenate([weights, weights[::-1, ::-1]]),
-    )
+@lru_cache(maxsize=16)
+def reference(order: int) -> Reference:
+    """Chebyshev-Lobatto nodes, barycentric weights and differentiation matrix."""
+    # sin form: the nodes are antisymmetric to the last bit.
+    j = np.arange(order + 1)
+    nodes = np.sin(np.pi * (2 * j - order) / (2 * order))
+    weights = np.where(j % 2 == 0, 1.0, -1.0)
+    weights[0] *= 0.5
+    weights[-1] *= 0.5
+    gap = nodes[:, None] - nodes[None, :]
+    np.fill_diagonal(gap, 1.0)
+    derivative = weights[None, :] / weights[:, None] / gap
+    # The rows of a differentiation matrix sum to zero; using it halves the rounding error.
+    np.fill_diagonal(derivative, 0.0)
+    np.fill_diagonal(derivative, -derivative.sum(axis=1))
+    return Reference(nodes, weights, derivative)
 
 
-def _mirror(half: Array) -> Array:
-    """Return psi = 1 - phi at all nodes from phi at those of the first half."""
-    return np.concatenate([1.0 - half, half[-2::-1]])
+def graded_fractions(length: float, h_left: float, h_right: float, ratio: float) -> Array:
+    """Edges of an interval graded to both ends, as distances from the nearer end.
+
+    Parameters
+    ----------
+    length : float
+        Length of the interval.
+    h_left, h_right : float
+        Largest width of the panel at either end.
+    ratio : float
+        Ratio of successive edges, 2 for dyadic panels.
+
+    Returns
+    -------
+    ndarray, shape (panels + 1, 2)
+        Distances from the left end and from the right end.
+    """
+    left = _one_side(0.5 * length, h_left, ratio)
+    right = _one_side(0.5 * length, h_right, ratio)[::-1]
+    from_left = np.concatenate([left, length - right[1:]])
+    from_right = np.concatenate([length - left[:-1], right])
+    return np.stack([from_left, from_right], axis=1)
+
+
+def _one_side(half: float, h: float, ratio: float) -> Array:
+    """Edges ``0, half r^-J, ..., half / r, half`` whose first width is at most h."""
+    levels = max(0, int(np.ceil(np.log(half / h) / np.log(ratio) - 1e-12)))
+    edges = half * ratio ** -np.arange(levels, -1.0, -1.0)
+    return np.concatenate([[0.0], edges])
+
+
+def slice_grid(
+    t: float,
+    h0: float,
+    order: int,
+    ratio: float = 2.0,
+    t_break: float = 0.0,
+    h_break: float = 0.0,
+) -> Grid:
+    """Grid of the slice t, broken at t_break if 0 < t_break < t.
+
+    Parameters
+    ----------
+    t : float
+        Time of the slice, positive.
+    h0 : float
+        Largest width of the panels at t' = 0 and t' = t.
+    order : int
+        Polynomial order of a panel.
+    ratio : float
+        Ratio of successive edges.
+    t_break, h_break : float
+        Fixed time of a past event and the width to which panels are graded next to it.
+    """
+    if 0.0 < t_break < t:
+        low = graded_fractions(t_break, h0, h_break, ratio)
+        high = graded_fractions(t - t_break, h_break, h0, ratio)
+        edges = np.concatenate([low[:-1, 0], t_break + high[:, 0]])
+        edges_tau = np.concatenate([(t - t_break) + low[:-1, 1], high[:, 1]])
+    else:
+        both = graded_fractions(t, h0, h0, ratio)
+        edges, edges_tau = both[:, 0].copy(), both[:, 1].copy()
+    edges[-1], edges_tau[0] = t, t
+    return from_edges(edges, edges_tau, order)
+
+
+def from_edges(edges: Array, edges_tau: Array, order: int) -> Grid:
+    """Grid with the given edges, one of them at t/2 or with no panel across it."""
+    ref = 0.5 * (1.0 + reference(order).nodes)
+    nodes, nodes_tau = _spread(edges, edges_tau, ref)
+    return Grid(float(edges[-1]), edges, edges_tau, nodes, nodes_tau, order)
+
+
+def _spread(edges: Array, edges_tau: Array, ref: Array) -> tuple[Array, Array]:
+    """Nodes of all panels as t' and as tau."""
+    width = widths(edges, edges_tau)
+    inner = edges[:-1, None] + width[:, None] * ref[None, :-1]
+    # tau from the right edge: 1 - ref is ref reversed, exactly.
+    inner_tau = edges_tau[1:, None] + width[:, None] * ref[::-1][None, :-1]
+    return np.append(inner.ravel(), edges[-1]), np.append(inner_tau.ravel(), 0.0)
+
+
+def bisect(grid: Grid, marked: NDArray[np.bool_]) -> Grid:
+    """Grid with the marked panels halved."""
+    at = np.flatnonzero(marked)
+    edges = np.insert(grid.edges, at + 1, 0.5 * (grid.edges[at] + grid.edges[at + 1]))
+    tau = np.insert(grid.edges_tau, at + 1, 0.5 * (grid.edges_tau[at] + grid.edges_tau[at + 1]))
+    return from_edges(edges, tau, grid.order)
+
+
+def collocation_rows(grid: Grid, ref: Reference) -> tuple[Array, Array, Array]:
+    """Differentiation rows of all nodes, taken in the panel on the right and on the left.
+
+    Returns
+    -------
+    right, left : ndarray, shape (nodes, order + 1)
+        d/dt' at node k with the panel on its right (its left); the values multiply the nodes
+        of that panel. Undefined (zero) at t' = t (at t' = 0).
+    scale : ndarray, shape (panels,)
+        Half widths of the panels.
+    """
+    p = grid.order
+    half = 0.5 * grid.widths
+    n = grid.nodes.size
+    right = np.zeros((n, p + 1))
+    left = np.zeros((n, p + 1))
+    for q in range(half.size):
+        right[q * p : (q + 1) * p] = ref.derivative[:-1] / half[q]
+        left[q * p + 1 : (q + 1) * p + 1] = ref.derivative[1:] / half[q]
+    return right, left, half
+
+
+def widths(edges: Array, edges_tau: Array) -> Array:
+    """Widths of panels, from the distances to the nearer end of the slice."""
+    near_start = edges[1:] <= 0.5 * edges[-1]
+    return np.asarray(np.where(near_start, np.diff(edges), -np.diff(edges_tau)))
+
+
+@lru_cache(maxsize=16)
+def _transforms(order: int) -> tuple[Array, Array]:
+    """Return the matrices values -> Chebyshev coefficients -> monomial coefficients."""
+    j = np.arange(order + 1)
+    # Discrete cosine transform on the nodes -cos(pi j / order), ends halved.
+    to_chebyshev = 2.0 / order * np.cos(np.pi * np.outer(j, order - j) / order)
+    to_chebyshev[:, [0, -1]] *= 0.5
+    to_chebyshev[[0, -1]] *= 0.5
+    to_monomial = np.zeros((order + 1, order + 1))
+    for k in j:
+        to_monomial[: k + 1, k] = np.polynomial.chebyshev.cheb2poly(np.eye(order + 1)[k, : k + 1])
+    return to_chebyshev, to_monomial
+
+
+def tails(values: Array, order: int) -> Array:
+    """Return the larger of the last two Chebyshev coefficients of every panel, shape (panels,)."""
+    last = _transforms(order)[0][-2:]
+    return np.asarray(np.abs(_by_panel(values, order) @ last.T).max(axis=1))
+
+
+def monomials(values: Array, order: int) -> Array:
+    """Return the monomial coefficients, shape (panels, order + 1), of values at a slice's nodes.
+
+    In two steps: Chebyshev coefficients decay, so the large entries of the second matrix meet
+    small numbers, and the result is good to rounding.
+    """
+    first, second = _transforms(order)
+    # einsum, not BLAS: the same bits whatever the number of threads and of panels at a time.
+    chebyshev = np.einsum("qb,cb->qc", _by_panel(values, order), first)
+    return np.ascontiguousarray(np.einsum("qb,cb->qc", chebyshev, second))
+
+
+def _by_panel(values: Array, order: int) -> Array:
+    count = (len(values) - 1) // order
+    return np.asarray(values[order * np.arange(count)[:, None] + np.arange(order + 1)])

@@ -1,4 +1,4 @@
-"""C and R on slices t_0 < t_1 < ... with graded panels in t', and values in between."""
+"""C, R and one-time functions at any time, from the slices of a run."""
 
 from __future__ import annotations
 
@@ -9,88 +9,188 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmft.two_time import _lookups
-from dmft.two_time.panels import panels, reference
+from dmft.two_time import _lookups as lookups
+from dmft.two_time import panels
 
-__all__ = ["SliceGrid"]
+__all__ = ["NEVER", "SliceGrid"]
+
+# Index of the first slice after an escape while there has been none.
+NEVER = 2**62
 
 Array = NDArray[np.float64]
+Stencils = tuple[NDArray[np.int64], Array, Array]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SliceGrid:
-    """Correlation and response on slices, interpolated as the solver itself does.
+    """C and R on slices t = const, values between them as the solver itself takes them.
 
     Parameters
     ----------
-    t : ndarray, shape (n,)
-        Times of the slices, ascending from 0.
-    J : ndarray of int, shape (n,)
-        Dyadic panels in each half of a slice; a slice has 2 J order + 1 nodes.
-    R_nodes, C_nodes : ndarray, shape (sum of nodes,)
-        Values at the nodes, one slice after the other, t' ascending.
+    times : ndarray, shape (n,)
+        Times of the one-time functions of the run (up to its end).
+    slices : ndarray, shape (slices,)
+        Times of the slices (the last one may be later than the end).
+    n_panels : ndarray of int, shape (slices,)
+        Panels of every slice.
+    edges, edges_tau : ndarray, shape (panels + slices,)
+        Panel edges t' (ascending) and t - t', one more per slice than it has panels.
+    C_nodes, R_nodes : ndarray, shape (order panels + slices,)
+        Values at the nodes, one slice after the other, t' ascending: order + 1 Chebyshev-Lobatto
+        nodes on every panel, the ends shared with its neighbours.
     order : int
-        Polynomial order on a panel.
-    interior, end : int
-        Degrees in log time, in the interior and on the last interval.
-    rate : float
-        Interpolation is in u = log(1 + rate t): the scale of time, widths of layers included.
+        Polynomial order of a panel.
+    t0 : float
+        Slices are interpolated in log(1 + t/t0).
+    t_curve : float
+        Earlier at constant t'/t, later along curves on which boundary layers stand still.
+    t_break, width : float
+        Time and duration of an escape to the signal.
+    after : int
+        Slices from this one on are interpolated in log(1 + (t - t_break)/width).
     """
 
-    t: Array
-    J: NDArray[np.int64]
-    R_nodes: Array
+    times: Array
+    slices: Array
+    n_panels: NDArray[np.int64]
+    edges: Array
+    edges_tau: Array
     C_nodes: Array
+    R_nodes: Array
     order: int
-    interior: int
-    end: int
-    rate: float
+    t0: float
+    t_curve: float
+    t_break: float
+    width: float
+    after: int
 
     kind = "slices"
 
-    @cached_property
-    def _arrays(self) -> tuple[Any, ...]:
-        sizes = 2 * self.J * self.order + 1
-        start = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        t = self.rate * self.t
-        return t, np.log1p(t), self.J, start, self.R_nodes, self.C_nodes
-
     def C(self, t: ArrayLike, t_prime: ArrayLike) -> Array:
         """Return C(t,t'); arguments are broadcast and lie in the triangle."""
-        return self._both(t, t_prime)[1]
+        return self._two_times(t, t_prime)[0]
 
     def R(self, t: ArrayLike, t_prime: ArrayLike) -> Array:
         """Return R(t,t'); on the diagonal R(t'+,t') = 1."""
-        return self._both(t, t_prime)[0]
-
-    def _both(self, t: ArrayLike, t_prime: ArrayLike) -> tuple[Array, Array]:
-        t, t_prime = np.broadcast_arrays(np.asarray(t, float), np.asarray(t_prime, float))
-        flat = self.rate * np.ascontiguousarray(t_prime.ravel())
-        tau = self.rate * (t.ravel() - t_prime.ravel())
-        r, c = np.empty_like(flat), np.empty_like(flat)
-        ref = reference(self.order)
-        _lookups.interpolate(  # type: ignore[call-arg]
-            flat, tau, *self._arrays, self.interior, self.end, ref.nodes, ref.weights, r, c
-        )
-        r[tau == 0.0] = c[tau == 0.0] = 1.0
-        return r.reshape(t.shape), c.reshape(t.shape)
+        return self._two_times(t, t_prime)[1]
 
     def one_time(self, values: Array, t: ArrayLike) -> Array:
-        """Interpolate a one-time function given on the slices (first axis)."""
-        t = np.asarray(t, dtype=np.float64)
-        flat = self.rate * np.ascontiguousarray(t.ravel())
-        rows = np.ascontiguousarray(values.reshape(len(values), -1).T)
-        known, weight = np.empty((len(rows), flat.size)), np.empty(flat.size)
-        times, u = self._arrays[:2]
-        _lookups.one_time(flat, times, u, rows, self.interior, self.end, known, weight)
-        out = known + rows[:, -1:] * weight
-        return np.asarray(out.T.reshape(t.shape + values.shape[1:]))
+        """Interpolate a one-time function given on `times` (first axis).
+
+        Positive functions of one axis are interpolated in their logarithm where that is the
+        smoother one: m may grow by orders of magnitude between two slices.
+        """
+        values, t = np.asarray(values, float), np.asarray(t, float)
+        spans, weights, less = self._stencils(t.ravel())
+        picked = values[spans]
+        # (points, stencil) x (points, stencil, ...) -> (points, ...)
+        out, tail = (np.einsum("js,js...->j...", w, picked) for w in (weights, less))
+        if values.ndim == 1:
+            positive = np.all(picked > 0.0, axis=1)
+            logs = np.log(np.where(positive[:, None], picked, 1.0))
+            log_out, log_tail = (np.exp(np.einsum("js,js->j", w, logs)) for w in (weights, less))
+            smoother = np.abs(log_out - log_tail) < np.abs(out - tail)
+            out = np.where(positive & smoother, log_out, out)
+        return np.asarray(out.reshape(t.shape + values.shape[1:]))
+
+    def _stencils(self, t: Array) -> Stencils:
+        """Indices of the stencils in `times`, their weights, and those of one degree less."""
+        n = len(self.times) - 1
+        degree = min(lookups.INTERIOR, n)
+        i = np.clip(np.searchsorted(self.times, t, side="right") - 1, 0, max(n - 1, 0))
+        spans = np.empty((len(t), degree + 1), np.int64)
+        weights, less = np.zeros((2, len(t), degree + 1))
+        later = i >= self.after
+        for mask, low in ((~later, 0), (later, self.after)):
+            if np.any(mask):
+                parts = self._lagrange(t[mask], i[mask], low)
+                spans[mask], weights[mask], less[mask] = parts
+        return spans, weights, less
+
+    def _lagrange(self, t: Array, i: NDArray[np.int64], low: int) -> Stencils:
+        """Stencils that begin at `low` or later, in u (low = 0) or v."""
+        n = len(self.times) - 1
+        degree = min(lookups.INTERIOR, n)
+        if low == 0:
+            x, nodes = np.log1p(t / self.t0), np.log1p(self.times / self.t0)
+        else:
+            since = (np.maximum(y - self.t_break, 0.0) / self.width for y in (t, self.times))
+            x, nodes = (np.log1p(y) for y in since)
+        near = i + (np.abs(x - nodes[np.minimum(i + 1, n)]) < np.abs(x - nodes[i]))
+        start = np.clip(near - degree // 2, min(low, n - degree), n - degree)
+        spans = start[:, None] + np.arange(degree + 1)
+        # Next to the end the solver itself uses a lower degree.
+        skip = np.where((i == n - 1) & (n > lookups.LAST), max(0, degree - lookups.LAST), 0)
+        weights, less = np.zeros((2, len(t), degree + 1))
+        for j, k in enumerate(skip):
+            y = nodes[spans[j, k:]]
+            lookups.lagrange(y, 0, len(y), x[j], weights[j, k:])
+            lookups.lagrange(y[1:], 0, len(y) - 1, x[j], less[j, k + 1 :])
+        return spans, weights, less
+
+    def _two_times(self, t: ArrayLike, t_prime: ArrayLike) -> tuple[Array, Array]:
+        t, t_prime = np.broadcast_arrays(np.asarray(t, float), np.asarray(t_prime, float))
+        s, p = t.ravel(), t_prime.ravel()
+        if len(self.slices) == 1:
+            return np.ones(t.shape), np.ones(t.shape)
+        last = len(self.slices) - 1
+        C, R = lookups.evaluate(self._past, last, s, p, s - p, 0, 0, np.empty(0))
+        diagonal = s == p
+        # C(t,t) = R(t+,t) = 1, without the error of the method
+        C[diagonal] = R[diagonal] = 1.0
+        return C.reshape(t.shape), R.reshape(t.shape)
+
+    @cached_property
+    def _past(self) -> lookups.Past:
+        """The slices as the kernels take them; m and mu are not used."""
+        u = np.log1p(self.slices / self.t0)
+        v = np.log1p(np.maximum(self.slices - self.t_break, 0.0) / self.width)
+        C, R = (
+            np.concatenate([panels.monomials(self.slice_nodes(i)[j], self.order)
+                            for i in range(len(self.slices))])
+            for j in range(2)
+        )  # fmt: skip
+        return lookups.Past(
+            self.slices,
+            u,
+            v,
+            u,
+            u,
+            self._first,
+            self.edges,
+            self.edges_tau,
+            C,
+            R,
+            self.t0,
+            self.t_curve,
+            self.t_break,
+            self.width,
+            self.after,
+            False,
+        )
+
+    @cached_property
+    def _first(self) -> NDArray[np.int64]:
+        return np.concatenate([[0], np.cumsum(self.n_panels)])
+
+    def slice_edges(self, i: int) -> tuple[Array, Array]:
+        """Return the panel edges of slice i as t' and as t - t'."""
+        a, b = self._first[i] + i, self._first[i + 1] + i + 1
+        return self.edges[a:b], self.edges_tau[a:b]
+
+    def slice_nodes(self, i: int) -> tuple[Array, Array]:
+        """Return C and R at the nodes of slice i."""
+        a, b = self.order * self._first[i] + i, self.order * self._first[i + 1] + i + 1
+        return self.C_nodes[a:b], self.R_nodes[a:b]
 
     def variables(self) -> dict[str, tuple[tuple[str, ...], NDArray[Any], str]]:
         """Return what a file has to hold: name -> dimensions, values, meaning."""
         return {
-            "row_size": (("time",), 2 * self.J * self.order + 1, "number of nodes of the slice"),
-            "panels": (("time",), self.J, "dyadic panels in each half of the slice"),
+            "slice_time": (("slice",), self.slices, "time of the slice"),
+            "row_size": (("slice",), self.order * self.n_panels + 1, "nodes of the slice"),
+            "n_panels": (("slice",), self.n_panels, "panels of the slice"),
+            "edge": (("edge",), self.edges, "panel edges t' (one more per slice than panels)"),
+            "edge_tau": (("edge",), self.edges_tau, "panel edges t - t'"),
             "t_prime": (("node",), self._t_prime(), "t' of the node"),
             "C": (("node",), self.C_nodes, "correlation C(t,t')"),
             "R": (("node",), self.R_nodes, "response R(t,t')"),
@@ -98,24 +198,34 @@ class SliceGrid:
 
     def attributes(self) -> dict[str, Any]:
         """Return the scalars that belong to the variables."""
-        return {
-            "grid_order": self.order,
-            "grid_interior": self.interior,
-            "grid_end": self.end,
-            "grid_rate": self.rate,
-        }
+        return {f"grid_{name}": getattr(self, name) for name in SCALARS}
 
     def _t_prime(self) -> Array:
-        parts = [t * panels(int(J), self.order).phi for t, J in zip(self.t, self.J, strict=True)]
-        return np.concatenate(parts)
+        count = len(self.slices)
+        grids = (panels.from_edges(*self.slice_edges(i), self.order) for i in range(1, count))
+        start = np.zeros(self.order + 1)
+        return np.concatenate([start, *(grid.nodes for grid in grids)])
 
     @classmethod
     def restore(cls, values: dict[str, NDArray[Any]], attributes: dict[str, Any]) -> SliceGrid:
-        """Rebuild the grid from :meth:`variables` and :meth:`attributes`."""
-        order, interior, end = (
-            int(attributes[f"grid_{name}"]) for name in ("order", "interior", "end")
-        )
-        return cls(
-            values["time"], values["panels"], values["R"], values["C"], order, interior, end,
-            float(attributes["grid_rate"]),
-        )  # fmt: skip
+        """Rebuild the grid from :meth:`variables` and :meth:`attributes`.
+
+        Raises
+        ------
+        ValueError
+            The arrays contradict each other.
+        """
+        scalars: Any = (kind(attributes[f"grid_{name}"]) for name, kind in SCALARS.items())
+        names = ("time", "slice_time", "n_panels", "edge", "edge_tau", "C", "R")
+        arrays: Any = (values[name] for name in names)
+        grid = cls(*arrays, *scalars)
+        total, count, order = int(grid.n_panels.sum()), len(grid.slices), grid.order
+        sizes = (len(grid.n_panels), len(grid.edges), len(grid.C_nodes), len(grid.R_nodes))
+        if sizes != (count, total + count, order * total + count, order * total + count):
+            raise ValueError("the sizes of its slices do not fit together")
+        return grid
+
+
+SCALARS = {
+    "order": int, "t0": float, "t_curve": float, "t_break": float, "width": float, "after": int,
+}  # fmt: skip

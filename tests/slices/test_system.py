@@ -1,94 +1,100 @@
-"""One slice: the Jacobian against finite differences, the residual on an exact solution."""
+"""Equations of one slice: Jacobian against differences, residual of exact data."""
+
+from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from dmft.model import SpikedMixture
+from dmft.model import Coefficients
 from dmft.solvers.base import Problem
-from dmft.solvers.slices import Slices, SlicesOptions, system
-from dmft.solvers.slices.system import Slice
-from dmft.two_time.panels import panels
+from dmft.solvers.slices import Slices, SlicesOptions
+from dmft.solvers.slices.history import History
+from dmft.solvers.slices.system import System, Unknown
+from dmft.two_time import panels
 from tests.systems.matrix_channel import MatrixChannel
 
-ORDER = 10
+
+def problem(channels, m0, T, t_end=1.0, signal=1.0):
+    orders = np.array(list(channels))
+    noise = np.array([1.0 / d for d in channels.values()])
+    return Problem(Coefficients(orders, signal * noise, noise), m0, T, t_end)
 
 
-def run_to(problem, t, tol=1e-6):
-    stepper = Slices(problem, SlicesOptions(order=ORDER, verify=False), tol)
-    while stepper.t < t:
+def with_extrapolated_slice(stepper, step):
+    h = stepper.history
+    grid = panels.slice_grid(h.step_to(step), 0.5 * h.t0, h.order)
+    C, R, m, mu = h.extrapolate(grid)
+    R[-1] = 1.0
+    h.append(grid, C, R, m, mu)
+    return System(stepper.problem, h, grid, 0.5 * h.t0), Unknown(R, C, m, mu)
+
+
+@pytest.mark.parametrize(
+    ("channels", "m0", "T"),
+    [({3: 1.0}, 0.0, 0.0), ({2: 0.7, 3: 1.0}, 0.1, 1.0), ({2: 0.9, 4: 2.0}, -0.3, 0.5)],
+)
+def test_jacobian_is_that_of_the_residual(channels, m0, T):
+    stepper = Slices(problem(channels, m0, T, 5.0), SlicesOptions(order=6), 1e-3)
+    while stepper.t < 5.0:
         assert stepper.advance().ok
-    return stepper
+    system, x = with_extrapolated_slice(stepper, 0.08)
+    _, J = system.evaluate(x, True)
+    rng = np.random.default_rng(3)
+    N = system.size
+    for _ in range(4):
+        d = rng.normal(size=2 * N + 2)
+
+        def moved(h, d=d):
+            return Unknown(
+                x.R + h * d[:N], x.C + h * d[N : 2 * N],
+                x.m + h * d[2 * N] * system.m_scale, x.mu + h * d[2 * N + 1] * system.mu_scale,
+            )  # fmt: skip
+
+        h = 1e-5
+        difference = (
+            system.evaluate(moved(h), False)[0] - system.evaluate(moved(-h), False)[0]
+        ) / (2.0 * h)
+        if m0 == 0.0:
+            # m cannot be moved: S and log m are exercised by the other cases.
+            difference[2 * N], J[2 * N] = 0.0, 0.0
+        assert np.allclose(J @ d, difference, atol=2e-7 * np.max(np.abs(difference)))
 
 
-@pytest.mark.parametrize(("m0", "T"), [(0.3, 0.4), (1e-6, 0.0)])
-def test_jacobian_is_the_derivative_of_the_residual(monkeypatch, m0, T):
-    """Central differences of the residual in random directions."""
-    coefficients = SpikedMixture({2: 0.9, 3: 1.5, 4: 0.7}).coefficients()
-    run = run_to(Problem(coefficients, m0, T, 4.0), 3.0).fine
-    coefficients, T = run.problem.coefficients, run.problem.T
-    guess = run._guess()
-    M = guess.R.size
-    kept = {}
+@pytest.mark.parametrize(("m0", "T"), [(0.3, 0.0), (0.0, 0.0), (0.3, 0.5)])
+def test_exact_data_of_the_matrix_channel_solve_the_equations(m0, T):
+    delta = 0.6
+    exact = MatrixChannel(delta, m0, T)
+    p = problem({2: delta}, m0, T)
+    t0 = np.sqrt(3.0) / (T + np.sqrt(2.0 / delta))
 
-    def keep(matrix, **_):
-        kept["jacobian"] = matrix.copy()
-        raise StopIteration
+    def residual(step):
+        history = History(12, t0, m0, exact.mu(0.0), m0 > 0.0)
+        for t in t0 * np.expm1(step * np.arange(1.0, round(1.2 / step) + 0.5)):
+            grid = panels.slice_grid(t, 0.5 * t0, 12)
+            C = np.array([exact.C(t, s) for s in grid.nodes])
+            R = np.array([exact.R(t, s) for s in grid.nodes])
+            x = Unknown(R, C, exact.m(t) if m0 else 0.0, exact.mu(t))
+            history.append(grid, x.C, x.R, x.m, x.mu)
+        system = System(p, history, grid, 0.5 * t0)
+        return system, x, t, np.max(np.abs(system.evaluate(x, False)[0]))
 
-    def residual(x):
-        """Residual at unknowns x (m in units of the guess), from the first iteration."""
-        trial = guess._replace(R=x[:M], C=x[M : 2 * M], m=guess.m, mu=x[2 * M + 1])
-        # m is both unknown and scale: shift it through the history-free entry point.
-        trial = trial._replace(m=guess.m * x[2 * M])
-        monkeypatch.setattr(system, "lu_factor", lambda matrix, **_: None)
-
-        def stop(_factors, minus_residual, **_):
-            kept["residual"] = -minus_residual.copy()
-            raise StopIteration
-
-        monkeypatch.setattr(system, "lu_solve", stop)
-        with pytest.raises(StopIteration):
-            system.solve_slice(run.history, trial, coefficients, m0, T, ORDER, 0.5, 1e-6)
-        out = kept["residual"]
-        out[2 * M] *= abs(trial.m) / abs(guess.m)
-        return out
-
-    monkeypatch.setattr(system, "lu_factor", keep)
-    with pytest.raises(StopIteration):
-        system.solve_slice(run.history, guess, coefficients, m0, T, ORDER, 0.5, 1e-6)
-    jacobian = kept["jacobian"]
-    x = np.concatenate([guess.R, guess.C, [1.0, guess.mu]])
-    rng = np.random.default_rng(0)
-    for _ in range(3):
-        direction, d = rng.standard_normal(x.size), 1e-5
-        slope = (residual(x + d * direction) - residual(x - d * direction)) / (2 * d)
-        want = jacobian @ direction
-        assert np.max(np.abs(slope - want)) < 1e-7 * np.max(np.abs(want))
+    # What is left is the interpolation between slices, degree 4 on the last interval.
+    coarse = residual(0.1)[3]
+    system, x, t, fine = residual(0.05)
+    assert fine < min(2e-7, coarse / 16.0)
+    assert np.isclose(system.energies(x).sum(), exact.e(t), atol=1e-9)
+    solved = system.solve(x, 1e-12)
+    assert solved.ok
+    assert np.max(np.abs(solved.values.C - x.C)) < 5e-7
+    assert np.max(np.abs(solved.values.R - x.R)) < 5e-7
 
 
-@pytest.mark.parametrize("T", [0.0, 0.5])
-def test_slices_of_the_exact_solution_are_reproduced(T):
-    """p = 2 in closed form: every slice of a run carries the exact R, C, m, mu."""
-    exact = MatrixChannel(0.6, 0.3, T)
-    stepper = run_to(Problem(SpikedMixture({2: 0.6}).coefficients(), 0.3, T, 5.0), 4.0, tol=1e-7)
-    run, kappa = stepper.fine, stepper.kappa
-    t, J = float(run.history.t[-1]) / kappa, int(run.history.J[-1])
-    p = panels(J, ORDER)
-    first = int(run.history.start[-1])
-    R, C = run.history.R[first:], run.history.C[first:]
-    k = np.arange(0, p.phi.size, 7)
-    want_R = [exact.R(t, a) for a in p.phi[k] * t]
-    want_C = [exact.C(t, a) for a in p.phi[k] * t]
-    np.testing.assert_allclose(R[k], want_R, rtol=0, atol=3e-7)
-    np.testing.assert_allclose(C[k], want_C, rtol=0, atol=3e-7)
-    assert run.history.one[0, -1] == pytest.approx(exact.m(t), abs=3e-7)
-    assert stepper.mu == pytest.approx(exact.mu(t), abs=3e-7)
-
-
-def test_failed_newton_is_none():
-    coefficients = SpikedMixture({3: 1.0}).coefficients()
-    run = run_to(Problem(coefficients, 0.0, 0.0, 2.0), 1.0).fine
-    coefficients = run.problem.coefficients
-    guess = run._guess()
-    wild = Slice(guess.t, guess.J, 50.0 * guess.R, 50.0 * guess.C, guess.m, -40.0)
-    solved, _ = system.solve_slice(run.history, wild, coefficients, 0.0, 0.0, ORDER, 0.5, 1e-6)
-    assert solved is None or abs(solved.C[-1] - 1.0) < 1e-4
+def test_newton_reports_what_it_cannot_solve():
+    stepper = Slices(problem({3: 1.0}, 0.1, 0.0, 5.0), SlicesOptions(order=6), 1e-3)
+    while stepper.t < 1.0:
+        stepper.advance()
+    system, x = with_extrapolated_slice(stepper, 0.05)
+    bad = Unknown(x.R + 1e6, x.C - 1e6, x.m, x.mu)
+    assert not system.solve(bad, 1e-9).ok
+    nan = Unknown(x.R * np.nan, x.C, x.m, x.mu)
+    assert not system.solve(nan, 1e-9).ok

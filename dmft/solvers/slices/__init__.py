@@ -1,6 +1,6 @@
 """Implicit slices on a logarithmic time axis: long times at a cost that grows like log t."""
 
-from dmft.solvers.slices.options import SlicesOptions
-from dmft.solvers.slices.stepper import Slices
+from dmft.solvers.slices.options import PRESETS, SlicesOptions
+from dmft.solvers.slices.stepper import Slices, compiled
 
-__all__ = ["Slices", "SlicesOptions"]
+__all__ = ["PRESETS", "Slices", "SlicesOptions", "compiled"]

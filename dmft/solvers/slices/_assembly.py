@@ -1,131 +1,121 @@
-"""Jitted residual and Jacobian of one slice.
+"""Compiled: memory integrals of one slice at an iterate, and their derivatives.
 
-Unknowns: R_k, C_k at the nodes, m/m_scale and mu.  Equations (solver of a slice in t'): with
-S = R K2(C), D = K1(C) of earlier slices and of this one,
-
-    0 = d_t' R - mu(t') R + int_t'^t R(t,s) S(s,t') ds,                          R(t,t) = 1
-    0 = d_t' C + mu(t') C - S(m(t')) m(t) - 2T R - int_0^t' [S(t',s) C(t,s) + D(t',s) R(t,s)] ds
-        - int_t'^t D(s,t') R(t,s) ds,                                            C(t,0) below
-    0 = m - R(t,0) m0 - I,   0 = C(t,0) - R(t,0) - m0 I,   I = int_0^t R(t,s) S(m(s)) ds
-    0 = mu - T - m S(m) - int_0^t R [K1(C) + C K2(C)] ds
-
-R is collocated at every node but the last with the derivative of the panel on its right, C at every
-node but the first with that of the panel on its left.
+Everything jitted here calls only functions of this file (numba's cache does not see others).
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit, prange
+from numpy.typing import NDArray
 
-__all__ = ["assemble"]
+__all__ = ["integrals"]
 
-
-@njit(cache=True)
-def _polynomial(a, x):  # type: ignore[no-untyped-def]
-    """Return the polynomial with ascending coefficients a and its derivative at x."""
-    y, dy = 0.0, 0.0
-    for k in range(a.size - 1, -1, -1):
-        dy = dy * x + y
-        y = y * x + a[k]
-    return y, dy
+Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 @njit(cache=True)
-def _basis(x, nodes, weights, out):  # type: ignore[no-untyped-def]
-    """Fill the values at x of the Lagrange basis on the nodes (barycentric formula)."""
+def cardinal(x: float, nodes: Array, weights: Array, out: Array) -> None:
+    """Lagrange weights at x on the Chebyshev-Lobatto nodes."""
     total = 0.0
-    for l in range(nodes.size):
-        difference = x - nodes[l]
-        if difference == 0.0:
-            out[:] = 0.0
-            out[l] = 1.0
-            return
-        out[l] = weights[l] / difference
-        total += out[l]
-    for l in range(nodes.size):
-        out[l] /= total
+    for b in range(nodes.size):
+        d = x - nodes[b]
+        if d == 0.0:
+            d = 1e-280
+        out[b] = weights[b] / d
+        total += out[b]
+    scale = 1.0 / total
+    for b in range(nodes.size):
+        out[b] *= scale
 
 
 @njit(cache=True)
-def _value(panel, b, values):  # type: ignore[no-untyped-def]
-    first, total = panel * (b.size - 1), 0.0
-    for l in range(b.size):
-        total += b[l] * values[first + l]
+def polynomial(c: Array, x: float) -> tuple[float, float]:
+    """Value and derivative of a polynomial with ascending coefficients."""
+    value, slope = 0.0, 0.0
+    for j in range(c.size - 1, -1, -1):
+        slope = slope * x + value
+        value = value * x + c[j]
+    return value, slope
+
+
+@njit(cache=True)
+def _gather(values: Array, q: int, p: int, B: Array) -> float:
+    total = 0.0
+    for b in range(p + 1):
+        total += B[b] * values[q * p + b]
     return total
 
 
 @njit(cache=True, parallel=True)
-def assemble(  # type: ignore[no-untyped-def]
-    R, C, m, mu, m_scale, T, S, K1, K2, derivative, width, nodes, weights,
-    begin, w, here_panel, here_x, known_r, known_c, new_w, new_panel, new_x,
-    mu_known, mu_w, m_known, with_jacobian, residual, jacobian,
-):  # fmt: skip
-    """Fill residual and, if asked, Jacobian of the collocation rows (the four others: NumPy).
+def integrals(
+    R: Array,
+    C: Array,
+    ref: Array,
+    bary: Array,
+    K1: Array,
+    K2: Array,
+    fixed: Array,
+    points: Array,
+    panels: NDArray[np.int32],
+    counts: IntArray,
+    want: bool,
+    dI1: Array,
+    dI2: Array,
+) -> tuple[Array, Array]:
+    """Memory integrals I1 (equation of R) and I2 (equation of C) of every node at (R, C).
 
-    mu_known, m_known, mu_w : mu(t'_k) and m(t'_k) without the new slice, and its weight there.
+    With `want`, dI1 and dI2, shape (nodes, 2 nodes), become their derivatives by (R, C).
     """
-    M, P = R.size, nodes.size - 1
-    for k in prange(M):
-        here, new = np.empty(P + 1), np.empty(P + 1)
-        if with_jacobian:
-            jacobian[k, :] = 0.0
-            jacobian[M + k, :] = 0.0
-        mu_k = mu_known[k] + mu_w[k] * mu
-        signal, d_signal = _polynomial(S, m_known[k] + mu_w[k] * m)
-        res_R = -mu_k * R[k]
-        res_C = mu_k * C[k] - signal * m - 2.0 * T * R[k]
-        right = min(k // P, width.size - 1)
-        left = max((k - 1) // P, 0)
-        for l in range(P + 1):
-            d_R = 2.0 / width[right] * derivative[k - right * P, l]
-            d_C = 2.0 / width[left] * derivative[k - left * P, l]
-            res_R += d_R * R[right * P + l]
-            res_C += d_C * C[left * P + l]
-            if with_jacobian:
-                jacobian[k, right * P + l] += d_R
-                jacobian[M + k, M + left * P + l] += d_C
-        if with_jacobian:
-            jacobian[k, k] -= mu_k
-            jacobian[k, 2 * M + 1] -= mu_w[k] * R[k]
-            jacobian[M + k, M + k] += mu_k
-            jacobian[M + k, k] -= 2.0 * T
-            jacobian[M + k, 2 * M] -= (signal + m * d_signal * mu_w[k]) * m_scale
-            jacobian[M + k, 2 * M + 1] += mu_w[k] * C[k]
-        for q in range(begin[k, 0], begin[k, 2]):
-            _basis(here_x[q], nodes, weights, here)
-            r = _value(here_panel[q], here, R)
-            r_old, c_old = known_r[q], known_c[q]
-            if new_w[q] != 0.0:
-                _basis(new_x[q], nodes, weights, new)
-                r_old += new_w[q] * _value(new_panel[q], new, R)
-                c_old += new_w[q] * _value(new_panel[q], new, C)
-            k1, d_k1 = _polynomial(K1, c_old)
-            k2, d_k2 = _polynomial(K2, c_old)
-            first, other = here_panel[q] * P, new_panel[q] * P
-            early = q < begin[k, 1]
-            c = _value(here_panel[q], here, C) if early else 0.0
-            if early:
-                res_C -= w[q] * (r_old * k2 * c + k1 * r)
-            else:
-                res_R += w[q] * r * r_old * k2
-                res_C -= w[q] * r * k1
-            if not with_jacobian:
-                continue
-            for l in range(P + 1):
-                jacobian[M + k, first + l] -= w[q] * k1 * here[l]
-                if early:
-                    jacobian[M + k, M + first + l] -= w[q] * r_old * k2 * here[l]
+    size, p = R.size, ref.size - 1
+    I1, I2 = np.empty(size), np.empty(size)
+    for k in prange(size):
+        B, H = np.empty(p + 1), np.empty(p + 1)
+        i1, i2 = 0.0, 0.0
+        for b in range(size):
+            i1 += fixed[0, k, b] * R[b]
+            i2 += fixed[1, k, b] * C[b] + fixed[2, k, b] * R[b]
+        if want:
+            dI1[k, :size], dI1[k, size:] = fixed[0, k], 0.0
+            dI2[k, :size], dI2[k, size:] = fixed[2, k], fixed[1, k]
+        for side in range(2):
+            for j in range(counts[side, k]):
+                pt = points[side, k, j]
+                q, qh = panels[side, k, j, 0], panels[side, k, j, 1]
+                cardinal(pt[1], ref, bary, B)
+                cardinal(pt[3], ref, bary, H)
+                w, wn = pt[0], pt[2]
+                ch = pt[4] + wn * _gather(C, qh, p, H)
+                rh = pt[5] + wn * _gather(R, qh, p, H)
+                k1, dk1 = polynomial(K1, ch)
+                k2, dk2 = polynomial(K2, ch)
+                r_row = _gather(R, q, p, B)
+                sigma = w * rh * k2
+                if side == 0:
+                    i1 += sigma * r_row
+                    i2 += w * k1 * r_row
+                    if want:
+                        f1, f2, f3 = (
+                            w * r_row * k2 * wn,
+                            w * r_row * rh * dk2 * wn,
+                            w * r_row * dk1 * wn,
+                        )
+                        for b in range(p + 1):
+                            dI1[k, q * p + b] += sigma * B[b]
+                            dI2[k, q * p + b] += w * k1 * B[b]
+                            dI1[k, qh * p + b] += f1 * H[b]
+                            dI1[k, size + qh * p + b] += f2 * H[b]
+                            dI2[k, size + qh * p + b] += f3 * H[b]
                 else:
-                    jacobian[k, first + l] += w[q] * r_old * k2 * here[l]
-            if new_w[q] != 0.0:
-                for l in range(P + 1):
-                    v = w[q] * new_w[q] * new[l]
-                    if early:
-                        jacobian[M + k, other + l] -= v * k2 * c
-                        jacobian[M + k, M + other + l] -= v * (r_old * d_k2 * c + d_k1 * r)
-                    else:
-                        jacobian[k, other + l] += v * r * k2
-                        jacobian[k, M + other + l] += v * r * r_old * d_k2
-                        jacobian[M + k, M + other + l] -= v * r * d_k1
-        residual[k], residual[M + k] = res_R, res_C
+                    c_row = _gather(C, q, p, B)
+                    i2 += sigma * c_row + w * k1 * r_row
+                    if want:
+                        f1, f2 = w * k2 * c_row * wn, w * (rh * dk2 * c_row + dk1 * r_row) * wn
+                        for b in range(p + 1):
+                            dI2[k, size + q * p + b] += sigma * B[b]
+                            dI2[k, q * p + b] += w * k1 * B[b]
+                            dI2[k, qh * p + b] += f1 * H[b]
+                            dI2[k, size + qh * p + b] += f2 * H[b]
+        I1[k], I2[k] = i1, i2
+    return I1, I2

@@ -1,33 +1,37 @@
-"""Options of the slices solver, and how they follow from tol."""
+"""Options of the slice method, and how they follow from tol."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from dmft import checks
 
-__all__ = ["SlicesOptions"]
+__all__ = ["PRESETS", "SlicesOptions"]
 
 
 @dataclass(frozen=True)
 class SlicesOptions:
-    """Steps and grid of the slices solver; what is not given follows from `tol`.
+    """Grid and steps of the slice method; u = log(1 + t/t0), t0 the model's time unit.
 
     Parameters
     ----------
-    max_du : float, optional
-        Largest step in u = log(1 + t).  0.1 at tol = 1e-6 and like tol^(1/6).
-    first_du : float, optional
+    order : int, default 12
+        Polynomial order of the panels in t', 4 to 20.
+    end_width : float, default 0.5
+        Width of the panels at t' = 0 and t' = t, in units of t0.
+    refine : float, default 0.01
+        Panels are halved while their last Chebyshev coefficients exceed refine * tol.
+    safety : float, default 0.1
+        The interpolation between slices aims at an error of safety * tol.
+    first_step : float, default 1e-4
         First step in u.
-    order : int, optional
-        Polynomial order of a panel.  At least 16, and ``order max_du >= 1.2``: a coarser grid in
-        t' lets features of wavelength 2 du grow into noise.
-    h0 : float, default 0.5
-        Width in t' of the smallest panels.
-    verify : bool, default True
-        Repeat the run with ten times the tolerance and larger steps; the difference is the error
-        estimate.  Without it there is none.
+    max_step : float, optional
+        Largest step in u; 0.1 unless given.
+    shrink : float, default 0
+        Later than 1000 t0 the largest step is max_step (t/1000 t0)^-shrink; 1/9 keeps the error of
+        C(t,t/2) of aging models from growing with t.
+    max_slices : int, default 20000
+        The run fails when it needs more.
 
     Raises
     ------
@@ -35,41 +39,42 @@ class SlicesOptions:
         A parameter is out of its range.
     """
 
-    max_du: float | None = None
-    first_du: float | None = None
-    order: int | None = None
-    h0: float = 0.5
-    verify: bool = True
+    order: int = 12
+    end_width: float = 0.5
+    refine: float = 0.01
+    safety: float = 0.1
+    first_step: float = 1e-4
+    max_step: float | None = None
+    shrink: float = 0.0
+    max_slices: int = 20000
 
     def __post_init__(self) -> None:
-        for name, high in (("max_du", 0.3), ("first_du", 0.1)):
+        set_ = object.__setattr__
+        set_(self, "order", checks.integer("order", self.order, low=4, high=20))
+        set_(self, "max_slices", checks.integer("max_slices", self.max_slices, low=10))
+        bounds = {
+            "end_width": (0.05, 2.0), "refine": (1e-6, 1.0), "safety": (1e-3, 1.0),
+            "first_step": (1e-9, 0.01), "max_step": (1e-3, 0.3), "shrink": (0.0, 0.5),
+        }  # fmt: skip
+        for name, (low, high) in bounds.items():
             value = getattr(self, name)
             if value is not None:
-                wanted = f"a finite number in [1e-9, {high:g}]"
-                number = checks.finite_number(name, value, low=1e-9, high=high, wanted=wanted)
-                object.__setattr__(self, name, number)
-        if self.order is not None:
-            object.__setattr__(self, "order", checks.integer("order", self.order, low=4, high=40))
-        h0 = checks.finite_number("h0", self.h0, low=0.01, high=4.0, wanted="a number in [0.01, 4]")
-        object.__setattr__(self, "h0", h0)
+                wanted = f"a finite number in [{low:g}, {high:g}]"
+                number = checks.finite_number(name, value, low=low, high=high, wanted=wanted)
+                set_(self, name, number)
 
-    def chosen(self, tol: float) -> Chosen:
-        """Return the options with what was not given filled in from tol."""
-        max_du = self.max_du or min(0.15, max(0.03, 0.1 * (tol / 1e-6) ** (1.0 / 6.0)))
-        first_du = self.first_du or min(100.0 * tol, 1e-3, max_du)
-        order = self.order or min(40, max(16, 2 * math.ceil(0.6 / max_du)))
-        return Chosen(max_du, first_du, order, self.h0)
+    def filled(self, tol: float) -> SlicesOptions:
+        """Return the options with what was not given chosen for `tol`."""
+        return replace(self, max_step=self.max_step or 0.1)
+
+    def coarser(self) -> SlicesOptions:
+        """Return the options of the run that measures the errors of one with these."""
+        return replace(self, max_step=1.4 * (self.max_step or 0.1))
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """Options without gaps."""
-
-    max_du: float
-    first_du: float
-    order: int
-    h0: float
-
-    def coarser(self) -> Chosen:
-        """Return the options of the run that estimates the error."""
-        return replace(self, max_du=1.4 * self.max_du)
+# tol and options for one purpose each: many runs; single runs; C at late times.
+PRESETS = {
+    "loose": (1e-3, SlicesOptions(order=8, max_step=0.15)),
+    "default": (1e-6, SlicesOptions()),
+    "tight": (1e-8, SlicesOptions(order=16, max_step=0.05)),
+}

@@ -1,224 +1,242 @@
-"""One slice: its unknowns, its equations (see `_assembly`) and Newton's method."""
+"""The equations of one slice and their solution by Newton's method.
+
+With Sigma(t,s) = R(t,s) K2(C(t,s)) and D(t,s) = K1(C(t,s)), slice t obeys, given the earlier ones,
+
+    d_t' R(t,t') =  mu(t') R(t,t') - int_t'^t R(t,s) Sigma(s,t') ds,   R(t,t) = 1            (1)
+    d_t' C(t,t') = -mu(t') C(t,t') + S(m(t')) m(t) + 2T R(t,t') + int_0^t' Sigma(t',s) C(t,s) ds
+                   + int_0^t' D(t',s) R(t,s) ds + int_t'^t D(s,t') R(t,s) ds                 (2)
+    C(t,0)       =  R(t,0) + m0 int_0^t R(t,s) S(m(s)) ds                                    (3)
+    m(t)         =  R(t,0) m0 + int_0^t R(t,s) S(m(s)) ds                                    (4)
+    mu(t)        =  T + m S(m) + int_0^t R(t,s) [K1(C(t,s)) + C(t,s) K2(C(t,s))] ds          (5)
+
+by collocation in t': no derivative in t is discretised, so no step of t is too large for stability.
+C(t,t) = 1 is not imposed: what it misses is a measure of the error.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.polynomial.polynomial import polyder, polyval
+from numpy.polynomial import polynomial
 from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve
 
-from dmft.model import Coefficients
-from dmft.solvers.slices import _assembly
-from dmft.two_time import _lookups
-from dmft.two_time.panels import N_GAUSS, panels, reference
+from dmft.solvers.base import Problem
+from dmft.solvers.slices._assembly import integrals
+from dmft.solvers.slices._quadrature import quadrature
+from dmft.solvers.slices.history import History
+from dmft.two_time import _lookups as lookups
+from dmft.two_time import panels
+from dmft.two_time.panels import Grid
 
-__all__ = ["END", "INTERIOR", "History", "Slice", "energies", "solve_slice"]
+__all__ = ["Slice", "System", "Unknown"]
 
 Array = NDArray[np.float64]
 
-# Degrees of the interpolation in u: in the interior, and on the last interval, where a higher one
-# is unstable.
-INTERIOR, END = 6, 4
-MAX_ITERATIONS = 12
-# Chord steps go on while they contract faster than this; otherwise the matrix is factorised again.
-CONTRACTION = 0.2
+GAUSS = 12
 
 
-class Slice(NamedTuple):
-    """Values of one slice: time, panels, R and C at the nodes, m and mu."""
+class Unknown(NamedTuple):
+    """Values of a slice: R and C at the nodes, m and mu."""
 
-    t: float
-    J: int
     R: Array
     C: Array
     m: float
     mu: float
 
 
-class History:
-    """The slices so far: the one mutable object of the solver.
+class Slice(NamedTuple):
+    """A solved slice: values, whether Newton's method converged, its evaluations, last update."""
 
-    t, u, J, start : arrays of shape (n,); R, C : values at all nodes; one : m and mu, (2, n).
-    """
+    values: Unknown
+    ok: bool
+    evaluations: int
+    update: float
 
-    def __init__(self, m0: float, mu0: float, order: int) -> None:
-        self.t, self.u = np.zeros(1), np.zeros(1)
-        self.J, self.start = np.ones(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
-        self.R, self.C = np.ones(2 * order + 1), np.ones(2 * order + 1)
-        self.one = np.array([[m0], [mu0]])
 
-    def arrays(self) -> tuple[Any, ...]:
-        """Return t, u, J, start, R, C as the kernels take them."""
-        return self.t, self.u, self.J, self.start, self.R, self.C
+class _Row(NamedTuple):
+    """Integrals M of (3) and (4) and G of (5) over the slice; derivatives by R, m and C."""
 
-    def extended(self, t: float, J: int) -> tuple[Any, ...]:
-        """Return the same with a further slice whose values are still missing."""
-        return (
-            np.append(self.t, t), np.append(self.u, math.log1p(t)), np.append(self.J, J),
-            np.append(self.start, self.R.size), self.R, self.C,
-        )  # fmt: skip
+    M: float
+    dM_R: Array
+    dM_m: float
+    G: float
+    dG_R: Array
+    dG_C: Array
 
-    def append(self, new: Slice) -> None:
-        """Add a slice."""
-        self.t, self.u, self.J, self.start, _, _ = self.extended(new.t, new.J)
-        self.R, self.C = np.concatenate([self.R, new.R]), np.concatenate([self.C, new.C])
-        self.one = np.concatenate([self.one, [[new.m], [new.mu]]], axis=1)
 
-    def predicted(self, t: float, J: int, order: int, degree: int = INTERIOR) -> Slice:
-        """Extrapolate the last `degree` + 1 slices to time t."""
-        p, ref = panels(J, order), reference(order)
-        R, C = np.empty_like(p.phi), np.empty_like(p.phi)
-        degree = min(degree, self.t.size - 1)
-        _lookups.predict(  # type: ignore[call-arg]
-            p.phi * t, p.psi * t, *self.arrays(), degree, ref.nodes, ref.weights, R, C
+def _slope(c: Array) -> Array:
+    """Return the coefficients of the derivative."""
+    return np.asarray(polynomial.polyder(c), dtype=np.float64) if len(c) > 1 else np.zeros(1)
+
+
+class System:
+    """Equations (1)-(5) of the newest slice of a history."""
+
+    def __init__(self, problem: Problem, history: History, grid: Grid, h0: float) -> None:
+        self.problem, self.history, self.grid = problem, history, grid
+        self.S, self.K1, self.K2 = problem.coefficients.polynomials()
+        reference = panels.reference(grid.order)
+        self.nodes, self.bary = reference.nodes, reference.weights
+        self.right, self.left, half = panels.collocation_rows(grid, reference)
+        self.size = len(grid.nodes)
+        k, p = np.arange(self.size), grid.order
+        # The panels right and left of a node (at the ends the only one).
+        on_right, on_left = np.minimum(k // p, len(half) - 1), np.maximum((k - 1) // p, 0)
+        self.half_right, self.half_left = half[on_right], half[on_left]
+        self.columns_right = p * on_right[:, None] + np.arange(p + 1)
+        self.columns_left = p * on_left[:, None] + np.arange(p + 1)
+        x, w = np.polynomial.legendre.leggauss(GAUSS)
+        levels = max(0, math.ceil(math.log2(0.5 * grid.t / h0)))
+        cap = 4 * (levels + 3) + 3 * len(grid.edges)
+        past, n = history.past(), history.n
+        parts, counts = quadrature(grid.nodes, grid.nodes_tau, h0, grid.edges, grid.edges_tau, cap)
+        rules = self.nodes, self.bary, 0.5 * (1.0 + x), 0.5 * w
+        self.known = lookups.known_part(
+            past, n, grid.nodes, grid.nodes_tau, *rules, self.K1, self.K2, parts, counts
         )
-        u, x = self.u[-degree - 1 :], math.log1p(t)
-        weights = np.array([np.prod([(x - b) / (a - b) for b in u if b != a]) for a in u])
-        m, mu = self.one[:, -degree - 1 :] @ weights
-        return Slice(t, J, R, C, float(m), float(mu))
+        self.row = lookups.row_points(past, n, *rules, parts[0, 0], *counts[0, 0])
+        self.times = lookups.time_stencils(past, n, grid.nodes)
+        self.index = grid.order * self.row[1][:, None] + np.arange(grid.order + 1)
+        m_scale = abs(float(history.m[n]))
+        self.m_scale = m_scale if m_scale > 0.0 else 1.0
+        self.mu_scale = 1.0 / history.t0
 
+    def evaluate(self, x: Unknown, jacobian: bool) -> tuple[Array, Array | None]:
+        """Return the residual of (1)-(5), rows scaled by the half widths, and its Jacobian.
 
-class _Quadrature(NamedTuple):
-    """Points of the integrals over (0, t), by panel, and m there but for the new slice."""
+        Order of rows and columns: R, C, m, mu; m in units of its predicted value, mu in units of
+        the model's rate.
+        """
+        N = self.size
+        self.history.set_one_time(x.m, x.mu)
+        dI1, dI2 = np.empty((2, N, 2 * N)) if jacobian else np.empty((2, 0, 0))
+        I1, I2 = integrals(
+            x.R, x.C, self.nodes, self.bary, self.K1, self.K2, *self.known, jacobian, dI1, dI2
+        )
+        past, n = self.history.past(), self.history.n
+        at_nodes = lookups.one_times(past, n, *self.times).T
+        row = self._row_integrals(x, past, n)
+        F = self._residual(x, I1, I2, at_nodes, row)
+        return F, self._jacobian(x, dI1, dI2, at_nodes, row) if jacobian else None
 
-    nodes: NDArray[np.int64]
-    weights: Array
-    m_known: Array
-    new_weight: Array
+    def _residual(self, x: Unknown, I1: Array, I2: Array, at_nodes: Array, row: _Row) -> Array:
+        N, T, m0 = self.size, self.problem.T, self.problem.m0
+        m_k, mu_k = at_nodes[:2]
+        dR = np.einsum("kb,kb->k", self.right, x.R[self.columns_right])
+        dC = np.einsum("kb,kb->k", self.left, x.C[self.columns_left])
+        S_k = polynomial.polyval(m_k, self.S)
+        F = np.empty(2 * N + 2)
+        F[:N] = self.half_right * (dR - mu_k * x.R + I1)
+        F[N - 1] = x.R[-1] - 1.0
+        F[N : 2 * N] = self.half_left * (dC + mu_k * x.C - S_k * x.m - 2.0 * T * x.R - I2)
+        F[N] = x.C[0] - x.R[0] - m0 * row.M
+        F[2 * N] = (x.m - x.R[0] * m0 - row.M) / self.m_scale
+        excess = x.mu - T - x.m * float(polynomial.polyval(x.m, self.S)) - row.G
+        F[2 * N + 1] = excess / self.mu_scale
+        return F
 
+    def _jacobian(self, x: Unknown, dI1: Array, dI2: Array, at_nodes: Array, row: _Row) -> Array:
+        N, scale = self.size, self.m_scale
+        m_k, mu_k, dm_k, dmu_k = at_nodes
+        hr, hl, k = self.half_right, self.half_left, np.arange(N)
+        J = np.zeros((2 * N + 2, 2 * N + 2))
+        # (1); its last row is R(t,t) = 1.
+        J[:N, : 2 * N] = hr[:, None] * dI1
+        J[k[:, None], self.columns_right] += hr[:, None] * self.right
+        J[k, k] -= hr * mu_k
+        J[:N, 2 * N + 1] = -hr * dmu_k * x.R
+        J[N - 1] = 0.0
+        J[N - 1, N - 1] = 1.0
+        # (2)
+        S_k, dS_k = polynomial.polyval(m_k, self.S), polynomial.polyval(m_k, _slope(self.S))
+        J[N : 2 * N, : 2 * N] = -hl[:, None] * dI2
+        J[N + k[:, None], N + self.columns_left] += hl[:, None] * self.left
+        J[N + k, N + k] += hl * mu_k
+        J[N + k, k] -= 2.0 * self.problem.T * hl
+        J[N : 2 * N, 2 * N + 1] = hl * dmu_k * x.C
+        J[N : 2 * N, 2 * N] = -hl * (S_k + dS_k * dm_k * x.m) * scale
+        self._last_rows(J, x, row)
+        J[:, 2 * N + 1] *= self.mu_scale
+        J[2 * N + 1] /= self.mu_scale
+        return J
 
-def _node_index(J: int, order: int) -> NDArray[np.int64]:
-    return order * np.arange(2 * J)[:, None] + np.arange(order + 1)
+    def _last_rows(self, J: Array, x: Unknown, row: _Row) -> None:
+        """Fill in the rows of (3), (4) and (5)."""
+        N, scale, m0 = self.size, self.m_scale, self.problem.m0
+        J[N] = 0.0
+        J[N, N], J[N, 0] = 1.0, -1.0
+        J[N, :N] -= m0 * row.dM_R
+        J[N, 2 * N] = -m0 * row.dM_m * scale
+        J[2 * N, :N] = -row.dM_R / scale
+        J[2 * N, 0] -= m0 / scale
+        J[2 * N, 2 * N] = 1.0 - row.dM_m
+        S, dS = (float(polynomial.polyval(x.m, c)) for c in (self.S, _slope(self.S)))
+        J[2 * N + 1, :N] = -row.dG_R
+        J[2 * N + 1, N : 2 * N] = -row.dG_C
+        J[2 * N + 1, 2 * N] = -(S + x.m * dS) * scale
+        J[2 * N + 1, 2 * N + 1] = 1.0
 
-
-def _points(history: History, guess: Slice, order: int, h0: float) -> tuple[Any, ...]:
-    """Return the quadrature points of all nodes with the lookups of earlier slices."""
-    p, ref = panels(guess.J, order), reference(order)
-    nodes_t, nodes_tau = p.phi * guess.t, p.psi * guess.t
-    begin = _lookups.count_points(nodes_t, nodes_tau, h0, N_GAUSS)
-    size = int(begin[-1, 2])
-    w, here_x, known_r, known_c, new_w, new_x = np.empty((6, size))
-    here_panel, new_panel = np.empty((2, size), dtype=np.int64)
-    _lookups.fill_points(  # type: ignore[call-arg]
-        nodes_t, nodes_tau, begin, h0, ref.gauss_x, ref.gauss_w,
-        *history.extended(guess.t, guess.J), INTERIOR, END, ref.nodes, ref.weights,
-        w, here_panel, here_x, known_r, known_c, new_w, new_panel, new_x,
-    )  # fmt: skip
-    return begin, w, here_panel, here_x, known_r, known_c, new_w, new_panel, new_x
-
-
-def _one_time(history: History, guess: Slice, s: Array) -> tuple[Array, Array]:
-    """Return m and mu at the times s without the new slice, (2, len(s)), and its weight."""
-    t, u = history.extended(guess.t, guess.J)[:2]
-    known, weight = np.empty((2, s.size)), np.empty(s.size)
-    _lookups.one_time(s, t, u, history.one, INTERIOR, END, known, weight)
-    return known, weight
-
-
-def _quadrature(history: History, guess: Slice, order: int) -> _Quadrature:
-    p = panels(guess.J, order)
-    known, weight = _one_time(history, guess, (p.gauss_phi * guess.t).ravel())
-    m_known, weight = known[0].reshape(p.gauss_w.shape), weight.reshape(p.gauss_w.shape)
-    return _Quadrature(_node_index(guess.J, order), p.gauss_w * guess.t, m_known, weight)
-
-
-def solve_slice(
-    history: History, guess: Slice, coefficients: Coefficients, m0: float, T: float,
-    order: int, h0: float, tol: float,
-) -> tuple[Slice | None, int]:  # fmt: skip
-    """Solve for the slice at guess.t by chord Newton; return it, or None, and the iterations.
-
-    The matrix is factorised anew for each slice, so that a slice depends on earlier slices only.
-    """
-    t, J, R, C, m, mu = guess
-    S, K1, K2 = coefficients.polynomials()
-    p, ref, M = panels(J, order), reference(order), guess.R.size
-    points = _points(history, guess, order, h0)
-    known, new_weight = _one_time(history, guess, p.phi * t)
-    quadrature = _quadrature(history, guess, order)
-    # m spans orders of magnitude: its equation and its step are relative while it is small.
-    scale = abs(m) if m != 0.0 else 1.0
-    residual, factors, previous = np.empty(2 * M + 2), None, math.inf
-    for iteration in range(1, MAX_ITERATIONS + 1):
-        jacobian = np.zeros((2 * M + 2, 2 * M + 2) if factors is None else (0, 0))
-        _assembly.assemble(  # type: ignore[call-arg]
-            R, C, m, mu, scale, T, S, K1, K2, ref.derivative, p.width * t, ref.nodes, ref.weights,
-            *points, known[1], new_weight, known[0], factors is None, residual, jacobian,
+    def _row_integrals(self, x: Unknown, past: lookups.Past, n: int) -> _Row:
+        w, _, rows, spans, stencils = self.row
+        m_s, _, dm_s, _ = lookups.one_times(past, n, spans, stencils).T
+        R = np.einsum("jb,jb->j", rows, x.R[self.index])
+        C = np.einsum("jb,jb->j", rows, x.C[self.index])
+        S = polynomial.polyval(m_s, self.S)
+        dS = polynomial.polyval(m_s, _slope(self.S))
+        K1, K2 = polynomial.polyval(C, self.K1), polynomial.polyval(C, self.K2)
+        slope = polynomial.polyval(C, _slope(self.K1))
+        slope = slope + K2 + C * polynomial.polyval(C, _slope(self.K2))
+        dM_R, dG_R, dG_C = np.zeros(self.size), np.zeros(self.size), np.zeros(self.size)
+        np.add.at(dM_R, self.index, (w * S)[:, None] * rows)
+        np.add.at(dG_R, self.index, (w * (K1 + C * K2))[:, None] * rows)
+        np.add.at(dG_C, self.index, (w * R * slope)[:, None] * rows)
+        return _Row(
+            float(np.sum(w * R * S)), dM_R, float(np.sum(w * R * dS * dm_s)),
+            float(np.sum(w * R * (K1 + C * K2))), dG_R, dG_C,
         )  # fmt: skip
-        state = Slice(t, J, R, C, m, mu)
-        _global_rows(state, S, K1, K2, m0, T, scale, quadrature, ref.at_gauss, residual, jacobian)
-        if factors is None:
-            factors = lu_factor(jacobian, check_finite=False, overwrite_a=True)
-        step = lu_solve(factors, -residual, check_finite=False)
-        R, C = R + step[:M], C + step[M : 2 * M]
-        m, mu = m + scale * float(step[2 * M]), mu + float(step[2 * M + 1])
-        change = float(np.max(np.abs(step)))
-        if not change < 1e3:
-            return None, iteration
-        small = max(1e-3 * tol, 2e-13)
-        # The first step is one of Newton's, which converges quadratically.
-        contraction = 10.0 * change if iteration == 1 else change / previous
-        if change < small or (contraction < CONTRACTION and change * contraction < small):
-            return Slice(t, J, R, C, m, mu), iteration
-        if contraction > CONTRACTION and iteration > 1:
-            factors = None
-        previous = change
-    return None, MAX_ITERATIONS
 
+    def energies(self, x: Unknown) -> Array:
+        """Energy per channel, e_p = -signal_p m^p/p - int R noise_p C^(p-1)."""
+        w, _, rows, _, _ = self.row
+        R = np.einsum("jb,jb->j", rows, x.R[self.index])
+        C = np.einsum("jb,jb->j", rows, x.C[self.index])
+        c = self.problem.coefficients
+        return np.array([
+            -s * x.m**p / p - k * np.sum(w * R * C ** (p - 1))
+            for p, s, k in zip(c.orders, c.signal, c.noise, strict=True)
+        ])  # fmt: skip
 
-def _global_rows(
-    x: Slice, S: Array, K1: Array, K2: Array, m0: float, T: float, scale: float,
-    quadrature: _Quadrature, at_gauss: Array, residual: Array, jacobian: Array,
-) -> None:  # fmt: skip
-    """Fill the rows of R(t,t), C(t,0), m and mu (see `_assembly`)."""
-    index, w, m_known, new_weight = quadrature
-    M, m = x.R.size, x.m
-    r, c = x.R[index] @ at_gauss.T, x.C[index] @ at_gauss.T
-    past = m_known + new_weight * m
-    signal, S_m = polyval(past, S), float(polyval(m, S))
-    integral = float(np.sum(w * r * signal))
-    k1, k2 = polyval(c, K1), polyval(c, K2)
-    residual[M - 1] = x.R[-1] - 1.0
-    residual[M] = x.C[0] - x.R[0] - m0 * integral
-    residual[2 * M] = (m - x.R[0] * m0 - integral) / scale
-    residual[2 * M + 1] = x.mu - T - m * S_m - float(np.sum(w * r * (k1 + c * k2)))
-    if jacobian.size == 0:
-        return
-
-    def by_nodes(values: Array) -> Array:
-        """Return the derivative by the node values from that by the values at Gauss points."""
-        row = np.zeros(M)
-        np.add.at(row, index, values @ at_gauss)
-        return row
-
-    jacobian[[M - 1, M, 2 * M, 2 * M + 1]] = 0.0
-    by_R = by_nodes(w * signal)
-    by_m = float(np.sum(w * r * polyval(past, polyder(S)) * new_weight))
-    jacobian[M - 1, M - 1] = 1.0
-    jacobian[M, :M] = -m0 * by_R
-    jacobian[M, 0] -= 1.0
-    jacobian[M, M] = 1.0
-    jacobian[M, 2 * M] = -m0 * by_m * scale
-    jacobian[2 * M, :M] = -by_R / scale
-    jacobian[2 * M, 0] -= m0 / scale
-    jacobian[2 * M, 2 * M] = 1.0 - by_m
-    by_c = polyval(c, polyder(K1)) + k2 + c * polyval(c, polyder(K2))
-    jacobian[2 * M + 1, :M] = -by_nodes(w * (k1 + c * k2))
-    jacobian[2 * M + 1, M : 2 * M] = -by_nodes(w * r * by_c)
-    jacobian[2 * M + 1, 2 * M] = -(S_m + m * float(polyval(m, polyder(S)))) * scale
-    jacobian[2 * M + 1, 2 * M + 1] = 1.0
-
-
-def energies(x: Slice, coefficients: Coefficients, order: int) -> Array:
-    """Return ``e_p = -signal_p m^p/p - int R noise_p C^(p-1) ds``, shape (n_channels,)."""
-    orders, signal, noise = coefficients
-    if x.t == 0.0:
-        return np.asarray(-signal * x.m**orders / orders)
-    index, at_gauss = _node_index(x.J, order), reference(order).at_gauss
-    r, c = x.R[index] @ at_gauss.T, x.C[index] @ at_gauss.T
-    w = panels(x.J, order).gauss_w * x.t
-    memory = np.array([np.sum(w * r * c ** (p - 1)) for p in orders])
-    return np.asarray(-signal * x.m**orders / orders - noise * memory)
+    def solve(self, x: Unknown, tol: float, max_iter: int = 12) -> Slice:
+        """Chord Newton from x: one factorisation, renewed while the contraction is poor."""
+        lu = None
+        last = math.inf
+        for iteration in range(1, max_iter + 1):
+            F, J = self.evaluate(x, lu is None)
+            if J is not None:
+                fresh = True
+                if not np.all(np.isfinite(J)):
+                    return Slice(x, False, iteration, math.inf)
+                lu = lu_factor(J, overwrite_a=True, check_finite=False)
+            else:
+                fresh = False
+            d = lu_solve(lu, F, check_finite=False)
+            size = float(np.max(np.abs(d)))
+            if not math.isfinite(size) or size > 10.0:
+                return Slice(x, False, iteration, size)
+            N = self.size
+            x = Unknown(
+                x.R - d[:N], x.C - d[N : 2 * N], x.m - float(d[2 * N]) * self.m_scale,
+                x.mu - float(d[2 * N + 1]) * self.mu_scale,
+            )  # fmt: skip
+            # After a full Newton step the error is of the order of the update squared.
+            left = size * size * 10.0 if fresh else size * min(1.0, size / last)
+            if left < tol:
+                self.history.set_one_time(x.m, x.mu)
+                return Slice(x, True, iteration, size)
+            if not fresh and size > 0.2 * last:
+                lu = None
+            last = size
+        return Slice(x, False, max_iter, last)

@@ -1,0 +1,46 @@
+"""Commands of the closed forms: thresholds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from dmft.cli.base import OK, Force, Whole, app
+
+__all__ = ["thresholds"]
+
+
+@app.command
+def thresholds(
+    *,
+    p: Whole,
+    delta_p: Annotated[list[float], Parameter(consume_multiple=True)],
+    temperature: float = 1.0,
+    output: Path | None = None,
+    force: Force = False,
+) -> int:
+    """Tabulate the threshold curves, 1/Delta_2 for each Delta_p.
+
+    Parameters
+    ----------
+    p
+        Order of the tensor channel, >= 3.
+    delta_p
+        Noise variances of the tensor channel, > 0: one or more.
+    temperature
+        Temperature of the Langevin column.
+    output
+        CSV file to write; without it the table is printed.
+    """
+    from dmft import tables
+
+    table = tables.threshold_table(p, delta_p, T=temperature)
+    if output is None:
+        tables.write_csv(sys.stdout, table)
+        return OK
+    tables.save_csv(output, table, force=force)
+    print(f"saved {output}")
+    return OK

@@ -1,0 +1,121 @@
+"""Compiled: panels of the memory integrals of one slice.
+
+Everything jitted here calls only functions of this file (numba's cache does not see others).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+__all__ = ["quadrature"]
+
+Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# A panel may be this much wider than those of the slice that it meets.
+WIDER = 2.01
+DEEPEST = 60
+
+
+@njit(cache=True)
+def _panel_at(t_prime: float, tau: float, edges: Array, edges_tau: Array) -> int:
+    lo, hi = 0, edges.size - 1
+    while hi - lo > 1:
+        mid = (lo + hi) >> 1
+        before = edges[mid] <= t_prime if t_prime <= tau else edges_tau[mid] >= tau
+        if before:
+            lo = mid
+        else:
+            hi = mid
+    return lo
+
+
+@njit(cache=True)
+def _narrowest(
+    lo: float, hi: float, length: float, from_left: bool, a: float, b_tau: float,
+    edges: Array, edges_tau: Array,
+) -> float:  # fmt: skip
+    """Least width of the slice's panels that meet the inside of a quadrature panel."""
+    c, d = (lo, hi) if from_left else (length - hi, length - lo)
+    margin = 0.01 * (d - c)
+    c, d = c + margin, d - margin
+    first = _panel_at(a + c, b_tau + (length - c), edges, edges_tau)
+    last = _panel_at(a + d, b_tau + (length - d), edges, edges_tau)
+    least = np.inf
+    for q in range(first, last + 1):
+        if edges[q + 1] <= edges_tau[q]:
+            width = edges[q + 1] - edges[q]
+        else:
+            width = edges_tau[q] - edges_tau[q + 1]
+        least = min(least, width)
+    return least
+
+
+@njit(cache=True)
+def _graded(
+    length: float, h: float, a: float, b_tau: float, edges: Array, edges_tau: Array, out: Array
+) -> tuple[int, int]:
+    """Dyadic panels on (a, a + length), graded to both ends down to h; return their numbers.
+
+    out[j] holds the distances of a panel's ends from the near end of the interval: first the panels
+    of the left half, then those of the right half.  `b_tau` is the distance of the interval's
+    right end from t.  Panels wider than those of the slice are bisected: where the slice is
+    refined, so is the quadrature.
+    """
+    half = 0.5 * length
+    levels = max(0, math.ceil(math.log2(half / h) - 1e-12))
+    count, left = 0, 0
+    stack = np.empty((64, 2))
+    for end in range(2):
+        hi = half
+        for level in range(levels + 1):
+            lo = 0.5 * hi if level < levels else 0.0
+            stack[0, 0], stack[0, 1] = lo, hi
+            depth = 1
+            while depth > 0:
+                depth -= 1
+                c, d = stack[depth, 0], stack[depth, 1]
+                room = len(out) - count - depth - 2 * levels - 4
+                if depth < DEEPEST and room > 0:
+                    least = _narrowest(c, d, length, end == 0, a, b_tau, edges, edges_tau)
+                    if d - c > WIDER * least:
+                        mid = 0.5 * (c + d)
+                        stack[depth, 0], stack[depth, 1] = c, mid
+                        stack[depth + 1, 0], stack[depth + 1, 1] = mid, d
+                        depth += 2
+                        continue
+                out[count, 0], out[count, 1] = c, d
+                count += 1
+            hi = lo
+        if end == 0:
+            left = count
+    return left, count
+
+
+@njit(cache=True, parallel=True)
+def quadrature(
+    nodes: Array, nodes_tau: Array, h: float, edges: Array, edges_tau: Array, cap: int
+) -> tuple[Array, IntArray]:
+    """Panels of the integrals over (t'_k, t), list 0, and (0, t'_k), list 1, for every node k.
+
+    Returns
+    -------
+    panels : ndarray, shape (2, nodes, cap, 2)
+        Distances of a panel's ends from the near end of the interval, see `_graded`.
+    counts : ndarray of int, shape (2, nodes, 2)
+        Number of panels in the left half, and of all.
+    """
+    size = nodes.size
+    panels = np.empty((2, size, cap, 2))
+    counts = np.zeros((2, size, 2), np.int64)
+    for k in prange(size):
+        tp, tau = nodes[k], nodes_tau[k]
+        if tau > 0.0:
+            counts[0, k] = _graded(tau, h, tp, 0.0, edges, edges_tau, panels[0, k])
+        if tp > 0.0:
+            counts[1, k] = _graded(tp, h, 0.0, tau, edges, edges_tau, panels[1, k])
+    return panels, counts

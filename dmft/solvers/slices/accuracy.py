@@ -1,0 +1,78 @@
+"""Where a slice needs finer panels, and how far the interpolation between slices is off."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmft.solvers.slices.history import History
+from dmft.two_time import _lookups as lookups
+from dmft.two_time import panels
+from dmft.two_time.panels import Grid
+
+__all__ = ["interpolation_defect", "new_grid"]
+
+Array = NDArray[np.float64]
+
+# A panel is halved at most this often, and not below this fraction of the end panels.
+HALVINGS, FINEST = 8, 0.2
+# Panels that the newest slice has finer stay so until resolved this much better: a grid that
+# switches from slice to slice makes noise.
+STAY = 0.01
+
+
+def new_grid(history: History, t: float, h0: float, eps: float) -> Grid:
+    """Return the grid of slice t: dyadic panels, halved where the newest slice is not resolved.
+
+    The newest slice is looked up at the new nodes; panels on which the last Chebyshev
+    coefficients of C or R exceed eps are halved.
+    """
+    b, w = (history.t_break if t > history.t_break + 1e-9 else 0.0), history.width
+    near = min(max(0.5 * (t - b), h0), max(h0, 0.25 * w))
+    grid = panels.slice_grid(t, h0, history.order, 2.0, b, near)
+    n, one = history.n, np.ones(1)
+    # At fixed t'/t: a curve that bends inside a panel would add its own coefficients.
+    past = history.past()._replace(t_curve=math.inf)
+    for _ in range(HALVINGS):
+        s = np.full(len(grid.nodes), t)
+        C, R = lookups.evaluate(past, n, s, grid.nodes, grid.nodes_tau, n, 1, one)
+        worst = np.maximum(panels.tails(C, grid.order), panels.tails(R, grid.order))
+        width = grid.widths
+        centres = 0.5 * (grid.edges[1:] + grid.edges[:-1])
+        finer = history.panel_widths(centres, t) < 0.75 * width
+        marked = (worst > np.where(finer, STAY * eps, eps)) & (width > FINEST * h0)
+        if not marked.any():
+            break
+        grid = panels.bisect(grid, marked)
+    return grid
+
+
+def interpolation_defect(history: History, grid: Grid) -> tuple[float, float, float]:
+    """Return how far the interpolation on the last interval is off, for C and R, log m and mu.
+
+    Degree 4 through the last slices against degree 6, half way between the last two slices, along
+    the curves through the nodes of the newest slice.
+    """
+    nodes, first = history.nodes()
+    count = min(lookups.INTERIOR + 1, history.count - first)
+    low = min(lookups.LAST + 1, count - 1)
+    start = history.count - count
+    x = 0.5 * float(nodes[-1] + nodes[-2])
+    weights, less = np.empty(count), np.zeros(count)
+    lookups.lagrange(nodes, start, count, x, weights)
+    lookups.lagrange(nodes, history.count - low, low, x, less[count - low :])
+    weights -= less
+    s = np.full(len(grid.nodes), grid.t)
+    C, R = lookups.evaluate(
+        history.past(), history.n, s, grid.nodes, grid.nodes_tau, start, count, weights
+    )
+    values, mu = history.m[start:], abs(float(weights @ history.mu[start:]))
+    if history.log_m and np.all(values > 0.0):
+        relative = abs(float(weights @ np.log(values)))
+    else:
+        # m may pass through zero: relative to the largest value of the stencil.
+        scale = float(np.max(np.abs(values)))
+        relative = abs(float(weights @ values)) / scale if scale > 0.0 else 0.0
+    return float(max(np.max(np.abs(C)), np.max(np.abs(R)))), relative, mu

@@ -1,0 +1,141 @@
+"""Conditions that end a run before t_end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from dmft import checks
+
+__all__ = ["OverlapReached", "Progress", "Relaxed", "StopCondition", "WallTime", "watch"]
+
+
+class Progress(NamedTuple):
+    """Where a run stands: time, overlap, Lagrange multiplier, work done in [0, 1], seconds used."""
+
+    t: float
+    m: float
+    mu: float
+    work_done: float
+    seconds: float
+
+
+class StopCondition(Protocol):
+    """What may be given as `stop` besides a function of :class:`Progress`."""
+
+    def begin(self) -> Callable[[Progress], str]:
+        """Return what is asked after each unit of work: a sentence to stop, "" to go on."""
+        ...
+
+
+Stop = StopCondition | Callable[[Progress], bool]
+
+
+@dataclass(frozen=True)
+class OverlapReached:
+    """Stop once \\|m\\| >= `overlap`, in (0, 1).
+
+    Raises
+    ------
+    ValueError
+        `overlap` is out of its range.
+    """
+
+    overlap: float
+
+    def __post_init__(self) -> None:
+        wanted = "a number in (0, 1)"
+        low, high = math.nextafter(0.0, 1.0), math.nextafter(1.0, 0.0)
+        checks.finite_number("overlap", self.overlap, low=low, high=high, wanted=wanted)
+
+    def begin(self) -> Callable[[Progress], str]:
+        """Return the condition of one run."""
+        return lambda now: f"overlap {self.overlap:g} reached" if abs(now.m) >= self.overlap else ""
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """Stop once m (relative) and mu (absolute) have changed by less than `change` since t/2.
+
+    Aging is no relaxation: there mu - mu(infinity) falls like a power of t.
+
+    Raises
+    ------
+    ValueError
+        `change` is not > 0.
+    """
+
+    change: float = 1e-8
+
+    def __post_init__(self) -> None:
+        checks.positive_number("change", self.change)
+
+    def begin(self) -> Callable[[Progress], str]:
+        """Return the condition of one run."""
+        seen: list[Progress] = []
+
+        def relaxed(now: Progress) -> str:
+            seen.append(now)
+            while len(seen) > 1 and seen[1].t <= 0.5 * now.t:
+                seen.pop(0)
+            then = seen[0]
+            if then.t > 0.5 * now.t:
+                return ""
+            still = abs(now.m - then.m) <= self.change * abs(now.m)
+            if still and abs(now.mu - then.mu) <= self.change:
+                return f"m and mu changed by less than {self.change:g} since t = {then.t:.4g}"
+            return ""
+
+        return relaxed
+
+
+@dataclass(frozen=True)
+class WallTime:
+    """Stop after this many seconds of this call.
+
+    Raises
+    ------
+    ValueError
+        `seconds` is not > 0.
+    """
+
+    seconds: float
+
+    def __post_init__(self) -> None:
+        checks.positive_number("seconds", self.seconds)
+
+    def begin(self) -> Callable[[Progress], str]:
+        """Return the condition of one run."""
+        return lambda now: f"{self.seconds:g} s are used" if now.seconds >= self.seconds else ""
+
+
+def watch(stop: Stop | Iterable[Stop] | None) -> Callable[[Progress], str]:
+    """Return one question for all conditions: the sentence of the first that is met, or "".
+
+    Raises
+    ------
+    ValueError
+        One of them is neither a condition nor callable.
+    """
+    if stop is None:
+        return lambda now: ""
+    several = list(stop) if isinstance(stop, Iterable) else [stop]
+    questions = [_question(one) for one in several]
+    return lambda now: next(filter(None, (ask(now) for ask in questions)), "")
+
+
+def _question(stop: Stop) -> Callable[[Progress], str]:
+    begin = getattr(stop, "begin", None)
+    if begin is not None:
+        question: Callable[[Progress], str] = begin()
+        return question
+    if callable(stop):
+        return lambda now: "the condition given as stop is met" if np.all(stop(now)) else ""
+    raise ValueError(
+        f"stop = {stop!r} is not allowed: it must be a condition such as"
+        " dmft.OverlapReached(0.5), or a function of dmft.Progress"
+    )

@@ -1,0 +1,208 @@
+"""Parts of the slice method on functions with known answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dmft.solvers.slices._quadrature import quadrature
+from dmft.solvers.slices.accuracy import interpolation_defect, new_grid
+from dmft.solvers.slices.history import History
+from dmft.solvers.slices.options import SlicesOptions
+from dmft.two_time import _lookups as lookups
+from dmft.two_time import panels
+
+T0 = 1.0
+
+
+def c_exact(t, t_prime):
+    """Aging plus boundary layers of fixed width at both ends."""
+    tau = t - t_prime
+    slow = np.sqrt((1.0 + t_prime) / (1.0 + t))
+    return 0.6 * slow + 0.3 * np.exp(-tau) + 0.1 * np.exp(-t_prime)
+
+
+def smooth(t, t_prime):
+    """A function that is smooth in the triangle up to t = 0."""
+    return (1.0 + t_prime) / (1.0 + t) * np.exp(-0.1 * (t - t_prime) / (1.0 + t))
+
+
+def filled(times, function, order=12):
+    """A history whose slices hold a known function."""
+    history = History(order, T0, 0.5, 1.0, True)
+    for t in times:
+        grid = panels.slice_grid(t, 0.5, order)
+        values = function(np.full_like(grid.nodes, t), grid.nodes)
+        history.append(grid, values, values, 0.5 + 0.1 * np.log1p(t), 1.0 + np.log1p(t) ** 2)
+    return history
+
+
+@pytest.mark.parametrize("order", [6, 12, 16])
+def test_differentiation_is_exact_for_polynomials(order):
+    reference = panels.reference(order)
+    value = reference.nodes**order - reference.nodes
+    slope = order * reference.nodes ** (order - 1) - 1.0
+    assert np.allclose(reference.derivative @ value, slope, atol=1e-10)
+
+
+@pytest.mark.parametrize("t", [1e-6, 0.3, 17.0, 1e4, 1e8])
+def test_panels_are_graded_and_keep_both_distances(t):
+    grid = panels.slice_grid(t, 0.5, 12)
+    assert grid.edges[0] == 0.0
+    assert grid.edges[-1] == t
+    assert grid.nodes_tau[-1] == 0.0
+    assert min(np.diff(grid.edges)[0], -np.diff(grid.edges_tau)[-1]) <= 0.5
+    assert np.allclose(grid.nodes + grid.nodes_tau, t, rtol=1e-15)
+    assert np.all(np.diff(grid.nodes) >= 0.0)
+    assert np.all(np.diff(grid.nodes_tau) < 0.0) or t >= 1e8
+    assert len(grid.edges) <= 2 * np.log2(max(t, 1.0)) + 6
+
+
+def test_panels_with_a_break_and_bisection():
+    grid = panels.slice_grid(1000.0, 0.5, 12, 2.0, 70.0, 1.0)
+    at = np.flatnonzero(grid.edges == 70.0)
+    assert len(at) == 1
+    assert abs(grid.edges[at[0] + 1] - 70.0) <= 1.0
+    finer = panels.bisect(grid, np.arange(len(grid.edges) - 1) == 3)
+    assert len(finer.edges) == len(grid.edges) + 1
+    assert np.isin(grid.nodes[::12], finer.nodes).all()
+
+
+def test_monomials_reproduce_values():
+    grid = panels.slice_grid(40.0, 0.5, 12)
+    values = np.exp(-0.3 * grid.nodes)
+    coefficients = panels.monomials(values, 12)
+    x = panels.reference(12).nodes
+    for q, c in enumerate(coefficients):
+        assert np.allclose(np.polynomial.polynomial.polyval(x, c), values[12 * q : 12 * q + 13],
+                           atol=1e-14)  # fmt: skip
+
+
+def points(grid, k, side):
+    """Distances from both ends, and weights, of the quadrature of node k."""
+    parts, counts = quadrature(grid.nodes, grid.nodes_tau, 0.5, grid.edges, grid.edges_tau, 400)
+    x, w = np.polynomial.legendre.leggauss(12)
+    left_half, count = counts[side, k]
+    lo, hi = parts[side, k, :count].T
+    near = (lo[:, None] + (hi - lo)[:, None] * (0.5 + 0.5 * x)).ravel()
+    weight = ((hi - lo)[:, None] * 0.5 * w).ravel()
+    length = grid.nodes_tau[k] if side == 0 else grid.nodes[k]
+    from_left = np.arange(count).repeat(12) < left_half
+    left = np.where(from_left, near, length - near)
+    return left, np.where(from_left, length - near, near), weight, length
+
+
+@pytest.mark.parametrize(("k", "side"), [(0, 0), (5, 0), (150, 0), (150, 1), (3, 1), (-1, 1)])
+def test_quadrature_of_layers_at_both_ends(k, side):
+    left, right, weight, length = points(panels.slice_grid(1000.0, 0.5, 12), k, side)
+    assert np.isclose(weight.sum(), length, rtol=1e-14)
+    got = np.sum(weight * (np.exp(-2.0 * left) + np.exp(-2.0 * right) + (1.0 + left) ** -0.5))
+    exact = (1.0 - np.exp(-2.0 * length)) + 2.0 * (np.sqrt(1.0 + length) - 1.0)
+    assert np.isclose(got, exact, rtol=1e-13)
+
+
+def test_nothing_to_integrate_at_the_ends():
+    grid = panels.slice_grid(1000.0, 0.5, 12)
+    _, counts = quadrature(grid.nodes, grid.nodes_tau, 0.5, grid.edges, grid.edges_tau, 400)
+    assert np.all(counts[0, -1] == 0)
+    assert np.all(counts[1, 0] == 0)
+
+
+def test_quadrature_is_refined_where_the_panels_are():
+    grid = panels.slice_grid(1000.0, 0.5, 12, 2.0, 300.0, 0.05)
+    left, _, weight, _ = points(grid, 0, 0)
+    got = np.sum(weight * np.exp(-((left - 300.0) ** 2)))
+    assert np.isclose(got, np.sqrt(np.pi), rtol=1e-9)
+
+
+def test_lagrange_weights_are_exact_for_polynomials():
+    nodes = np.array([0.0, 0.3, 0.4, 0.9, 1.3, 1.8, 2.0])
+    weights = np.empty(7)
+    lookups.lagrange(nodes, 0, 7, 0.7, weights)
+    for k in range(7):
+        assert np.isclose(weights @ nodes**k, 0.7**k, rtol=1e-12)
+
+
+@pytest.mark.parametrize("step", [0.1, 0.05])
+def test_lookups_between_slices_converge(step):
+    history = filled(np.expm1(np.arange(step, 9.0, step)), smooth)
+    rng = np.random.default_rng(1)
+    t = np.exp(rng.uniform(-1.0, 8.7, 400))
+    phi = rng.uniform(0.0, 1.0, 400)
+    C, R = lookups.evaluate(history.past(), history.n, t, t * phi, t * (1 - phi), 0, 0, np.empty(0))
+    bound = 2e-7 if step == 0.1 else 5e-9
+    assert np.max(np.abs(C - smooth(t, t * phi))) < bound
+    assert np.allclose(R, C, atol=1e-14)
+
+
+def test_boundary_layers_stand_still_on_the_curves():
+    history = filled(np.expm1(np.arange(0.1, 12.0, 0.1)), c_exact)
+    t = np.full(50, np.expm1(11.04))
+    tau = np.geomspace(1e-3, 3.0, 50)
+    C, _ = lookups.evaluate(history.past(), history.n, t, t - tau, tau, 0, 0, np.empty(0))
+    assert np.max(np.abs(C - c_exact(t, t - tau))) < 1e-8
+    C, _ = lookups.evaluate(history.past(), history.n, t, tau, t - tau, 0, 0, np.empty(0))
+    assert np.max(np.abs(C - c_exact(t, tau))) < 1e-8
+
+
+def test_past_an_escape_early_times_are_kept_fixed():
+    def event(t, t_prime):
+        return np.tanh(2.0 * (np.minimum(t_prime, 20.0) - 15.0)) + 0.0 * t
+
+    history = History(12, T0, 0.5, 1.0, True)
+    history.set_break(20.0, 1.0)
+    for t in np.concatenate(
+        [np.expm1(np.arange(0.1, 3.0, 0.1)), 20.0 + np.expm1(np.arange(0.1, 6.0, 0.1))]
+    ):
+        grid = panels.slice_grid(t, 0.5, 12, 2.0, 20.0, 0.25)
+        for _ in range(3):
+            grid = panels.bisect(
+                grid, np.diff(grid.edges) > 0.2 * (1 + np.abs(grid.edges[1:] - 15))
+            )
+        values = event(t, grid.nodes)
+        history.append(grid, values, values, 0.5, 1.0)
+    history.activate_break(int(np.searchsorted(history.t, 20.5)))
+    t = np.full(200, 200.0)
+    t_prime = np.linspace(0.0, 19.9, 200)
+    C, _ = lookups.evaluate(history.past(), history.n, t, t_prime, t - t_prime, 0, 0, np.empty(0))
+    assert np.max(np.abs(C - event(t, t_prime))) < 1e-6
+
+
+def test_interpolation_defect_measures_the_error_of_the_last_interval():
+    history = filled(np.expm1(np.arange(0.1, 6.0, 0.1)), smooth)
+    grid = panels.slice_grid(float(history.t[-1]), 0.5, 12)
+    two, m, mu = interpolation_defect(history, grid)
+    u = 0.5 * (history.u[-1] + history.u[-2])
+    t = np.full_like(grid.nodes, np.expm1(u))
+    phi = grid.nodes / grid.t
+    _, R = lookups.evaluate(history.past(), history.n, t, t * phi, t * (1 - phi), 0, 0, np.empty(0))
+    true = np.max(np.abs(R - smooth(t, t * phi)))
+    assert 0.3 * true < two < 30.0 * true
+    assert m < 1e-6
+    assert mu < 1e-12
+
+
+def test_grid_is_refined_where_the_last_slice_needs_it():
+    def bump(t, t_prime):
+        return np.exp(-((t_prime - 30.0) ** 2)) + 0.0 * t
+
+    history = History(12, T0, 0.5, 1.0, True)
+    for t in np.expm1(np.arange(0.1, 4.6, 0.03)):
+        grid = new_grid(history, t, 0.5, 1e-9)
+        history.append(grid, bump(t, grid.nodes), bump(t, grid.nodes), 0.5, 1.0)
+    plain = panels.slice_grid(t, 0.5, 12)
+    assert len(plain.nodes) < len(grid.nodes) < 4 * len(plain.nodes)
+    s = np.full(300, t)
+    x = np.linspace(20.0, 40.0, 300)
+    C, _ = lookups.evaluate(history.past(), history.n, s, x, s - x, 0, 0, np.empty(0))
+    assert np.max(np.abs(C - bump(s, x))) < 1e-7
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"order": 3}, {"order": 12.5}, {"max_step": 0.0}, {"max_step": float("nan")},
+     {"safety": -1.0}, {"end_width": 10.0}, {"shrink": 2.0}],
+)  # fmt: skip
+def test_options_out_of_range(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        SlicesOptions(**options)
