@@ -1,16 +1,15 @@
 """The dense oracle: exact systems, measured order, reference rows, and an estimate that covers."""
 
 import functools
-import functools
 import os
 import signal
 
 import numpy as np
 import pytest
 
+from dmft import run
 from dmft.equations import rates
 from dmft.model import SpikedMixture
-from dmft import run
 from dmft.solution import Status
 from dmft.solvers import dense
 from dmft.solvers.base import Problem

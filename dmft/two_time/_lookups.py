@@ -1,4 +1,4 @@
-"""Compiled lookups: C, R, m and mu at any time, from slices held as flat arrays.
+"""Compiled lookups: C and R at any time, from slices held as flat arrays.
 
 `Past` holds the slices 0..n; slice n, the newest, may be the unknown one of the solver: then its
 values are those of the current iterate and enter with their weights.
@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 
 __all__ = [
     "INTERIOR",
-    "LAST",
     "Past",
     "evaluate",
     "known_part",
     "lagrange",
-    "one_time",
-    "one_times",
+    "last_interval",
     "row_points",
     "stencil",
     "time_stencils",
@@ -36,9 +34,15 @@ IntArray = NDArray[np.int64]
 # Degrees of the interpolation between slices: in the interior, and on the last interval, where a
 # higher one is unstable.
 INTERIOR, LAST = 6, 4
-# Curves are for slices further apart than this (in t0); closer ones do not need them, and panel
-# edges that move against each other make noise there.
-SPACING = 3.0
+# Steps of the length of the model's own time are stable only with one degree less there: through mu
+# a sign-alternating mode grows otherwise.  Between t = 1 and 100 such steps pass too quickly to
+# matter; they stay when an event late in the run keeps steps short.  Degrees change over smoothly,
+# for a jump is noise that stays in the history: with the step in t0, as a fraction of t, and with t
+# in t0.
+STIFF_STEP, STIFF_FRACTION, STIFF_TIME = (8.0, 32.0), (0.006, 0.018), (20.0, 60.0)
+# Slices closer than this (in t0) are looked up at constant t'/t, those further apart along curves:
+# panel edges that move against each other make noise where curves are not needed.
+SPACING = (3.0, 12.0)
 
 
 class Past(NamedTuple):
@@ -53,19 +57,16 @@ class Past(NamedTuple):
     t: Array
     u: Array
     v: Array
-    m: Array
-    mu: Array
     first: IntArray
     edges: Array
     edges_tau: Array
     C: Array
     R: Array
     t0: float
-    t_curve: float
+    curved: bool
     t_break: float
     width: float
     after: int
-    log_m: bool
 
 
 @njit(cache=True)
@@ -159,6 +160,43 @@ def lagrange(u_all: Array, start: int, count: int, u: float, out: Array) -> None
 
 
 @njit(cache=True)
+def between(x: float, low: float, high: float) -> float:
+    """Smooth step in log x, from 0 at low to 1 at high."""
+    if x <= low:
+        return 0.0
+    if x >= high:
+        return 1.0
+    y = math.log(x / low) / math.log(high / low)
+    return y * y * (3.0 - 2.0 * y)
+
+
+@njit(cache=True)
+def stiffness(past: Past, n: int) -> float:
+    """Weight of the lower degree on the last interval, in [0, 1]."""
+    t, step = past.t[n], past.t[n] - past.t[n - 1]
+    late = between(t / past.t0, STIFF_TIME[0], STIFF_TIME[1])
+    if late == 0.0:
+        return 0.0
+    short = 1.0 - between(step / past.t0, STIFF_STEP[0], STIFF_STEP[1])
+    return late * short * (1.0 - between(step / t, STIFF_FRACTION[0], STIFF_FRACTION[1]))
+
+
+@njit(cache=True)
+def last_interval(past: Past, n: int, low: int, nodes: Array, x: float, out: Array) -> int:
+    """Weights that interpolate between slices n-1 and n, from `low` on; return their number."""
+    count = min(LAST, n - low) + 1
+    lagrange(nodes, n + 1 - count, count, x, out)
+    share = stiffness(past, n) if count > 2 else 0.0
+    if share > 0.0:
+        less = np.empty(LAST)
+        lagrange(nodes, n + 2 - count, count - 1, x, less)
+        out[0] *= 1.0 - share
+        for j in range(1, count):
+            out[j] += share * (less[j - 1] - out[j])
+    return count
+
+
+@njit(cache=True)
 def stencil(past: Past, n: int, s: float, out: Array) -> tuple[int, int]:
     """First slice, number of slices and weights that interpolate to the time s <= t[n]."""
     i = interval(past.t, n, s)
@@ -167,32 +205,32 @@ def stencil(past: Past, n: int, s: float, out: Array) -> tuple[int, int]:
         low, nodes = past.after, past.v
         x = math.log1p((s - past.t_break) / past.width)
     if i == n - 1:
-        count = min(LAST, n - low) + 1
-        start = n + 1 - count
-    else:
-        count = min(INTERIOR, n - low) + 1
-        near = i if x - nodes[i] < nodes[i + 1] - x else i + 1
-        start = min(max(near - INTERIOR // 2, low), n + 1 - count)
+        count = last_interval(past, n, low, nodes, x, out)
+        return n + 1 - count, count
+    count = min(INTERIOR, n - low) + 1
+    near = i if x - nodes[i] < nodes[i + 1] - x else i + 1
+    start = min(max(near - INTERIOR // 2, low), n + 1 - count)
     lagrange(nodes, start, count, x, out)
     return start, count
 
 
 @njit(cache=True)
 def _curve(
-    s: float, tp: float, tau: float, s_i: float, t_curve: float, t0: float
+    s: float, tp: float, tau: float, s_i: float, t0: float, bend: float
 ) -> tuple[float, float]:
     """Position on slice s_i of the curve through (s, t'): both boundary layers stand still on it.
 
-    Below t_curve t'/s is constant; above, tau_i = tau (s_i/s)^g with g = tau^2/(tau^2 + s t0), or
-    the same with t' if t' < tau.
+    tau_i = tau (s_i/s)^g with g = tau^2/(tau^2 + s t0), or the same with t' if t' < tau; without
+    `bend`, in [0, 1], g = 1, that is constant t'/s.
     """
     near = min(tp, tau)
     if s <= 0.0:
         return 0.5 * s_i, 0.5 * s_i
     ratio = s_i / s
-    if s > t_curve:
+    if bend > 0.0:
         y2 = near * near
-        near_i = near * math.exp(y2 / (y2 + s * t0) * math.log(ratio))
+        g = 1.0 - bend * (s * t0) / (y2 + s * t0)
+        near_i = near * math.exp(g * math.log(ratio))
     else:
         near_i = near * ratio
     if tp > tau:
@@ -202,43 +240,44 @@ def _curve(
 
 @njit(cache=True)
 def follow(
-    past: Past, start: int, count: int, s: float, tp: float, tau: float, s_i: float
+    past: Past, start: int, bend: float, s: float, tp: float, tau: float, s_i: float
 ) -> tuple[float, float]:
-    """Position on slice s_i of the curve through (s, t') for the stencil start, count.
+    """Position on slice s_i of the curve through (s, t') for a stencil that begins at `start`.
 
     Past an escape: at fixed t' for t' < t_break, otherwise curves in the times since t_break.
     """
-    span = past.t[start + count - 1] - past.t[start]
-    t_curve = past.t_curve if span > SPACING * (count - 1) * past.t0 else np.inf
     if start < past.after:
-        return _curve(s, tp, tau, s_i, t_curve, past.t0)
+        return _curve(s, tp, tau, s_i, past.t0, bend)
     b = past.t_break
     if tp <= b:
         return tp, s_i - tp
-    t_curve *= past.width / past.t0
-    since, tau_i = _curve(s - b, tp - b, tau, s_i - b, t_curve, past.width)
+    since, tau_i = _curve(s - b, tp - b, tau, s_i - b, past.width, bend)
     return b + since, tau_i
 
 
 @njit(cache=True)
+def bending(past: Past, start: int, count: int) -> float:
+    """How much the lookups of a stencil follow curves, see `_curve`."""
+    if count < 2 or not past.curved:
+        return 0.0
+    spacing = (past.t[start + count - 1] - past.t[start]) / (count - 1)
+    unit = past.t0 if start < past.after else past.width
+    return between(spacing / unit, SPACING[0], SPACING[1])
+
+
+@njit(cache=True)
 def look_up(
-    past: Past,
-    n: int,
-    start: int,
-    count: int,
-    weights: Array,
-    s: float,
-    tp: float,
-    tau: float,
+    past: Past, n: int, start: int, count: int, weights: Array, s: float, tp: float, tau: float,
     hint: int,
-) -> tuple[float, float, int]:
+) -> tuple[float, float, int]:  # fmt: skip
     """C and R at (s, t') from the slices start..start+count-1, leaving out slice n."""
     c, r = 0.0, 0.0
+    bend = bending(past, start, count)
     for j in range(count):
         i = start + j
         if i == n:
             continue
-        tp_i, tau_i = follow(past, start, count, s, tp, tau, past.t[i])
+        tp_i, tau_i = follow(past, start, bend, s, tp, tau, past.t[i])
         f = past.first[i]
         q, x = locate(
             tp_i, tau_i, past.edges, past.edges_tau, f + i, past.first[i + 1] + i + 1, hint
@@ -251,42 +290,12 @@ def look_up(
 
 
 @njit(cache=True)
-def one_time(
-    past: Past, n: int, start: int, count: int, weights: Array
-) -> tuple[float, float, float, float]:
-    """m and mu at a time with the given stencil, with their derivatives by m_n and mu_n."""
-    m, mu, positive = 0.0, 0.0, past.log_m
-    for j in range(count):
-        m += weights[j] * past.m[start + j]
-        mu += weights[j] * past.mu[start + j]
-        positive = positive and past.m[start + j] > 0.0
-    w = weights[count - 1] if start + count - 1 == n else 0.0
-    if positive:
-        # m may grow by orders of magnitude in one step; log m is smooth.
-        log_m = 0.0
-        for j in range(count):
-            log_m += weights[j] * math.log(past.m[start + j])
-        m = math.exp(log_m)
-        return m, mu, w * (m / past.m[n]) if w != 0.0 else 0.0, w
-    return m, mu, w, w
-
-
-@njit(cache=True)
 def time_stencils(past: Past, n: int, s: Array) -> tuple[IntArray, Array]:
     """Time stencils at many times: spans (start, count) and weights."""
     spans, weights = np.empty((s.size, 2), np.int64), np.zeros((s.size, INTERIOR + 1))
     for j in range(s.size):
         spans[j, 0], spans[j, 1] = stencil(past, n, s[j], weights[j])
     return spans, weights
-
-
-@njit(cache=True)
-def one_times(past: Past, n: int, spans: IntArray, weights: Array) -> Array:
-    """m, mu and their derivatives by m_n and mu_n at many times, shape (times, 4)."""
-    out = np.empty((len(spans), 4))
-    for j in range(len(spans)):
-        out[j] = one_time(past, n, spans[j, 0], spans[j, 1], weights[j])
-    return out
 
 
 @njit(cache=True, parallel=True)
@@ -360,7 +369,8 @@ def known_part(
                         fixed[side, k, q * p + b] += first * B[b]
                         fixed[2, k, q * p + b] += second * B[b]
                     continue
-                a, a_tau = follow(past, start, count, late, early, gap, past.t[n])
+                bend = bending(past, start, count)
+                a, a_tau = follow(past, start, bend, late, early, gap, past.t[n])
                 qh, xh = locate(a, a_tau, past.edges, past.edges_tau, e0, e1, hint)
                 where[side, k, c, 0], where[side, k, c, 1] = q, qh
                 pt = points[side, k, c]

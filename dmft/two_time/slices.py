@@ -42,8 +42,6 @@ class SliceGrid:
         Polynomial order of a panel.
     t0 : float
         Slices are interpolated in log(1 + t/t0).
-    t_curve : float
-        Earlier at constant t'/t, later along curves on which boundary layers stand still.
     t_break, width : float
         Time and duration of an escape to the signal.
     after : int
@@ -59,7 +57,6 @@ class SliceGrid:
     R_nodes: Array
     order: int
     t0: float
-    t_curve: float
     t_break: float
     width: float
     after: int
@@ -142,7 +139,7 @@ class SliceGrid:
 
     @cached_property
     def _past(self) -> lookups.Past:
-        """The slices as the kernels take them; m and mu are not used."""
+        """The slices as the kernels take them."""
         u = np.log1p(self.slices / self.t0)
         v = np.log1p(np.maximum(self.slices - self.t_break, 0.0) / self.width)
         C, R = (
@@ -151,23 +148,9 @@ class SliceGrid:
             for j in range(2)
         )  # fmt: skip
         return lookups.Past(
-            self.slices,
-            u,
-            v,
-            u,
-            u,
-            self._first,
-            self.edges,
-            self.edges_tau,
-            C,
-            R,
-            self.t0,
-            self.t_curve,
-            self.t_break,
-            self.width,
-            self.after,
-            False,
-        )
+            self.slices, u, v, self._first, self.edges, self.edges_tau, C, R, self.t0, True,
+            self.t_break, self.width, self.after,
+        )  # fmt: skip
 
     @cached_property
     def _first(self) -> NDArray[np.int64]:
@@ -227,5 +210,5 @@ class SliceGrid:
 
 
 SCALARS = {
-    "order": int, "t0": float, "t_curve": float, "t_break": float, "width": float, "after": int,
+    "order": int, "t0": float, "t_break": float, "width": float, "after": int,
 }  # fmt: skip

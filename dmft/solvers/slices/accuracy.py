@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,7 +32,7 @@ def new_grid(history: History, t: float, h0: float, eps: float) -> Grid:
     grid = panels.slice_grid(t, h0, history.order, 2.0, b, near)
     n, one = history.n, np.ones(1)
     # At fixed t'/t: a curve that bends inside a panel would add its own coefficients.
-    past = history.past()._replace(t_curve=math.inf)
+    past = history.past()._replace(curved=False)
     for _ in range(HALVINGS):
         s = np.full(len(grid.nodes), t)
         C, R = lookups.evaluate(past, n, s, grid.nodes, grid.nodes_tau, n, 1, one)
@@ -52,22 +50,20 @@ def new_grid(history: History, t: float, h0: float, eps: float) -> Grid:
 def interpolation_defect(history: History, grid: Grid) -> tuple[float, float, float]:
     """Return how far the interpolation on the last interval is off, for C and R, log m and mu.
 
-    Degree 4 through the last slices against degree 6, half way between the last two slices, along
+    The degree used there against degree 6, half way between the last two slices, along
     the curves through the nodes of the newest slice.
     """
     nodes, first = history.nodes()
     count = min(lookups.INTERIOR + 1, history.count - first)
-    low = min(lookups.LAST + 1, count - 1)
     start = history.count - count
     x = 0.5 * float(nodes[-1] + nodes[-2])
-    weights, less = np.empty(count), np.zeros(count)
+    past, less = history.past(), np.empty(count)
+    weights = np.empty(count)
     lookups.lagrange(nodes, start, count, x, weights)
-    lookups.lagrange(nodes, history.count - low, low, x, less[count - low :])
-    weights -= less
+    used = lookups.last_interval(past, history.n, first, nodes, x, less)
+    weights[count - used :] -= less[:used]
     s = np.full(len(grid.nodes), grid.t)
-    C, R = lookups.evaluate(
-        history.past(), history.n, s, grid.nodes, grid.nodes_tau, start, count, weights
-    )
+    C, R = lookups.evaluate(past, history.n, s, grid.nodes, grid.nodes_tau, start, count, weights)
     values, mu = history.m[start:], abs(float(weights @ history.mu[start:]))
     if history.log_m and np.all(values > 0.0):
         relative = abs(float(weights @ np.log(values)))

@@ -10,16 +10,13 @@ from numpy.typing import NDArray
 
 from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
+from dmft.two_time._one_time import one_time
 from dmft.two_time.panels import Grid
 from dmft.two_time.slices import NEVER, SliceGrid
 
 __all__ = ["History"]
 
 Array = NDArray[np.float64]
-
-# Where lookups change from lines of constant t'/t to curves, in units of t0.  Earlier the curves
-# are the less accurate of the two: the layers are not yet thin compared with t.
-T_CURVE = 100.0
 
 
 class History:
@@ -30,7 +27,6 @@ class History:
 
     def __init__(self, order: int, t0: float, m0: float, mu0: float, log_m: bool) -> None:
         self.order, self.t0, self.log_m = order, t0, log_m
-        self.t_curve = T_CURVE * t0
         self.t_break, self.width, self.after = 0.0, t0, NEVER
         self.count = 0
         self._one = np.zeros((4, 64))
@@ -160,10 +156,10 @@ class History:
         """Return the arrays as the kernels take them."""
         f = int(self._first[self.count])
         return lookups.Past(
-            self.t, self.u, self.v, self.m, self.mu, self._first[: self.count + 1],
+            self.t, self.u, self.v, self._first[: self.count + 1],
             self._edges[0, : f + self.count], self._edges[1, : f + self.count],
-            self._monomials[0, :f], self._monomials[1, :f], self.t0, self.t_curve,
-            self.t_break, self.width, self.after, self.log_m,
+            self._monomials[0, :f], self._monomials[1, :f], self.t0, True,
+            self.t_break, self.width, self.after,
         )  # fmt: skip
 
     def extrapolate(self, grid: Grid) -> tuple[Array, Array, float, float]:
@@ -176,8 +172,15 @@ class History:
         past = self.past()
         s = np.full(len(grid.nodes), grid.t)
         C, R = lookups.evaluate(past, self.n, s, grid.nodes, grid.nodes_tau, start, count, weights)
-        m, mu, _, _ = lookups.one_time(past, self.count, start, count, weights)
+        m, mu, _, _ = self.one_time(start, count, weights)
         return C, R, m, mu
+
+    def one_time(self, start: int, count: int, weights: Array) -> tuple[float, float, float, float]:
+        """Return m and mu for a stencil, and their derivatives by those of the newest slice."""
+        values: tuple[float, float, float, float] = one_time(
+            self.m, self.mu, self.log_m, self.n, start, count, weights
+        )
+        return values
 
     def grid(self, times: Array) -> SliceGrid:
         """Return a copy of C and R; `times` are those of the one-time functions."""
@@ -187,7 +190,7 @@ class History:
         return SliceGrid(
             times, self.t.copy(), np.diff(self._first[: self.count + 1]),
             edges[0].copy(), edges[1].copy(), values[0, :size].copy(), values[1, :size].copy(),
-            self.order, self.t0, self.t_curve, self.t_break, self.width, self.after,
+            self.order, self.t0, self.t_break, self.width, self.after,
         )  # fmt: skip
 
     def restore(self, grid: SliceGrid, m: Array, mu: Array) -> None:

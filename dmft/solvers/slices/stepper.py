@@ -34,7 +34,7 @@ __all__ = ["Slices", "compiled"]
 
 Array = NDArray[np.float64]
 
-# Growth of the step, its least value in terms of the first, and how far an error may exceed its aim.
+# Growth of the step, its least value in terms of the first, and the excess over the aim allowed.
 GROWTH, SMALLEST, REJECT = 1.4, 1e-6, 2.5
 # Newton's method is solved to this fraction of tol.
 NEWTON = 1e-3
@@ -42,8 +42,9 @@ NEWTON = 1e-3
 STARTING = lookups.INTERIOR + 1
 # A run has at least this many.
 FEWEST = 16
-# The overlap at which an escape is noted; it ends SHIFT times its duration later.
-ESCAPED, SHIFT = 0.2, 3.0
+# The overlap at which an escape is noted.  It is over when d log m/dt, times its duration, falls
+# below SETTLED, or SHIFT times its duration later.
+ESCAPED, SETTLED, SHIFT = 0.2, 0.05, 3.0
 # From this time on (in t0) defects of C and R up to LENIENT times the aim do not shorten the step.
 AGING, LENIENT = 1e5, 300.0
 
@@ -102,6 +103,8 @@ class Slices:
         # Per slice: |C(t,t) - 1|, interpolation error of C and R, of m (relative), of mu.
         self.monitor = [np.zeros(4)]
         self.rejected = self.evaluations = 0
+        # Time and duration of an escape that is under way.
+        self.escape = self.width = 0.0
 
     @property
     def t(self) -> float:
@@ -123,9 +126,8 @@ class Slices:
         if h.t[-1] <= self.problem.t_end:
             return float(h.m[-1]), float(h.mu[-1])
         weights = np.empty(STARTING)
-        past = h.past()
-        start, count = lookups.stencil(past, h.n, self.problem.t_end, weights)
-        m, mu, _, _ = lookups.one_time(past, h.n, start, count, weights)
+        start, count = lookups.stencil(h.past(), h.n, self.problem.t_end, weights)
+        m, mu, _, _ = h.one_time(start, count, weights)
         return float(m), float(mu)
 
     @property
@@ -205,9 +207,12 @@ class Slices:
         t, m = h.t, h.m
         if h.t_break == 0.0:
             rate = math.log(m[-1] / m[-2]) / (t[-1] - t[-2]) if min(m[-2:]) > 0.0 else 0.0
-            # An event much shorter than t: it stays at a fixed t' from now on.
-            if m[-1] > ESCAPED and m[-2] <= ESCAPED and rate * t[-1] > 5.0:
-                h.set_break(float(t[-1]) + SHIFT / rate, 1.0 / rate)
+            if self.escape == 0.0:
+                # An event much shorter than t: it stays at a fixed t' from now on.
+                if m[-1] > ESCAPED and m[-2] <= ESCAPED and rate * t[-1] > 5.0:
+                    self.escape, self.width = float(t[-1]), 1.0 / rate
+            elif abs(rate) * self.width < SETTLED or t[-1] > self.escape + SHIFT * self.width:
+                h.set_break(float(t[-1]), self.width)
             return
         after = int(np.searchsorted(t, h.t_break + 0.5 * h.width))
         if h.count >= after + STARTING:
@@ -258,7 +263,9 @@ class Slices:
             "one_time": np.array([self.history.m, self.history.mu]),
             "e_p": np.array(self.e_p),
             "monitor": np.array(self.monitor),
-            "control": np.array([self.du, self.rejected, self.evaluations], dtype=np.float64),
+            "control": np.array(
+                [self.du, self.rejected, self.evaluations, self.escape, self.width]
+            ),
         }
 
     def resume(self, grid: SliceGrid, state: Mapping[str, Array]) -> None:
@@ -274,9 +281,10 @@ class Slices:
         try:
             self.history.restore(grid, *state["one_time"])
             self.e_p, self.monitor = list(state["e_p"]), list(state["monitor"])
-            du, rejected, evaluations = (float(x) for x in state["control"])
+            du, rejected, evaluations, escape, width = (float(x) for x in state["control"])
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"the state is incomplete: {error}") from error
         if not len(self.e_p) == len(self.monitor) == self.history.count:
             raise ValueError("the state is inconsistent: its arrays differ in the number of slices")
         self.du, self.rejected, self.evaluations = du, int(rejected), int(evaluations)
+        self.escape, self.width = escape, width

@@ -29,6 +29,7 @@ from dmft.solvers.slices._quadrature import quadrature
 from dmft.solvers.slices.history import History
 from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
+from dmft.two_time._one_time import one_times
 from dmft.two_time.panels import Grid
 
 __all__ = ["Slice", "System", "Unknown"]
@@ -116,9 +117,9 @@ class System:
         I1, I2 = integrals(
             x.R, x.C, self.nodes, self.bary, self.K1, self.K2, *self.known, jacobian, dI1, dI2
         )
-        past, n = self.history.past(), self.history.n
-        at_nodes = lookups.one_times(past, n, *self.times).T
-        row = self._row_integrals(x, past, n)
+        h = self.history
+        at_nodes = one_times(h.m, h.mu, h.log_m, h.n, *self.times).T
+        row = self._row_integrals(x)
         F = self._residual(x, I1, I2, at_nodes, row)
         return F, self._jacobian(x, dI1, dI2, at_nodes, row) if jacobian else None
 
@@ -179,9 +180,10 @@ class System:
         J[2 * N + 1, 2 * N] = -(S + x.m * dS) * scale
         J[2 * N + 1, 2 * N + 1] = 1.0
 
-    def _row_integrals(self, x: Unknown, past: lookups.Past, n: int) -> _Row:
+    def _row_integrals(self, x: Unknown) -> _Row:
+        h = self.history
         w, _, rows, spans, stencils = self.row
-        m_s, _, dm_s, _ = lookups.one_times(past, n, spans, stencils).T
+        m_s, _, dm_s, _ = one_times(h.m, h.mu, h.log_m, h.n, spans, stencils).T
         R = np.einsum("jb,jb->j", rows, x.R[self.index])
         C = np.einsum("jb,jb->j", rows, x.C[self.index])
         S = polynomial.polyval(m_s, self.S)

@@ -1,0 +1,175 @@
+"""Cost of the long-time solver: against t, and of all three methods at equal error.
+
+``make bench`` runs this file; it writes ``docs/benchmarks/*.csv`` and ``docs/benchmarks/cost.png``,
+which the documentation shows.  Every measurement is a process of its own; the values are medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+import dmft
+
+FOLDER = Path(__file__).parent.parent / "docs" / "benchmarks"
+DECADES = [10.0**k for k in range(2, 9)]
+PURE = {"3": 1.0}
+SPIKED = {"2": 0.7, "3": 1.0}
+T_ERROR = 10.0
+
+Row = dict[str, Any]
+
+
+def growth(channels: dict[str, float], m0: float, tol: float, t_end: float) -> list[Row]:
+    """One run to t_end: slices, seconds and peak memory at every decade on the way."""
+    model = dmft.SpikedMixture({int(p): delta for p, delta in channels.items()})
+    dmft.solve(model, 1.0, m0=m0)  # compiled, or loaded
+    rows: list[Row] = []
+    slices, cpu = 0, time.process_time()
+
+    def watch(now: dmft.Progress) -> None:
+        nonlocal slices
+        slices += 1
+        if len(rows) < len(DECADES) and now.t >= DECADES[len(rows)]:
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+            used = time.process_time() - cpu
+            rows.append(
+                {
+                    "t": DECADES[len(rows)],
+                    "slices": slices,
+                    "wall_s": now.seconds,
+                    "cpu_s": used,
+                    "peak_mb": memory,
+                }
+            )
+
+    dmft.solve(model, t_end, m0=m0, tol=tol, callback=watch)
+    return rows
+
+
+def error(method: str, setting: float) -> list[Row]:
+    """One run of the spiked model to T_ERROR: CPU seconds and error of m, mu, e, C and R."""
+    model = dmft.SpikedMixture({int(p): delta for p, delta in SPIKED.items()})
+    name = "step" if method == "gradient_descent" else "tol"
+    arguments: dict[str, Any] = {"m0": 0.1, "method": method}
+    dmft.solve(model, 0.2, **arguments, **{name: 0.1})  # compiled, or loaded
+    began = time.process_time()
+    s = dmft.solve(model, T_ERROR, **arguments, **{name: setting})
+    seconds = time.process_time() - began
+    exact = dmft.solve(model, T_ERROR, m0=0.1, method="dense", tol=1e-11)
+    t = np.linspace(0.5, T_ERROR, 20)
+    a, b = s.at(t), exact.at(t)
+    t, t_prime = t[:, None], t[:, None] * np.linspace(0.0, 0.95, 20)
+    worst = max(
+        float(np.max(np.abs(x - y)))
+        for x, y in [
+            (a.m, b.m), (a.mu, b.mu), (a.e, b.e),
+            (s.C(t, t_prime), exact.C(t, t_prime)), (s.R(t, t_prime), exact.R(t, t_prime)),
+        ]
+    )  # fmt: skip
+    return [{"method": method, name: setting, "error": worst, "cpu_s": seconds}]
+
+
+def measured(arguments: list[Any], repeat: int) -> list[Row]:
+    """Median over processes of every number that a measurement prints."""
+    command = [sys.executable, __file__, "--measure", json.dumps(arguments)]
+    runs = [
+        json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        for _ in range(repeat)
+    ]
+    return [
+        {k: statistics.median(r[k] for r in rows) if k in TIMED else rows[0][k] for k in rows[0]}
+        for rows in zip(*runs, strict=True)
+    ]
+
+
+TIMED = ("wall_s", "cpu_s", "peak_mb")
+ERRORS = (
+    [("slices", tol) for tol in (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)]
+    + [("dense", tol) for tol in (1e-3, 1e-4, 1e-6, 1e-8, 1e-10)]
+    + [("gradient_descent", h) for h in (0.1, 0.05, 0.02, 0.01, 0.005)]
+)
+
+
+def write(name: str, rows: Iterable[Row]) -> None:
+    rows = list(rows)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with (FOLDER / name).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(
+                {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()}
+            )
+
+
+def draw(times: list[Row], escape: list[Row], errors: list[Row]) -> None:
+    from matplotlib import pyplot as plt
+
+    from dmft import plots
+
+    with plots.style():
+        figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.8), layout="constrained")
+        for rows, marker, label in (
+            (times, "o", "no spike, Q = x³/3"),
+            (escape, "s", "escape from m0 = 1e-10, p = 3, 1/Δ₂ = 2.5, Δ₃ = 4"),
+        ):
+            left.loglog(
+                [r["t"] for r in rows], [r["cpu_s"] for r in rows], marker=marker, label=label
+            )
+        left.set(xlabel="t", ylabel="CPU seconds", title="slices, tol = 1e-6, T = 0")
+        left.legend(fontsize="x-small")
+        for method, marker in (("slices", "o"), ("dense", "s"), ("gradient_descent", "^")):
+            rows = [r for r in errors if r["method"] == method]
+            right.loglog(
+                [r["error"] for r in rows], [r["cpu_s"] for r in rows], marker=marker, label=method
+            )
+        right.set(
+            xlabel="largest error of m, μ, e, C, R", ylabel="CPU seconds",
+            title=f"p = 3, Δ₂ = 0.7, Δ₃ = 1, m0 = 0.1, T = 0, t = {T_ERROR:g}",
+        )  # fmt: skip
+        right.invert_xaxis()
+        right.legend(fontsize="x-small")
+        figure.savefig(FOLDER / "cost.png", dpi=200)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeat", type=int, default=3, help="processes per measurement")
+    parser.add_argument("--t-end", type=float, default=1e8)
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        kind, *arguments = json.loads(options.measure)
+        print(json.dumps({"growth": growth, "error": error}[kind](*arguments)))
+        return
+    FOLDER.mkdir(exist_ok=True)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    jobs: list[list[Any]] = [
+        ["growth", PURE, 0.0, 1e-6, options.t_end],
+        ["growth", {"2": 0.4, "3": 4.0}, 1e-10, 1e-6, min(1e6, options.t_end)],
+        *(["error", *setting] for setting in ERRORS),
+    ]
+    results = [measured(job, options.repeat) for job in tqdm(jobs)]
+    times, escape, errors = results[0], results[1], [rows[0] for rows in results[2:]]
+    write("times.csv", times)
+    write("escape.csv", escape)
+    write("errors.csv", errors)
+    draw(times, escape, errors)
+
+
+if __name__ == "__main__":
+    main()
