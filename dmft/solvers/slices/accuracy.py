@@ -16,13 +16,18 @@ Array = NDArray[np.float64]
 
 # A panel is halved at most this often, and not below this fraction of the end panels.
 HALVINGS, FINEST = 8, 0.2
+# The bulk of a slice: what is further from its ends than this fraction of t.
+BULK = 0.01
 # Panels that the newest slice has finer stay so until resolved this much better: a grid that
 # switches from slice to slice makes noise.
 STAY = 0.01
 
 
-def new_grid(history: History, t: float, h0: float, eps: float) -> Grid:
+def new_grid(history: History, t: float, h0: float, eps: float, halvings: int = 0) -> Grid:
     """Return the grid of slice t: dyadic panels, halved where the newest slice is not resolved.
+
+    Those of the bulk, far from both ends, are halved `halvings` times from the start: every slice
+    leaves its error at t' = its own time, and a coarser grid turns these marks into noise.
 
     The newest slice is looked up at the new nodes; panels on which the last Chebyshev
     coefficients of C or R exceed eps are halved.
@@ -30,6 +35,9 @@ def new_grid(history: History, t: float, h0: float, eps: float) -> Grid:
     b, w = (history.t_break if t > history.t_break + 1e-9 else 0.0), history.width
     near = min(max(0.5 * (t - b), h0), max(h0, 0.25 * w))
     grid = panels.slice_grid(t, h0, history.order, 2.0, b, near)
+    for _ in range(halvings):
+        far = np.minimum(grid.edges[:-1] - b, grid.edges_tau[1:]) >= BULK * (t - b)
+        grid = panels.bisect(grid, far)
     n, one = history.n, np.ones(1)
     # At fixed t'/t: a curve that bends inside a panel would add its own coefficients.
     past = history.past()._replace(curved=False)

@@ -19,6 +19,8 @@ class SlicesOptions:
         Polynomial order of the panels in t', 4 to 20.
     end_width : float, default 0.5
         Width of the panels at t' = 0 and t' = t, in units of t0.
+    halvings : int, default 0
+        How often the panels far from both ends are halved, 0 to 3; see `max_step`.
     refine : float, default 0.01
         Panels are halved while their last Chebyshev coefficients exceed refine * tol.
     safety : float, default 0.1
@@ -41,6 +43,7 @@ class SlicesOptions:
 
     order: int = 12
     end_width: float = 0.5
+    halvings: int = 0
     refine: float = 0.01
     safety: float = 0.1
     first_step: float = 1e-4
@@ -51,6 +54,7 @@ class SlicesOptions:
     def __post_init__(self) -> None:
         set_ = object.__setattr__
         set_(self, "order", checks.integer("order", self.order, low=4, high=20))
+        set_(self, "halvings", checks.integer("halvings", self.halvings, low=0, high=3))
         set_(self, "max_slices", checks.integer("max_slices", self.max_slices, low=10))
         bounds = {
             "end_width": (0.05, 2.0), "refine": (1e-6, 1.0), "safety": (1e-3, 1.0),

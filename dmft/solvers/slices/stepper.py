@@ -160,7 +160,7 @@ class Slices:
         h, o = self.history, self.options
         t = h.step_to(self.du)
         end_width = o.end_width * h.t0
-        grid = new_grid(h, t, end_width, o.refine * self.tol)
+        grid = new_grid(h, t, end_width, o.refine * self.tol, o.halvings)
         C, R, m, mu = h.extrapolate(grid)
         R[-1] = 1.0
         if not (np.all(np.isfinite(C)) and np.all(np.isfinite(R)) and math.isfinite(m + mu)):
