@@ -128,7 +128,7 @@ def sigma(point: Point, a: Array, *, minima: bool) -> Array:
     # r/scale is 0, as L, where the eigenvalue along the signal is inside by itself.
     r = np.maximum(point.excess - a, 0.0) / (1.0 + e * a) * float(minima)
     # Each form is evaluated only where it is used: the other's powers over- and underflow.
-    values = np.empty(np.shape(near))
+    values = np.empty(near.shape)
     for form, chosen in ((_compensated, near), (_plain, ~near)):
         values[chosen] = form(Point(*(x[chosen] for x in point)), a[chosen], r[chosen])
     return values
