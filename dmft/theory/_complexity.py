@@ -29,7 +29,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Point", "cubic", "kappa", "log_determinant", "most_minima", "most_points", "sigma"]
+__all__ = [
+    "Point",
+    "cubic",
+    "kappa",
+    "log_determinant",
+    "most_minima",
+    "most_points",
+    "sigma",
+    "sigma_within",
+]
 
 Array = NDArray[np.float64]
 
@@ -72,9 +81,7 @@ def cubic(y: ArrayLike) -> Array:
     small = np.minimum(y, 1.0)
     close = 0.5 / (2.0 + small) + 2.0 * kappa(small / (2.0 + small)) / (2.0 + small) ** 3
     large = np.maximum(y, 1.0)
-    return np.where(
-        small < 1.0, close, 0.5 / large - 1.0 / large**2 + np.log1p(large) / large**3
-    )
+    return np.where(small < 1.0, close, 0.5 / large - 1.0 / large**2 + np.log1p(large) / large**3)
 
 
 def log_determinant(t: Array) -> Array:
@@ -134,6 +141,16 @@ def sigma(point: Point, a: Array, *, minima: bool) -> Array:
     return values
 
 
+def sigma_within(point: Point, t: Array) -> Array:
+    """Return eq. (1) of the module for all stationary points at any t; the scale must be 1."""
+    energy = -0.25 * (1.0 + point.z) * (t - point.centre) ** 2
+    return np.arctanh(point.z) + _signal(point.kappa2, point.g) + energy + log_determinant(t)
+
+
+def _signal(kappa2: Array, g: Array) -> Array:
+    return np.asarray(-0.5 * (np.log1p(kappa2) + kappa2 * g**2))
+
+
 def _compensated(point: Point, a: Array, r: Array) -> Array:
     """Return eq. (2) of the module, divided by scale^3."""
     e, z, kappa2, h = point.scale, point.z, point.kappa2, point.h
@@ -155,7 +172,7 @@ def _plain(point: Point, a: Array, r: Array) -> Array:
     e = point.scale
     z, kappa2, r = e * point.z, e * point.kappa2, e * r
     v = 1.0 + e * a
-    signal = -0.5 * (np.log1p(kappa2) + kappa2 * point.g**2)
+    signal = _signal(kappa2, point.g)
     energy = -0.25 * (1.0 + z) * (v + 1.0 / v - e * point.centre) ** 2
     determinant = 0.5 + 0.5 / v**2 + np.log(v)
     eigenvalue = -0.5 * (0.5 * (r * v) ** 2 - r + np.log1p(r))
