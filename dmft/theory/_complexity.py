@@ -42,7 +42,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-# (2) is used up to these values of kappa^2, g and v - 1; beyond them the terms of (1) are no larger.
+# (2) is used up to these values of kappa^2, |g| - 1 and v - 1; beyond them (1) is as accurate.
 NEAR = 1.0
 
 
@@ -73,7 +73,7 @@ def kappa(z: ArrayLike) -> Array:
     z2 = np.minimum(size * size, 0.1)
     series = np.polynomial.polynomial.polyval(z2, 1.0 / np.arange(3.0, 37.0, 2.0))
     large = np.maximum(size, 0.3)
-    return np.where(size * size < 0.1, series, (np.arctanh(large) - large) / large**3)
+    return np.asarray(np.where(size * size < 0.1, series, (np.arctanh(large) - large) / large**3))
 
 
 def cubic(y: ArrayLike) -> Array:
@@ -89,7 +89,7 @@ def log_determinant(t: Array) -> Array:
     size = np.abs(t)
     above = np.maximum(size - 2.0, 0.0)
     v = 1.0 + 0.5 * (above + np.sqrt(above * (above + 4.0)))
-    return np.where(size < 2.0, 0.25 * size * size, 0.5 + 0.5 / v**2 + np.log(v))
+    return np.asarray(np.where(size < 2.0, 0.25 * size * size, 0.5 + 0.5 / v**2 + np.log(v)))
 
 
 def most_minima(point: Point) -> Array:
@@ -97,7 +97,7 @@ def most_minima(point: Point) -> Array:
 
     It is concave in t.  With v = 1 + a its derivative vanishes where
 
-        (2+z) a^2 + [4 + 2z - B] a = theta - 1 + (1+z) t0 - 2z,  B = theta + (1+z) t0,  for v < theta,
+        (2+z) a^2 + [4 + 2z - B] a = B - 1 - 2z,   B = theta + (1+z) t0,   for v < theta,
 
     and otherwise where that of all stationary points does.
     """

@@ -21,6 +21,8 @@ __all__ = ["lowest_snr", "positive_root"]
 
 Array = NDArray[np.float64]
 
+# Smallest variance of a cubic term for which the maximum at m < 0 is told from the next one.
+SMALLEST_CUBIC = 1e-16
 # |m|, in units of where theta(m) has fallen to 1 without terms of order >= 4: the cost of an
 # eigenvalue, which moves the maximum to m < 0, vanishes from there on.
 GRID = np.concatenate([np.linspace(-1.0 / 32, 1.0, 34), 1.0 + np.geomspace(1e-6, 30.0, 32)])
@@ -36,6 +38,8 @@ def lowest_snr(given: Tensors, *, anywhere: bool) -> Array:
 
     Raises
     ------
+    ValueError
+        A cubic term is too strong to look around m = 0.
     RuntimeError
         The root was not found to full accuracy.
     """
@@ -46,7 +50,13 @@ def lowest_snr(given: Tensors, *, anywhere: bool) -> Array:
     low, high = np.zeros(given.shape), np.full(given.shape, 5.0)
     found = elementwise.find_root(_at_zero, (low, high), args=parameters)
     # Without a cubic term the complexity is even to second order in m and largest at m = 0.
-    if anywhere and np.any(given.orders == 3.0):
+    cubic = given.inverse[given.orders == 3.0]
+    if anywhere and cubic.size:
+        if np.max(cubic) > 1.0 / SMALLEST_CUBIC:
+            raise ValueError(
+                f"delta_p = {1.0 / np.max(cubic):g} of order p = 3 is not allowed with at = 'any':"
+                f" it must be >= {SMALLEST_CUBIC:g}"
+            )
         arguments = (*parameters, *given.orders, *given.inverse)
         bracket = elementwise.bracket_root(
             _largest, found.x, found.x + 0.1, xmin=found.x * (1.0 - 1e-12), args=arguments
@@ -78,7 +88,7 @@ class _Line:
         self.above = s + self.theta * 2.0 * self.z / ((1.0 - z) * (1.0 + ratio))
 
     def point(self, m: Array, B1: Array, B2: Array) -> Point:
-        """Return the overlap m; B1, B2 are the tensors' shares of Q'(m)/m and Q''(m), over scale."""
+        """Return the overlap m; B1, B2: the tensors' shares of Q'(m)/m and Q''(m), over scale."""
         e = self.scale
         complement, m2 = (1.0 - m) * (1.0 + m), m * m / e
         h = m2 - complement * (self.above + B1 / self.noise)
@@ -125,4 +135,4 @@ def _largest(s: Array, A1: Array, A2: Array, excess: Array, *tensors: Array) -> 
     bracket = (GRID[first - 1], GRID[first], GRID[first + 1])
     found = elementwise.find_minimum(negative, bracket, args=arguments).f_x
     # Far above the line the maximum merges with another one; the complexity at m = 0 is < 0 there.
-    return np.where(np.any(lowest, axis=0), -found, -values[1])
+    return np.asarray(np.where(np.any(lowest, axis=0), -found, -values[1]))

@@ -6,10 +6,10 @@ N grows,
     sqrt(Q''(1)) GOE + mu - Q''(m) (1-m^2) e e^T                                            (1)
 
 with the GOE's spectrum the semicircle on [-2, 2] and e the unit vector along the signal
-(arXiv:1902.00139, two channels; with the same notation, any mixture).  With
-``theta = Q''(m) (1-m^2)/sqrt(Q''(1))``, an eigenvalue leaves the bulk at its lower end iff theta > 1
-(Baik, Ben Arous and Peche).  mu is ``Solution.mu`` along a solution at T = 0, and ``-sum_p p e_p``
-anywhere.  All quantities are dimensionless.
+(arXiv:1902.00139, two channels; with the same notation, any mixture).  An eigenvalue leaves the
+bulk at its lower end iff ``theta = Q''(m) (1-m^2)/sqrt(Q''(1))`` is above 1 (Baik, Ben Arous and
+Peche).  mu is ``Solution.mu`` along a solution at T = 0, and ``-sum_p p e_p`` anywhere.  All
+quantities are dimensionless.
 """
 
 from __future__ import annotations

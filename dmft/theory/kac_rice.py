@@ -9,7 +9,7 @@ Q', Q'' at 1 where no argument is given, and the Lagrange multiplier ``mu = -sum
     t = mu/sqrt(Q''),   theta = Q''(m) (1-m^2)/sqrt(Q''),
     Phi(t) = t^2/4 + 1_{|t|>2} [ln(sqrt(t^2/4-1) + |t|/2) - |t| sqrt(t^2-4)/4],
     L(theta, t) = int_t^b [theta - y/2 - sqrt(y^2/4-1)]/2 dy for 2 <= t < b = theta + 1/theta
-                  and theta > 1;  0 for larger t or theta <= 1;  infinite for t < 2.              (2)
+                  and theta > 1;  0 for larger t or theta <= 1;  infinite for t < 2.             (2)
 
 Phi comes from the determinant of the Hessian; L, for minima only, is the cost of keeping its
 eigenvalue along the signal positive.  At fixed mu the energy terms are at most
@@ -41,7 +41,7 @@ FLOAT_MAX = float(np.finfo(float).max)
 # Maxima up to this times (z+kappa^2)^2 (1+g^2) count as 0, which the fixed points of ML-AMP are.
 ROUNDING = 4e-14
 # Steps of asinh(kappa/(z/100)), kappa = m/sqrt(1-m^2), and the largest kappa looked at.
-STEP, LARGEST = 0.02, 1e7
+STEP, LARGEST = 0.005, 1e7
 
 
 class MostNumerous(NamedTuple):
@@ -121,10 +121,7 @@ def complexity(
     point = _overlap(model, m)
     width = np.sqrt(model.d2Q(1.0))
     with np.errstate(over="ignore"):
-        if mu is None:
-            value = _largest(point, minima)
-        else:
-            value = _at(point, mu / width, minima)
+        value = _largest(point, minima) if mu is None else _at(point, mu / width, minima)
         if energies is not None and mu is not None:
             best = _energies(model, m, mu)
             stiffness = 0.5 * np.array(model.orders) * np.array(model.deltas)
@@ -180,8 +177,8 @@ def spurious_intervals(model: SpikedMixture) -> Array:
     Notes
     -----
     Points where Sigma_min only touches 0, as the good minimum does, are not counted, nor are
-    intervals whose height is that of rounding errors.  Intervals narrower than 2 % of their |m|,
-    next to each other, may be missed.
+    intervals whose height is that of rounding errors.  Gaps narrower than 0.5 % of |m| between
+    intervals may be missed.
     """
     if model.orders == (2,):
         # z = 0: a matrix has 2 N stationary points.

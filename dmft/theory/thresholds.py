@@ -145,17 +145,15 @@ def trivialization(
     at: str = "m=0",
     channels: Channels | None = None,
 ) -> Any:
-    """Return Delta_2 below which no minima are left at zero overlap.
+    """Return Delta_2 below which no minima are left at, or around, zero overlap.
 
-    There the annealed Kac-Rice complexity of minima at m = 0 (arXiv:1902.00139), maximised over
-    the energies, vanishes.  With the Hessian's bulk centre ``mu = t sqrt(Q'')``,
-    ``theta = x/sqrt(Q'')``, ``b = theta + 1/theta`` and Q', Q'' at 1 it is the maximum over
-    2 <= t < b of
+    There the annealed complexity of minima (:mod:`dmft.theory.kac_rice`; arXiv:1902.00139),
+    maximised over the energies, vanishes.  With the Hessian's bulk centre ``mu = t sqrt(Q'')``,
+    ``theta = x/sqrt(Q'')`` and Q', Q'' at 1 it is, at m = 0, the maximum over t >= 2 of
 
-        Sigma(t) = ln(Q''/Q')/2 - t^2 Q''/(2 (Q'+Q'')) + Phi(t) - L(theta, t)
+        Sigma(t) = ln(Q''/Q')/2 - t^2 Q''/(2 (Q'+Q'')) + Phi(t) - L(theta, t).
 
-    (Phi: log-determinant of the GOE; L: cost of keeping the eigenvalue along the signal inside).
-    Where t = 2 is the maximum, the line is
+    Where t = 2 is the maximum, 1 + theta <= 4 Q''/(Q'+Q''), the line is
 
         ln(Q''/Q')/2 + (Q'-Q'')/(Q'+Q'') = theta^2/4 - theta + 3/4 + ln(theta)/2.
 
@@ -163,8 +161,9 @@ def trivialization(
     ----------
     p, delta_p : array_like
         Order (integer in [3, 100]) and noise variance (> 0) of the tensor channel.
-    at : {"m=0"}
-        The overlap at which minima are counted.
+    at : {"m=0", "any"}
+        Where minima are counted: at m = 0, or in the whole band that belongs to it, at the local
+        maximum of the complexity over m that is reached uphill from m = 0.
     channels : mapping of int to array_like
         Order -> noise variance, instead of p and delta_p.
 
@@ -176,9 +175,17 @@ def trivialization(
     Raises
     ------
     ValueError
-        A parameter is out of its range, or p, delta_p and channels are not given one way.
+        A parameter is out of its range, or p, delta_p and channels are not given one way; with
+        at = "any" the noise variance of order 3 is below 1e-16.
     RuntimeError
         The root was not found to full accuracy.
+
+    Notes
+    -----
+    The two lines differ with a cubic term only, which moves the maximum to m < 0; without one it
+    is at m = 0.  A further band of minima, against the signal, can be left beyond both
+    (:func:`dmft.theory.kac_rice.spurious_intervals`; p = 3, Delta_p = 1, 1/Delta_2 = 2.5653: the
+    height at m = -0.45 is 4e-7).
     """
     if at not in ("m=0", "any"):
         raise ValueError(f"at = {at!r} is not allowed: it must be 'm=0' or 'any'")
