@@ -99,8 +99,8 @@ def complexity(
 
     Notes
     -----
-    The relative error is below 1e-12 for Delta_p in [1e-2, 1e3]; near a zero of Sigma it is the
-    error relative to the sum of the terms' magnitudes that is small, 1e-14.
+    For Delta_p in [1e-2, 1e3] the error is below 1e-12 of Sigma or, near its zeros, below 1e-15 of
+    the sum of the terms' magnitudes.
 
     Examples
     --------

@@ -119,6 +119,30 @@ def trivialization(channels: Channels) -> Any:
     return 1 / _solve(lambda x: most_minima(channels, x), x0 * (1 - mp.mpf(10) ** -9), 20 * x0)
 
 
+@mp.workdps(30)
+def trivialization_anywhere(channels: Channels, x: float, m: float) -> Any:
+    """The largest complexity of minima over m and t vanishes; Newton from estimates of x and m."""
+
+    def sigma(x: Any, m: Any, t: Any) -> Any:
+        return complexity(channels, x, m, t)
+
+    def derivative(m: Any, x: Any, t: Any) -> Any:
+        h = mp.mpf(10) ** -12 * abs(m)
+        return (sigma(x, m + h, t) - sigma(x, m - h, t)) / (2 * h)
+
+    x, m, h = mp.mpf(x), mp.mpf(m), mp.mpf(10) ** -12
+    if sigma(x, m, 2 + h) <= sigma(x, m, mp.mpf(2)):
+        marginal = mp.mpf(2)
+        equations = (lambda x, m: sigma(x, m, marginal), lambda x, m: derivative(m, x, marginal))
+        return 1 / mp.findroot(equations, (x, m), tol=1e-40, verify=False)[0]
+    deeper = (
+        sigma,
+        lambda x, m, t: derivative(m, x, t),
+        lambda x, m, t: (sigma(x, m, t + h) - sigma(x, m, t - h)) / (2 * h),
+    )
+    return 1 / mp.findroot(deeper, (x, m, mp.mpf("2.05")), tol=1e-40, verify=False)[0]
+
+
 Polynomial = list[Fraction]  # exact coefficients, ascending powers
 
 
