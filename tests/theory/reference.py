@@ -119,28 +119,28 @@ def trivialization(channels: Channels) -> Any:
     return 1 / _solve(lambda x: most_minima(channels, x), x0 * (1 - mp.mpf(10) ** -9), 20 * x0)
 
 
-@mp.workdps(30)
+@mp.workdps(120)
 def trivialization_anywhere(channels: Channels, x: float, m: float) -> Any:
-    """The largest complexity of minima over m and t vanishes; Newton from estimates of x and m."""
+    """The complexity of minima has a maximum over m that is 0, at t = 2 (which is checked).
 
-    def sigma(x: Any, m: Any, t: Any) -> Any:
-        return complexity(channels, x, m, t)
+    Newton from estimates of x and m, in units of their distances from gradient flow and from 0;
+    Sigma in units of z^3, z = (Q''-Q')/(Q''+Q') at 1.
+    """
+    flow, h, two = 1 / gradient_flow(channels), mp.mpf(10) ** -20, mp.mpf(2)
+    full = {2: 1 / mp.mpf(x), **channels}
+    slope, curvature = dQ(full, mp.mpf(1)), d2Q(full, mp.mpf(1))
+    unit = ((curvature - slope) / (curvature + slope)) ** 3
 
-    def derivative(m: Any, x: Any, t: Any) -> Any:
-        h = mp.mpf(10) ** -12 * abs(m)
-        return (sigma(x, m + h, t) - sigma(x, m - h, t)) / (2 * h)
+    def sigma(a: Any, b: Any, t: Any = two) -> Any:
+        return complexity(channels, flow + a * (x - flow), b * m, t) / unit
 
-    x, m, h = mp.mpf(x), mp.mpf(m), mp.mpf(10) ** -12
-    if sigma(x, m, 2 + h) <= sigma(x, m, mp.mpf(2)):
-        marginal = mp.mpf(2)
-        equations = (lambda x, m: sigma(x, m, marginal), lambda x, m: derivative(m, x, marginal))
-        return 1 / mp.findroot(equations, (x, m), tol=1e-40, verify=False)[0]
-    deeper = (
-        sigma,
-        lambda x, m, t: derivative(m, x, t),
-        lambda x, m, t: (sigma(x, m, t + h) - sigma(x, m, t - h)) / (2 * h),
-    )
-    return 1 / mp.findroot(deeper, (x, m, mp.mpf("2.05")), tol=1e-40, verify=False)[0]
+    def derivative(a: Any, b: Any) -> Any:
+        return (sigma(a, b + h) - sigma(a, b - h)) / (2 * h)
+
+    a, b = mp.findroot((sigma, derivative), (1, 1), tol=1e-36)
+    if sigma(a, b, 2 + h) > sigma(a, b):
+        raise ValueError("t = 2 is not the maximum")
+    return 1 / (flow + a * (x - flow))
 
 
 Polynomial = list[Fraction]  # exact coefficients, ascending powers

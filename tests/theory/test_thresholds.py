@@ -127,7 +127,7 @@ def test_trivialization_with_the_eigenvalue_cost_by_quadrature(p: int, delta_p: 
     [*({3: 10.0**k} for k in (-12, -3, -1, 0, 1, 3, 6)), {3: 1.5, 4: 2.0}, {3: 1e3, 20: 0.1}],
     ids=str,
 )
-def test_trivialization_anywhere_agrees_with_30_digits(channels: dict[int, float]) -> None:
+def test_trivialization_anywhere_agrees_with_many_digits(channels: dict[int, float]) -> None:
     from scipy.optimize import minimize_scalar
 
     line = anywhere(channels=channels)
@@ -140,7 +140,7 @@ def test_trivialization_anywhere_agrees_with_30_digits(channels: dict[int, float
         options={"xatol": 1e-9 * abs(low)},
     ).x  # fmt: skip
     exact = reference.trivialization_anywhere(channels, 1.0 / line, m)
-    assert relative(line, exact) <= 1e-12
+    assert relative(line, exact) <= (PRECISION if channels[3] > 1e-6 else 1e-12)
 
 
 def test_trivialization_anywhere_for_strong_cubic_terms_is_a_power_law() -> None:
