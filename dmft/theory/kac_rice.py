@@ -2,7 +2,7 @@
 
 The mean number of minima (or of all stationary points) of H at overlap m with energies ``N e_p`` in
 the channels grows like ``exp(N Sigma)``.  On the sphere, with ``Q(q) = sum_p q^p/(p Delta_p)``,
-Q', Q'' at 1 where no argument is given, and the Lagrange multiplier ``mu = -sum_p p e_p``,
+Q', Q'' at 1 where no argument is given, and the Lagrange multiplier ``mu = -sum_p p e_p``::
 
     Sigma(m, {e_p}) = ln(Q''/Q')/2 + ln(1-m^2)/2 - Q'(m)^2 (1-m^2)/(2 Q')
                       - sum_p (p Delta_p/2) (e_p + m^p/(p Delta_p))^2 + Phi(t) - L(theta, t),   (1)
@@ -14,9 +14,9 @@ Q', Q'' at 1 where no argument is given, and the Lagrange multiplier ``mu = -sum
 Phi comes from the determinant of the Hessian; L, for minima only, is the cost of keeping its
 eigenvalue along the signal positive.  At fixed mu the energy terms are at most
 ``-(mu - m Q'(m))^2/[2 (Q'+Q'')]``.  The count is annealed, so Sigma bounds the typical number from
-above.  It is 0 at the fixed points of :func:`dmft.theory.state_evolution.ml`
-(arXiv:1902.00139 for two channels; with the same notation, any mixture).  All quantities are
-dimensionless, complexities per N.
+above.  At the stable fixed points m > 0 of :func:`dmft.theory.state_evolution.ml`, the good minima,
+it is 0 (arXiv:1902.00139 for two channels; with the same notation, any mixture).  All quantities
+are dimensionless, complexities per N.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Array = NDArray[np.float64]
 Kind = Literal["minima", "all"]
 
 FLOAT_MAX = float(np.finfo(float).max)
-# Maxima up to this times (z+kappa^2)^2 (1+g^2) count as 0, which the fixed points of ML-AMP are.
+# Maxima up to this times (z+kappa^2)^2 (1+g^2) count as 0, as fixed points of ML-AMP are.
 ROUNDING = 4e-14
 # Steps of asinh(kappa/(z/100)), kappa = m/sqrt(1-m^2), and the largest kappa looked at.
 STEP, LARGEST = 0.005, 1e7
@@ -177,8 +177,8 @@ def spurious_intervals(model: SpikedMixture) -> Array:
     Notes
     -----
     Points where Sigma_min only touches 0, as the good minimum does, are not counted, nor are
-    intervals whose height is that of rounding errors.  Gaps narrower than 0.5 % of |m| between
-    intervals may be missed.
+    intervals whose height is that of rounding errors.  Gaps narrower than 0.5 % of ``|m|``
+    between intervals may be missed.
     """
     if model.orders == (2,):
         # z = 0: a matrix has 2 N stationary points.

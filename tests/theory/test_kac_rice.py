@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import integrate, optimize, special
+from scipy import integrate, optimize
 
 from dmft import SpikedMatrixTensor, SpikedMixture
 from dmft.theory import kac_rice, state_evolution, thresholds
@@ -180,44 +180,6 @@ def test_cost_is_its_integral_and_vanishes_cubically_at_theta_1_and_smoothly_at_
     slope = (cost(theta, v + 1 / v + step) - cost(theta, v + 1 / v - step)) / (2.0 * step)
     assert slope == pytest.approx(0.5 * (v - theta), rel=1e-4, abs=1e-5)
     assert cost(theta, b - step) == pytest.approx(0.0, abs=10.0 * step**2 + 1e-15)
-
-
-def log_probability(N: int, theta: float, t: float) -> float:
-    """Return ln P(largest eigenvalue of GOE(N) + theta e e^T < t), bulk [-2, 2], without theory.
-
-    The tridiagonal form (Dumitriu, Edelman) has a_i ~ N(0, 2/N) and b_i^2 ~ chi^2_(N-i)/N, with
-    theta added to a_1.  All eigenvalues are < t iff the pivots d_1 = t - theta - a_1,
-    d_(i+1) = t - a_(i+1) - b_i^2/d_i are positive: a Markov chain, whose density is propagated.
-    """
-    width = np.sqrt(2.0 / N)
-    top = t + 6.0 * width
-    x = (np.arange(400) + 0.5) * top / 400.0
-    h = x[1] - x[0]
-
-    def normal(d: Any) -> Any:
-        return np.exp(-0.5 * (d / width) ** 2) / (width * np.sqrt(2.0 * np.pi))
-
-    move = normal(t - x[:, np.newaxis] - x) * h
-    density, log_total = normal(t - theta - x), 0.0
-    product, log_product = np.outer(x, x), np.log(np.outer(x, x))
-    # The last pivots are near t, and never negative.
-    for i in range(1, N - 10):
-        shape = 0.5 * (N - i)
-        # The density of b^2/d at y is that of b^2 at y d, times d.
-        log_gamma = (shape - 1.0) * log_product - 0.5 * N * product
-        log_gamma += shape * np.log(0.5 * N) - special.gammaln(shape)
-        density = move @ (np.exp(log_gamma) @ (density * x) * h)
-        total = density.sum() * h
-        density, log_total = density / total, log_total + np.log(total)
-    return float(log_total)
-
-
-@pytest.mark.parametrize(("theta", "t"), [(2.0, 2.0), (2.0, 2.2), (3.0, 2.5), (4.0, 2.1)])
-def test_cost_is_the_large_deviation_rate_of_finite_matrices(theta: float, t: float) -> None:
-    # exp(-N L)/sqrt(N), with corrections that fall like 1/N^2 in the differences.
-    rates = [-log_probability(N, theta, t) for N in (40, 80, 160)]
-    found = [(rates[k + 1] - rates[k] - 0.5 * np.log(2.0)) / (40 * 2**k) for k in (0, 1)]
-    assert (4.0 * found[1] - found[0]) / 3.0 == pytest.approx(cost(theta, t), rel=0.01)
 
 
 def certified(model: Any, m: float, mu: float | None, kind: Any) -> float:

@@ -331,6 +331,7 @@ def test_extreme_noise() -> None:
         low, high = line(3, [1e-300, 1e300])
         assert 0.0 < low < 1e-149
         assert high == 1.0
+    assert anywhere(3, 1e300) == 1.0
     assert thresholds.langevin(100, 1e-300, 0.5)[0] < 1e-148
 
 
