@@ -33,8 +33,9 @@ def threshold_table(p: int, delta_p: ArrayLike, *, T: float = 1.0) -> dict[str, 
     Returns
     -------
     dict of str to ndarray
-        Columns p, delta_p and inv_delta_2_{ml_amp, gradient_flow, trivialization, bayes_amp,
-        langevin}; the last one is the branch of the largest 1/Delta_2.
+        Columns p, delta_p and inv_delta_2_{ml_amp, gradient_flow, trivialization,
+        trivialization_any, bayes_amp, langevin}; the last one is the branch of the largest
+        1/Delta_2.
 
     Raises
     ------
@@ -50,6 +51,7 @@ def threshold_table(p: int, delta_p: ArrayLike, *, T: float = 1.0) -> dict[str, 
         "inv_delta_2_ml_amp": 1.0 / lines.ml_amp(p, delta_p),
         "inv_delta_2_gradient_flow": 1.0 / lines.gradient_flow(p, delta_p),
         "inv_delta_2_trivialization": 1.0 / lines.trivialization(p, delta_p, at="m=0"),
+        "inv_delta_2_trivialization_any": 1.0 / lines.trivialization(p, delta_p, at="any"),
         "inv_delta_2_bayes_amp": 1.0 / lines.bayes_amp(p, delta_p),
         "inv_delta_2_langevin": 1.0 / lines.langevin(p, delta_p, T)[..., 0],
     }

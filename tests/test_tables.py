@@ -16,7 +16,7 @@ from tests.theory.test_thresholds import TABLE as PRINTED
 def test_printed_thresholds(row):
     p, delta_p, *want = row
     table = tables.threshold_table(p, delta_p)
-    names = ("ml_amp", "gradient_flow", "trivialization")
+    names = ("ml_amp", "gradient_flow", "trivialization", "trivialization_any")
     got = [float(table[f"inv_delta_2_{name}"][0]) for name in names]
     assert got == pytest.approx(want, rel=0, abs=5.1e-7)
     assert float(table["inv_delta_2_bayes_amp"][0]) == 1.0

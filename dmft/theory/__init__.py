@@ -3,6 +3,8 @@
 Submodules load on first use.
 
 - ``thresholds``: the lines in the noise variance of the matrix channel.
+- ``kac_rice``: the complexity of minima and of all stationary points, and the bands of minima.
+- ``hessian``: the edges of its bulk and the eigenvalue along the signal.
 - ``state_evolution``: the overlap of approximate message passing, and its fixed points.
 """
 
@@ -12,9 +14,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmft.theory import state_evolution, thresholds
+    from dmft.theory import hessian, kac_rice, state_evolution, thresholds
 
-__all__ = ["state_evolution", "thresholds"]
+__all__ = ["hessian", "kac_rice", "state_evolution", "thresholds"]
 
 
 def __getattr__(name: str) -> Any:

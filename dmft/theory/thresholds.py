@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft.theory import _roots
 from dmft.theory._inputs import Tensors, broadcast, numbers, tensors
+from dmft.theory._trivialization import lowest_snr, positive_root
 
 __all__ = ["bayes_amp", "gradient_flow", "langevin", "ml_amp", "trivialization"]
 
@@ -144,17 +145,15 @@ def trivialization(
     at: str = "m=0",
     channels: Channels | None = None,
 ) -> Any:
-    """Return Delta_2 below which no minima are left at zero overlap.
+    """Return Delta_2 below which no minima are left at, or around, zero overlap.
 
-    There the annealed Kac-Rice complexity of minima at m = 0 (arXiv:1902.00139), maximised over
-    the energies, vanishes.  With the Hessian's bulk centre ``mu = t sqrt(Q'')``,
-    ``theta = x/sqrt(Q'')``, ``b = theta + 1/theta`` and Q', Q'' at 1 it is the maximum over
-    2 <= t < b of
+    There the annealed complexity of minima (:mod:`dmft.theory.kac_rice`; arXiv:1902.00139),
+    maximised over the energies, vanishes.  With the Hessian's bulk centre ``mu = t sqrt(Q'')``,
+    ``theta = x/sqrt(Q'')`` and Q', Q'' at 1 it is, at m = 0, the maximum over t >= 2 of
 
-        Sigma(t) = ln(Q''/Q')/2 - t^2 Q''/(2 (Q'+Q'')) + Phi(t) - L(theta, t)
+        Sigma(t) = ln(Q''/Q')/2 - t^2 Q''/(2 (Q'+Q'')) + Phi(t) - L(theta, t).
 
-    (Phi: log-determinant of the GOE; L: cost of keeping the eigenvalue along the signal inside).
-    Where t = 2 is the maximum, the line is
+    Where t = 2 is the maximum, 1 + theta <= 4 Q''/(Q'+Q''), the line is
 
         ln(Q''/Q')/2 + (Q'-Q'')/(Q'+Q'') = theta^2/4 - theta + 3/4 + ln(theta)/2.
 
@@ -162,8 +161,9 @@ def trivialization(
     ----------
     p, delta_p : array_like
         Order (integer in [3, 100]) and noise variance (> 0) of the tensor channel.
-    at : {"m=0"}
-        The overlap at which minima are counted.
+    at : {"m=0", "any"}
+        Where minima are counted: at m = 0, or in the whole band that belongs to it, at the local
+        maximum of the complexity over m that is reached uphill from m = 0.
     channels : mapping of int to array_like
         Order -> noise variance, instead of p and delta_p.
 
@@ -175,29 +175,21 @@ def trivialization(
     Raises
     ------
     ValueError
-        A parameter is out of its range, or p, delta_p and channels are not given one way.
+        A parameter is out of its range, or p, delta_p and channels are not given one way; with
+        at = "any" the noise variance of order 3 is below 1e-16.
     RuntimeError
         The root was not found to full accuracy.
-    """
-    if at != "m=0":
-        raise ValueError(f"at = {at!r} is not allowed: it must be 'm=0'")
-    from scipy.optimize import elementwise
 
-    given = tensors(p, delta_p, channels)
-    A1, A2, excess = given.slope(), given.curvature(), given.excess()
-    # s = delta/z0 is 2^(1/3) for weak tensors and 3.2 at most, for p = 100 and strong ones.
-    found = elementwise.find_root(
-        _scaled_complexity,
-        (np.zeros(given.shape), np.full(given.shape, 5.0)),
-        args=(A1, A2, excess),
-    )
-    if not np.all(found.success):
-        raise RuntimeError(
-            "the root of the complexity was not found; please report the parameters:"
-            f" A1 = {A1!r}, A2 = {A2!r}"
-        )
-    z0 = excess / (2.0 * _positive_root(A2) + A1 + A2)
-    return np.asarray(1.0 / _snr(1.0 + found.x * z0, A2))[()]
+    Notes
+    -----
+    The two lines differ with a cubic term only, which moves the maximum to m < 0; without one it
+    is at m = 0.  A further band of minima, against the signal, can be left beyond both
+    (:func:`dmft.theory.kac_rice.spurious_intervals`; p = 3, Delta_p = 1, 1/Delta_2 = 2.5653: the
+    height at m = -0.45 is 4e-7).
+    """
+    if at not in ("m=0", "any"):
+        raise ValueError(f"at = {at!r} is not allowed: it must be 'm=0' or 'any'")
+    return np.asarray(1.0 / lowest_snr(tensors(p, delta_p, channels), anywhere=at == "any"))[()]
 
 
 def langevin(
@@ -260,66 +252,8 @@ def langevin(
     return result.reshape(*shaped, -1) if lines else result.reshape(*shaped, 1)
 
 
-def _positive_root(A: ArrayLike) -> Array:
-    """Return the positive root of ``x^2 = x + A``; hypot, because 4 A may overflow."""
-    return np.asarray(0.5 * (1.0 + np.hypot(1.0, 2.0 * np.sqrt(A))))
-
-
 def _above_quadratic(A: Array) -> Any:
-    return np.asarray(1.0 / _positive_root(A))[()]
-
-
-def _snr(theta: Array, A2: Array) -> Array:
-    """Return x = 1/Delta_2 where ``x/sqrt(x + A2)`` is `theta`, without cancellation."""
-    return np.asarray(0.5 * theta * (theta + np.hypot(theta, 2.0 * np.sqrt(A2))))
-
-
-def _kappa(z: Array) -> Array:
-    """Return ``(atanh(z) - z)/z^3`` for 0 <= z < 1; the series where the difference cancels."""
-    z2 = np.minimum(z * z, 0.1)
-    series = np.polynomial.polynomial.polyval(z2, 1.0 / np.arange(3.0, 37.0, 2.0))
-    large = np.maximum(z, 0.3)
-    return np.where(z * z < 0.1, series, (np.arctanh(large) - large) / large**3)
-
-
-def _scaled_complexity(s: Array, A1: Array, A2: Array, excess: Array) -> Array:
-    """Return ``-Sigma/z0^3`` of the minima at m = 0, free of cancellation; falls to 0 at the line.
-
-    With z = (Q''-Q')/(Q''+Q'), delta = theta - 1, w = delta/(2 + delta) and k(z) = atanh(z) - z,
-
-        Sigma(t=2) = k(z) - [ln(1+delta) - delta + delta^2/2]/2
-                   = k(z) - k(w) - delta^3/(4 (2 + delta)),
-
-    where ln(1 + delta) = 2 atanh(w).  The unknown is s = delta/z0 with z0 = z at theta = 1, where
-    the line of gradient flow is, because both sides vanish like z0^3 for weak tensors.
-    """
-    total = A1 + A2
-    start = 2.0 * _positive_root(A2) + total
-    z0 = excess / start
-    delta = s * z0
-    theta = 1.0 + delta
-    ratio = start / (2.0 * _snr(theta, A2) + total)
-    z, w = z0 * ratio, delta / (2.0 + delta)
-    marginal = _kappa(z) * ratio**3
-    cost = _kappa(w) * (s / (2.0 + delta)) ** 3 + s**3 / (4.0 * (2.0 + delta))
-    # dSigma/dt > 0 at t = 2: 1 + theta > 4 Q''/(Q'+Q''), that is delta > 2 z.  On the line this
-    # takes z > 0.82; for weak tensors the gain is left out, its sign there being lost to rounding.
-    beyond = (delta > 2.0 * z) & (z0 > 0.5)
-    gain = np.zeros_like(delta)
-    gain[beyond] = _gain(theta[beyond], z[beyond]) / z0[beyond] ** 3
-    return np.asarray(cost - marginal - gain)
-
-
-def _gain(theta: Array, z: Array) -> Array:
-    """Return ``max_t Sigma(t) - Sigma(2)`` over 2 <= t < b, where the maximum is inside.
-
-    With t = v + 1/v, v >= 1, dSigma/dt = 0 is ``(2+z) v^2 - theta v - (1-z) = 0``.
-    """
-    v = (theta + np.sqrt(theta**2 + 4.0 * (2.0 + z) * (1.0 - z))) / (2.0 * (2.0 + z))
-    energy = -0.25 * (1.0 + z) * (v - 1.0 / v) ** 2
-    determinant = np.log(v) + 0.5 * (v**-2 - 1.0)
-    eigenvalue = 0.5 * theta * (v - 1.0) ** 2 / v + 0.5 * np.log(v) - 0.25 * (v**2 - 1.0)
-    return np.asarray(energy + determinant + eigenvalue)
+    return np.asarray(1.0 / positive_root(A))[()]
 
 
 def _aligned(given: Tensors, ndim: int) -> tuple[Array, Array]:
@@ -351,7 +285,7 @@ def _langevin_roots(orders: Array, inverse: Array, T: float) -> Array:
 
     # q <= 1 bounds x by the line of T = 0.
     total = float(strengths.sum())
-    largest = float(_positive_root(total))
+    largest = float(positive_root(total))
     largest = total / largest if edge == 1.0 else largest - edge
     if largest <= 0.0:
         return np.array([1.0 / edge])
@@ -366,7 +300,7 @@ def _log_smallest(orders: Array, strengths: Array, T: float) -> float:
     if T < 1.0:
         # q >= 1 - T: the line of T = 0 with these strengths, u (1 + u) = strength.
         weakest = float(np.logaddexp.reduce(np.log(strengths) + (orders - 2.0) * np.log1p(-T)))
-        return weakest - float(np.log(_positive_root(np.exp(min(weakest, 690.0)))))
+        return weakest - float(np.log(positive_root(np.exp(min(weakest, 690.0)))))
     if T > 1.0:
         # q <= u/T and x (x-1) >= T (T-1), for u < T.
         bound = 2.0 * np.log(T) + np.log(T - 1.0) - log_total

@@ -119,6 +119,30 @@ def trivialization(channels: Channels) -> Any:
     return 1 / _solve(lambda x: most_minima(channels, x), x0 * (1 - mp.mpf(10) ** -9), 20 * x0)
 
 
+@mp.workdps(120)
+def trivialization_anywhere(channels: Channels, x: float, m: float) -> Any:
+    """The complexity of minima has a maximum over m that is 0, at t = 2 (which is checked).
+
+    Newton from estimates of x and m, in units of their distances from gradient flow and from 0;
+    Sigma in units of z^3, z = (Q''-Q')/(Q''+Q') at 1.
+    """
+    flow, h, two = 1 / gradient_flow(channels), mp.mpf(10) ** -20, mp.mpf(2)
+    full = {2: 1 / mp.mpf(x), **channels}
+    slope, curvature = dQ(full, mp.mpf(1)), d2Q(full, mp.mpf(1))
+    unit = ((curvature - slope) / (curvature + slope)) ** 3
+
+    def sigma(a: Any, b: Any, t: Any = two) -> Any:
+        return complexity(channels, flow + a * (x - flow), b * m, t) / unit
+
+    def derivative(a: Any, b: Any) -> Any:
+        return (sigma(a, b + h) - sigma(a, b - h)) / (2 * h)
+
+    a, b = mp.findroot((sigma, derivative), (1, 1), tol=1e-36)
+    if sigma(a, b, 2 + h) > sigma(a, b):
+        raise ValueError("t = 2 is not the maximum")
+    return 1 / (flow + a * (x - flow))
+
+
 Polynomial = list[Fraction]  # exact coefficients, ascending powers
 
 

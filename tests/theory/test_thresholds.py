@@ -13,7 +13,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dmft.theory import thresholds
+from dmft import SpikedMixture
+from dmft.theory import kac_rice, thresholds
 
 from . import reference
 
@@ -37,14 +38,15 @@ MIXTURES: tuple[dict[int, float], ...] = (
 )
 PRECISION = 1e-13
 
-# p, Delta_p, then 1/Delta_2 of ML-AMP, gradient flow and trivialization, to six decimals.
+# p, Delta_p, then 1/Delta_2 of ML-AMP, gradient flow and trivialization at m = 0 and anywhere, to
+# six decimals.
 TABLE = (
-    (3, 0.5, 2.000000, 2.561553, 3.267832),
-    (3, 1.0, 1.618034, 2.000000, 2.462754),
-    (3, 2.0, 1.366025, 1.618034, 1.915578),
-    (3, 4.0, 1.207107, 1.366025, 1.552057),
-    (4, 1.0, 1.618034, 2.302776, 3.125586),
-    (4, 4.0, 1.207107, 1.500000, 1.831612),
+    (3, 0.5, 2.000000, 2.561553, 3.267832, 3.506638),
+    (3, 1.0, 1.618034, 2.000000, 2.462754, 2.565299),
+    (3, 2.0, 1.366025, 1.618034, 1.915578, 1.957501),
+    (3, 4.0, 1.207107, 1.366025, 1.552057, 1.568158),
+    (4, 1.0, 1.618034, 2.302776, 3.125586, 3.125586),
+    (4, 4.0, 1.207107, 1.500000, 1.831612, 1.831612),
 )
 
 order = st.integers(3, 100)
@@ -53,15 +55,19 @@ mixture = st.dictionaries(st.integers(3, 100), variance, min_size=1, max_size=5)
 quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 
+def anywhere(*args: Any, **kwargs: Any) -> Any:
+    return thresholds.trivialization(*args, at="any", **kwargs)
+
+
 def relative(value: Any, exact: Any) -> float:
     with mp.workdps(40):
         return float(abs(mp.mpf(float(value)) / exact - 1))
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"p{row[0]}-{row[1]:g}")
-def test_table(row: tuple[int, float, float, float, float]) -> None:
+def test_table(row: tuple[int, float, float, float, float, float]) -> None:
     p, delta_p, *expected = row
-    found = [1.0 / line(p, delta_p) for line in LINES.values()]
+    found = [1.0 / line(p, delta_p) for line in (*LINES.values(), anywhere)]
     assert [f"{value:.6f}" for value in found] == [f"{value:.6f}" for value in expected]
 
 
@@ -89,6 +95,7 @@ def test_distance_from_the_matrix_limit_keeps_its_digits() -> None:
     assert 1.0 / thresholds.ml_amp(3, 1e9) - 1.0 == pytest.approx(A1, abs=3e-16)
     assert 1.0 / thresholds.gradient_flow(3, 1e9) - 1.0 == pytest.approx(A2, abs=3e-16)
     expected = A2 + 2.0 ** (1.0 / 3.0) * (A2 - A1)
+    assert 1.0 / anywhere(3, 1e9) - 1.0 == pytest.approx(expected, abs=5e-16)
     assert 1.0 / thresholds.trivialization(3, 1e9) - 1.0 == pytest.approx(expected, abs=5e-16)
 
 
@@ -113,6 +120,49 @@ def test_trivialization_with_the_eigenvalue_cost_by_quadrature(p: int, delta_p: 
         ]
     # On a grid of t the largest complexity is 0 up to the distance to the nearest grid point.
     assert -1e-6 < float(max(sigma)) < 1e-12
+
+
+@pytest.mark.parametrize(
+    "channels",
+    [*({3: 10.0**k} for k in (-12, -3, -1, 0, 1, 3, 6)), {3: 1.5, 4: 2.0}, {3: 1e3, 20: 0.1}],
+    ids=str,
+)
+def test_trivialization_anywhere_agrees_with_many_digits(channels: dict[int, float]) -> None:
+    from scipy.optimize import minimize_scalar
+
+    line = anywhere(channels=channels)
+    model = SpikedMixture({2: line, **channels})
+    # The maximum is between m = 0 and where theta has fallen to 1.
+    fall = 1.0 - line * float(np.sqrt(model.d2Q(1.0)))
+    low = -min(np.sqrt(fall), 0.5 * channels[3] / line * fall)
+    m = minimize_scalar(
+        lambda m: -kac_rice.complexity(model, m), bounds=(low, 0.0), method="bounded",
+        options={"xatol": 1e-9 * abs(low)},
+    ).x  # fmt: skip
+    exact = reference.trivialization_anywhere(channels, 1.0 / line, m)
+    assert relative(line, exact) <= (PRECISION if channels[3] > 1e-6 else 1e-12)
+
+
+def test_trivialization_anywhere_for_strong_cubic_terms_is_a_power_law() -> None:
+    delta_p = np.array([1e-16, 1e-15, 1e-14])
+    scaled = delta_p**0.75 / anywhere(3, delta_p)
+    np.testing.assert_allclose(scaled, 0.8068, rtol=3e-4)
+    with pytest.raises(ValueError, match=r"delta_p = 1e-17 of order p = 3 .*>= 1e-16"):
+        anywhere(3, [1.0, 1e-17])
+    assert anywhere(4, 1e-17) > 0.0
+
+
+@quick
+@given(mixture, st.booleans())
+def test_trivialization_anywhere_comes_later_with_a_cubic_term_only(
+    channels: dict[int, float], cubic: bool
+) -> None:
+    channels = {p: d for p, d in channels.items() if p > 3} | ({3: 1.0} if cubic else {4: 1.0})
+    zero = thresholds.trivialization(channels=channels)
+    # Within rounding: the cubic term may be too small to matter.
+    assert 0.0 < anywhere(channels=channels) <= zero * (1.0 + 1e-15 if cubic else 1.0)
+    if not cubic:
+        assert anywhere(channels=channels) == zero
 
 
 def test_bayes_amp_is_one() -> None:
@@ -269,6 +319,10 @@ def test_scalars_give_scalars_and_empty_arrays_empty_ones() -> None:
     for line in LINES.values():
         assert isinstance(line(3, 1.0), float)
         assert line(3, []).shape == (0,)
+    assert isinstance(anywhere(3, 1.0), float)
+    assert anywhere(3, []).shape == (0,)
+    table = anywhere(channels={3: [1.0, 2.0], 5: [[0.1], [4.0], [9.0]]})
+    assert table[2, 1] == pytest.approx(anywhere(channels={5: 9.0, 3: 2.0}), rel=1e-15)
     assert thresholds.langevin(3, [], 1.0).shape == (0, 1)
 
 
@@ -277,6 +331,7 @@ def test_extreme_noise() -> None:
         low, high = line(3, [1e-300, 1e300])
         assert 0.0 < low < 1e-149
         assert high == 1.0
+    assert anywhere(3, 1e300) == 1.0
     assert thresholds.langevin(100, 1e-300, 0.5)[0] < 1e-148
 
 
@@ -324,13 +379,13 @@ def test_bad_temperature_and_bad_overlap_are_refused() -> None:
             thresholds.langevin(3, 1.0, T)
     with pytest.raises(ValueError, match=r"T \(3,\)"):
         thresholds.langevin(3, [1.0, 2.0], [0.0, 0.5, 1.0])
-    with pytest.raises(ValueError, match=r"at = 'any' .*'m=0'"):
-        thresholds.trivialization(3, 1.0, at="any")
+    with pytest.raises(ValueError, match=r"at = 'm' .*'m=0' or 'any'"):
+        thresholds.trivialization(3, 1.0, at="m")
 
 
 def test_import_is_light() -> None:
     code = (
-        "import sys, dmft.theory; dmft.theory.thresholds; dmft.theory.state_evolution;"
-        "assert not {'scipy.optimize', 'numba'} & set(sys.modules)"
+        "import sys, dmft.theory as t; t.thresholds, t.state_evolution, t.kac_rice, t.hessian;"
+        "assert not {'scipy.optimize', 'numba', 'mpmath'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
