@@ -187,6 +187,28 @@ def thresholds(
 
 
 @app.command
+def phase_diagram(*, p: Whole, output: Path, temperature: float = 1.0, force: Force = False) -> int:
+    """Draw all threshold curves in the (Delta_p, 1/Delta_2) plane, regions shaded and named.
+
+    Parameters
+    ----------
+    p
+        Order of the tensor channel, >= 3.
+    output
+        Figure to write (png, pdf, svg).
+    temperature
+        Temperature of the Langevin curve.
+    """
+    from dmft import plots, storage, theory
+
+    storage.check_target(output, force=force)
+    plots.check_format(output, name="output")
+    plots.save(plots.phase_diagram(theory.phase_diagram(p, T=temperature)), output, force=force)
+    print(f"saved {output}")
+    return OK
+
+
+@app.command
 def reproduce(*, output: Path, quick: bool = False, force: Force = False) -> int:
     """Make threshold curves, theory against simulation, tables, figures and a page that shows them.
 

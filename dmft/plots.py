@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft import storage
 from dmft.solution import Solution
+from dmft.theory.phases import Band, PhaseDiagram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +24,7 @@ __all__ = [
     "label",
     "one_time",
     "overview",
+    "phase_diagram",
     "points",
     "save",
     "style",
@@ -41,6 +43,16 @@ CURVES = {
     "inv_delta_2_ml_amp": "ML-AMP",
     "inv_delta_2_langevin": "Langevin",
     "inv_delta_2_bayes_amp": "Bayes-AMP",
+    "inv_delta_2_information_theoretic": "information-theoretic",
+}
+
+# Shades of one hue and hatches: the regions are told apart in grey, too, and named.
+REGIONS = {
+    "impossible": ("impossible", "#9a9a9a", ""),
+    "hard": ("hard", "#d0d0d0", "...."),
+    "easy": ("easy: Bayes-AMP\nfinds the signal", "#eaf3fa", ""),
+    "gradient flow": ("gradient flow finds it\namong spurious minima", "#c3dcee", ""),
+    "trivial": ("trivial landscape", "#8fbfe0", ""),
 }
 
 
@@ -142,6 +154,46 @@ def threshold_curves(ax: Axes, table: Mapping[str, NDArray[Any]]) -> Axes:
     return ax
 
 
+def phase_diagram(diagram: PhaseDiagram) -> Figure:
+    """Draw all lines of the (Delta_p, 1/Delta_2) plane, its regions shaded and named."""
+    from matplotlib.figure import Figure
+
+    p, delta_p, T = diagram.p, diagram.delta_p, diagram.T
+    table = {"p": np.array([p]), "delta_p": delta_p}
+    table |= {f"inv_delta_2_{name}": line for name, line in diagram.lines.items()}
+    trivial = diagram.lines["trivialization"]
+    # The lines grow without bound for strong tensors: up to where the tensor is as noisy as x*.
+    top = 1.15 * max(float(np.interp(1.0, delta_p, trivial)), np.nanmax(diagram.hard, initial=1.0))
+    with style():
+        figure = Figure(figsize=(6.6, 3.6), layout="constrained")
+        ax = threshold_curves(figure.subplots(), table)
+        ax.set(xlim=(delta_p[0], delta_p[-1]), ylim=(0.0, top))
+        for band in diagram.regions:
+            _shade(ax, delta_p, band, top)
+        ax.set_title(rf"Spiked matrix-tensor model, $p={p}$; Langevin at $T={T:g}$")
+        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
+def _shade(ax: Axes, delta_p: NDArray[Any], band: Band, top: float) -> None:
+    """Fill a region below `top`, and write its name where there is room for it."""
+    name, color, hatch = REGIONS[band.name]
+    low, high = (np.minimum(edge, top) for edge in (band.low, band.high))
+    ax.fill_between(
+        delta_p, low, high, facecolor=color, hatch=hatch, edgecolor="#707070", linewidth=0, zorder=0
+    )
+    # The least height over the width of a name, at each place for its middle.
+    x = np.log(delta_p / delta_p[0]) / np.log(delta_p[-1] / delta_p[0])
+    height = np.nan_to_num(high - low)
+    near = np.abs(x[:, np.newaxis] - x) < 0.14
+    room = np.where(near, height, np.inf).min(axis=1)
+    room[(x < 0.14) | (x > 0.86)] = 0.0
+    at = int(np.argmax(room))
+    if room[at] > 0.05 * top * (1 + name.count("\n")):
+        middle = 0.5 * (low[at] + high[at])
+        ax.text(delta_p[at], middle, name, ha="center", va="center", fontsize=7)
+
+
 def overview(solution: Solution) -> Figure:
     """Draw one run: m, mu, e against t, and C(t,t') against t'/t at four times."""
     from matplotlib.figure import Figure
@@ -159,13 +211,13 @@ def overview(solution: Solution) -> Figure:
     return figure
 
 
-def check_format(path: str | os.PathLike[str]) -> str:
+def check_format(path: str | os.PathLike[str], name: str = "plot") -> str:
     """Return the format of a figure's file, or raise ValueError if matplotlib knows none."""
     from matplotlib.backend_bases import FigureCanvasBase
 
     suffix = os.path.splitext(path)[1].lstrip(".").lower() or "png"
     if suffix not in FigureCanvasBase.get_supported_filetypes():
-        raise ValueError(f"plot = {str(path)!r} is not allowed: unknown format .{suffix}")
+        raise ValueError(f"{name} = {str(path)!r} is not allowed: unknown format .{suffix}")
     return suffix
 
 

@@ -20,9 +20,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft.theory import _roots
-from dmft.theory._inputs import Tensors, broadcast, numbers, tensors
+from dmft.theory._inputs import broadcast, numbers, tensors
+from dmft.theory.bayes import information_theoretic, spinodals
 
-__all__ = ["bayes_amp", "gradient_flow", "langevin", "ml_amp", "trivialization"]
+__all__ = [
+    "bayes_amp",
+    "gradient_flow",
+    "information_theoretic",
+    "langevin",
+    "ml_amp",
+    "spinodals",
+    "trivialization",
+]
 
 Array = NDArray[np.float64]
 Channels = Mapping[int, ArrayLike]
@@ -248,7 +257,7 @@ def langevin(
     given = tensors(p, delta_p, channels)
     temperature = numbers("T", T, 0.0, np.finfo(float).max, "finite and >= 0")  # type: ignore[arg-type]
     shaped = broadcast({"p, delta_p or channels": given.inverse[0], "T": temperature})[0].shape
-    orders, inverse = (np.broadcast_to(a, (len(a), *shaped)) for a in _aligned(given, len(shaped)))
+    orders, inverse = (np.broadcast_to(a, (len(a), *shaped)) for a in given.aligned(len(shaped)))
     temperature = np.broadcast_to(temperature, shaped)
     lines = [
         _langevin_roots(orders[:, *i], inverse[:, *i], float(temperature[i]))
@@ -320,13 +329,6 @@ def _gain(theta: Array, z: Array) -> Array:
     determinant = np.log(v) + 0.5 * (v**-2 - 1.0)
     eigenvalue = 0.5 * theta * (v - 1.0) ** 2 / v + 0.5 * np.log(v) - 0.25 * (v**2 - 1.0)
     return np.asarray(energy + determinant + eigenvalue)
-
-
-def _aligned(given: Tensors, ndim: int) -> tuple[Array, Array]:
-    """Return orders and inverses with axes of length 1 put after the channel axis, up to `ndim`."""
-    missing = (1,) * (ndim - len(given.shape))
-    shape = (len(given.inverse), *missing, *given.shape)
-    return given.orders.reshape(shape), given.inverse.reshape(shape)
 
 
 def _langevin_roots(orders: Array, inverse: Array, T: float) -> Array:
