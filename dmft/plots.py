@@ -50,9 +50,9 @@ CURVES = {
 REGIONS = {
     "impossible": ("impossible", "#9a9a9a", ""),
     "hard": ("hard", "#d0d0d0", "...."),
-    "easy": ("easy: Bayes-AMP\nfinds the signal", "#eaf3fa", ""),
-    "gradient flow": ("gradient flow finds it\namong spurious minima", "#c3dcee", ""),
-    "trivial": ("trivial landscape", "#8fbfe0", ""),
+    "easy": ("easy for\nBayes-AMP", "#eaf3fa", ""),
+    "gradient flow": ("gradient flow,\nspurious minima", "#c3dcee", ""),
+    "trivial": ("trivial\nlandscape", "#8fbfe0", ""),
 }
 
 
@@ -168,6 +168,8 @@ def phase_diagram(diagram: PhaseDiagram) -> Figure:
         figure = Figure(figsize=(6.6, 3.6), layout="constrained")
         ax = threshold_curves(figure.subplots(), table)
         ax.set(xlim=(delta_p[0], delta_p[-1]), ylim=(0.0, top))
+        # Under the ends of a hard region, where its neighbours begin between two points.
+        ax.set_facecolor(REGIONS["easy"][1])
         for band in diagram.regions:
             _shade(ax, delta_p, band, top)
         ax.set_title(rf"Spiked matrix-tensor model, $p={p}$; Langevin at $T={T:g}$")
@@ -182,16 +184,17 @@ def _shade(ax: Axes, delta_p: NDArray[Any], band: Band, top: float) -> None:
     ax.fill_between(
         delta_p, low, high, facecolor=color, hatch=hatch, edgecolor="#707070", linewidth=0, zorder=0
     )
-    # The least height over the width of a name, at each place for its middle.
+    # The least height over the width of the name, at each place for its middle.
+    half = 0.01 * max(map(len, name.split("\n")))
     x = np.log(delta_p / delta_p[0]) / np.log(delta_p[-1] / delta_p[0])
     height = np.nan_to_num(high - low)
-    near = np.abs(x[:, np.newaxis] - x) < 0.14
-    room = np.where(near, height, np.inf).min(axis=1)
-    room[(x < 0.14) | (x > 0.86)] = 0.0
+    room = np.where(np.abs(x[:, np.newaxis] - x) < half, height, np.inf).min(axis=1)
+    room[(x < half) | (x > 1.0 - half)] = 0.0
     at = int(np.argmax(room))
-    if room[at] > 0.05 * top * (1 + name.count("\n")):
+    if height[at] > 0.05 * top:
+        box = {"facecolor": color, "edgecolor": "none", "pad": 1.0}
         middle = 0.5 * (low[at] + high[at])
-        ax.text(delta_p[at], middle, name, ha="center", va="center", fontsize=7)
+        ax.text(delta_p[at], middle, name, ha="center", va="center", fontsize=7, bbox=box)
 
 
 def overview(solution: Solution) -> Figure:

@@ -70,6 +70,10 @@ def _turning_points(
     size = np.abs(values)
     same = (sign[1:-1] == sign[:-2]) & (sign[1:-1] == sign[2:])
     nearest = same & (size[1:-1] <= size[:-2]) & (size[1:-1] <= size[2:])
+    # A parabola dips below the grid by 1/8 of the rise to the neighbours at most: this passes over
+    # the many extrema that rounding makes where the function is flat.
+    rise = np.maximum(size[:-2], size[2:]) - size[1:-1]
+    nearest &= size[1:-1] <= 4.0 * rise + TOUCHING
     found = []
     for i in np.flatnonzero(nearest) + 1:
         side = sign[i]

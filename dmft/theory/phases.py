@@ -167,7 +167,7 @@ def phase_diagram(p: int, delta_p_grid: ArrayLike | None = None, T: float = 1.0)
 
 
 def _default_grid(points: bayes.CriticalPoints) -> Array:
-    low, high = points.tensor_alone.delta_p / 4.0, 5.0 * (points.p - 1)
+    low, high = points.tensor_alone.delta_p / 5.0, 5.0 * (points.p - 1)
     corners = [points.critical.delta_p, points.continuous.delta_p, points.tensor_alone.delta_p]
     return np.concatenate([np.geomspace(low, high, N_POINTS), corners])
 
