@@ -51,7 +51,7 @@ REGIONS = {
     "impossible": ("impossible", "#9a9a9a", ""),
     "hard": ("hard", "#d0d0d0", "...."),
     "easy": ("easy for\nBayes-AMP", "#eaf3fa", ""),
-    "gradient flow": ("gradient flow,\nspurious minima", "#c3dcee", ""),
+    "gradient flow": ("gradient\nflow", "#c3dcee", ""),
     "trivial": ("trivial\nlandscape", "#8fbfe0", ""),
 }
 
@@ -190,7 +190,8 @@ def _shade(ax: Axes, delta_p: NDArray[Any], band: Band, top: float) -> None:
     height = np.nan_to_num(high - low)
     room = np.where(np.abs(x[:, np.newaxis] - x) < half, height, np.inf).min(axis=1)
     room[(x < half) | (x > 1.0 - half)] = 0.0
-    at = int(np.argmax(room))
+    widest = np.flatnonzero(room >= 0.98 * room.max())
+    at = int(widest[len(widest) // 2])
     if height[at] > 0.05 * top:
         box = {"facecolor": color, "edgecolor": "none", "pad": 1.0}
         middle = 0.5 * (low[at] + high[at])

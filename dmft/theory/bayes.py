@@ -120,7 +120,7 @@ class CriticalPoints:
 
 
 def free_entropy(model: SpikedMixture, m: ArrayLike) -> Any:
-    """Return Phi(m) = [ln(1-m) + m + Q(m)]/2, free of cancellation at small m.
+    """Return Phi(m) = [ln(1-m) + m + Q(m)]/2, with an error of the rounding of m^2 at small m.
 
     Parameters
     ----------
