@@ -125,7 +125,11 @@ def transitions(orders: Array, inverse: Array) -> list[Transition]:
     while now < len(sections) - 1:
         points = [(_crossing(excess, x, highest, now, j), j) for j in range(now + 1, len(sections))]
         x, after = min(points)
-        found.append(Transition(x, _overlap(state(now, x)), _overlap(state(after, x))))
+        jump = Transition(x, _overlap(state(now, x)), _overlap(state(after, x)))
+        if jump.m_low == 0.0:
+            # The same number from a shorter way, to the last digit.
+            jump = jump._replace(x=information_theoretic(orders, inverse))
+        found.append(jump)
         now = after
     return found
 

@@ -154,6 +154,8 @@ def phase_diagram(p: int, delta_p_grid: ArrayLike | None = None, T: float = 1.0)
     for row, delta in zip(hard, delta_p, strict=True):
         for interval in roots.hard(np.array([float(p)]), np.array([1.0 / delta])):
             row[:] = interval
+    # A jump from m = 0 is the information-theoretic line, to the last digit.
+    hard[:, 0] = np.where(hard[:, 0] < 1.0, curves["information_theoretic"], hard[:, 0])
     return PhaseDiagram(
         p,
         T,

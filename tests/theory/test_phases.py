@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_bands_cover_the_plane_once(diagram: phases.PhaseDiagram) -> None:
         edges = sorted((b.low[k], b.high[k]) for b in diagram.regions if not np.isnan(b.low[k]))
         assert edges[0][0] == 0.0
         assert edges[-1][1] == np.inf
-        assert all(a[1] == b[0] for a, b in zip(edges, edges[1:], strict=False))
+        assert all(a[1] == b[0] for a, b in pairwise(edges))
 
 
 def test_bands_are_the_regions_of_bayes_optimal_inference(diagram: phases.PhaseDiagram) -> None:
