@@ -39,6 +39,7 @@ NAMES = {"m": "overlap $m(t)$", "mu": r"Lagrange multiplier $\mu(t)$", "e": "ene
 
 CURVES = {
     "inv_delta_2_trivialization": "trivial landscape (Kac-Rice, $m=0$)",
+    "inv_delta_2_trivialization_any": "trivial landscape (all $m$ near 0)",
     "inv_delta_2_gradient_flow": "gradient flow",
     "inv_delta_2_ml_amp": "ML-AMP",
     "inv_delta_2_langevin": "Langevin",

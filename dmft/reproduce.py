@@ -182,7 +182,8 @@ def _thresholds(folder: Path, p: int, doing: Any) -> Figure:
         " finds the signal from a small overlap: Bayes-AMP (the best known), Langevin at T = 1"
         " (derived, not proven), AMP for maximum likelihood, gradient flow. Above the uppermost"
         " line the landscape has no spurious minima at m = 0: between it and the line of gradient"
-        " flow, gradient flow succeeds although spurious minima remain."
+        " flow, gradient flow succeeds although spurious minima remain. Below the"
+        " information-theoretic line nothing finds it."
     )
     return Figure(f"thresholds_p{p}.png", f"Threshold curves, p = {p}", text)
 

@@ -11,7 +11,7 @@ follow :func:`dmft.theory.state_evolution.ml` or ``bayes``.
 
 For Bayes-AMP S is Q'(q), q = |x|^2/N, which is also Q'(m).  It is taken from |B|, not from q as in
 the papers: there a deviation of q from m, of order 1/sqrt(N), can grow from one iteration to the
-next (by a factor of -1.54 at the fixed point of p = 3 alone, Delta_3 = 0.1); here it shrinks.
+next (by a factor of -1.55 at the fixed point of p = 3 alone, Delta_3 = 0.1); here it shrinks.
 """
 
 from __future__ import annotations

@@ -70,10 +70,9 @@ def _turning_points(
     size = np.abs(values)
     same = (sign[1:-1] == sign[:-2]) & (sign[1:-1] == sign[2:])
     nearest = same & (size[1:-1] <= size[:-2]) & (size[1:-1] <= size[2:])
-    # A parabola dips below the grid by 1/8 of the rise to the neighbours at most: this passes over
-    # the many extrema that rounding makes where the function is flat.
-    rise = np.maximum(size[:-2], size[2:]) - size[1:-1]
-    nearest &= size[1:-1] <= 4.0 * rise + TOUCHING
+    # A parabola through the three points dips by at most 1/8 of their second difference, so that on
+    # a plateau rounding errors are not taken for extrema that may reach zero.
+    nearest &= size[1:-1] <= 2.0 * (size[:-2] - 2.0 * size[1:-1] + size[2:]) + TOUCHING
     found = []
     for i in np.flatnonzero(nearest) + 1:
         side = sign[i]

@@ -119,7 +119,8 @@ def lines(p: int, delta_p: ArrayLike, T: float = 1.0) -> dict[str, Array]:
         "ml_amp": thresholds.ml_amp(p, delta_p),
         "gradient_flow": thresholds.gradient_flow(p, delta_p),
         "trivialization": thresholds.trivialization(p, delta_p, at="m=0"),
-        # Place of "trivialization_any": thresholds.trivialization(p, delta_p, at="any").
+        # Here, once there is at="any":
+        # "trivialization_any": thresholds.trivialization(p, delta_p, at="any"),
         "bayes_amp": thresholds.bayes_amp(p, delta_p),
         "information_theoretic": thresholds.information_theoretic(p, delta_p),
         "langevin": thresholds.langevin(p, delta_p, T)[..., 0],
