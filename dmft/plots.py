@@ -39,12 +39,12 @@ NAMES = {"m": "overlap $m(t)$", "mu": r"Lagrange multiplier $\mu(t)$", "e": "ene
 
 CURVES = {
     "inv_delta_2_trivialization": "trivial landscape (Kac-Rice, $m=0$)",
-    "inv_delta_2_trivialization_any": "trivial landscape (all $m$ near 0)",
     "inv_delta_2_gradient_flow": "gradient flow",
     "inv_delta_2_ml_amp": "ML-AMP",
     "inv_delta_2_langevin": "Langevin",
     "inv_delta_2_bayes_amp": "Bayes-AMP",
     "inv_delta_2_information_theoretic": "information-theoretic",
+    "inv_delta_2_trivialization_any": "trivial landscape (all $m$ near 0)",
 }
 
 # Shades of one hue and hatches: the regions are told apart in grey, too, and named.
@@ -169,6 +169,8 @@ def phase_diagram(diagram: PhaseDiagram) -> Figure:
         figure = Figure(figsize=(6.6, 3.6), layout="constrained")
         ax = threshold_curves(figure.subplots(), table)
         ax.set(xlim=(delta_p[0], delta_p[-1]), ylim=(0.0, top))
+        ends = ax.plot(delta_p, diagram.spinodals, color="#606060", linewidth=0.7, linestyle="-")
+        ends[0].set_label("Bayes spinodals")
         # Under the ends of a hard region, where its neighbours begin between two points.
         ax.set_facecolor(REGIONS["easy"][1])
         for band in diagram.regions:
@@ -185,17 +187,18 @@ def _shade(ax: Axes, delta_p: NDArray[Any], band: Band, top: float) -> None:
     ax.fill_between(
         delta_p, low, high, facecolor=color, hatch=hatch, edgecolor="#707070", linewidth=0, zorder=0
     )
-    # The least height over the width of the name, at each place for its middle.
+    # The height that is free over the width of the name, at each place for its middle.
     half = 0.01 * max(map(len, name.split("\n")))
     x = np.log(delta_p / delta_p[0]) / np.log(delta_p[-1] / delta_p[0])
-    height = np.nan_to_num(high - low)
-    room = np.where(np.abs(x[:, np.newaxis] - x) < half, height, np.inf).min(axis=1)
-    room[(x < half) | (x > 1.0 - half)] = 0.0
-    widest = np.flatnonzero(room >= 0.98 * room.max())
-    at = int(widest[len(widest) // 2])
-    if height[at] > 0.05 * top:
-        box = {"facecolor": color, "edgecolor": "none", "pad": 1.0}
-        middle = 0.5 * (low[at] + high[at])
+    near = np.abs(x[:, np.newaxis] - x) < 0.5 * half
+    floor = np.where(near, np.nan_to_num(low, nan=top), 0.0).max(axis=1)
+    room = np.where(near, np.nan_to_num(high), top).min(axis=1) - floor
+    room[(x < half) | (x > 1.0 - half)] = -np.inf
+    widest = np.flatnonzero(room >= room.max() - 0.02 * top)
+    at = int(widest[len(widest) // 4])
+    if room[at] > 0.02 * top:
+        box = {"facecolor": color, "edgecolor": "none", "pad": 1.0} if hatch else None
+        middle = floor[at] + 0.5 * room[at]
         ax.text(delta_p[at], middle, name, ha="center", va="center", fontsize=7, bbox=box)
 
 
