@@ -156,10 +156,18 @@ def threshold_curves(ax: Axes, table: Mapping[str, NDArray[Any]]) -> Axes:
 
 
 def phase_diagram(diagram: PhaseDiagram) -> Figure:
-    """Draw all lines of the (Delta_p, 1/Delta_2) plane, its regions shaded and named."""
+    """Draw all lines of the (Delta_p, 1/Delta_2) plane, its regions shaded and named.
+
+    Raises
+    ------
+    ValueError
+        The diagram has fewer than 2 values of Delta_p.
+    """
     from matplotlib.figure import Figure
 
     p, delta_p, T = diagram.p, diagram.delta_p, diagram.T
+    if len(delta_p) < 2:
+        raise ValueError(f"delta_p = {delta_p} is not allowed: it must have at least 2 values")
     table = {"p": np.array([p]), "delta_p": delta_p}
     table |= {f"inv_delta_2_{name}": line for name, line in diagram.lines.items()}
     trivial = diagram.lines["trivialization"]

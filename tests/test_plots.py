@@ -69,6 +69,13 @@ def test_phase_diagram_names_its_regions_and_parameters(p):
     assert high > theory.thresholds.ml_amp(p, 1.0)
 
 
+def test_phase_diagram_needs_a_line():
+    with pytest.raises(ValueError, match=r"delta_p = \[1\.\] .*at least 2"):
+        plots.phase_diagram(theory.phase_diagram(3, [1.0]))
+    # No hard region on this grid.
+    plots.phase_diagram(theory.phase_diagram(3, [2.0, 3.0]))
+
+
 def test_points(ax):
     plots.points(ax, [1.0, 2.0], [0.5, 0.6], [0.1, 0.1])
     assert len(ax.containers) == 1

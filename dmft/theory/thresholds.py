@@ -255,14 +255,14 @@ def langevin(
     of response 1/T, loses its stability towards the signal.
 
     One tensor has ``Delta_p = (p-1) D^2 (1 - T D)^(p-2)/(1 - D)``, D = Delta_2, with extrema at
-    ``D_-+ = [1 + p T -+ sqrt(p^2 T^2 - (6p-8) T + 1)]/[2 (p-1) T]``.  As Delta_p grows:
+    ``D = [1 + p T -+ sqrt(p^2 T^2 - (6p-8) T + 1)]/[2 (p-1) T]``, Da < Db.  As Delta_p grows:
 
     - T < 1: one branch, which tends to D = 1; but with p >= 4 and
       ``T > [3p - 4 + sqrt(8 (p-1)(p-2))]/p^2`` (p = 4: 0.9330) branches 1 and 2 appear together at
-      D_+, 0 and 1 merge at D_-, and the line jumps to what was branch 2.
+      Db, 0 and 1 merge at Da, and the line jumps to what was branch 2.
     - T = 1, p = 3: one branch, up to D = 1 at Delta_3 = 2.
     - T = 1, p >= 4, and T > 1: branch 1 starts at D = 1/T for Delta_p -> 0, merges with branch 0 at
-      D_- (2/(p-1) at T = 1), and the line jumps to 1/T.
+      Da (2/(p-1) at T = 1), and the line jumps to 1/T.
     """
     given = tensors(p, delta_p, channels)
     temperature = numbers("T", T, 0.0, np.finfo(float).max, "finite and >= 0")  # type: ignore[arg-type]
