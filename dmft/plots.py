@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft import storage
 from dmft.solution import Solution
+from dmft.theory.phases import Band, PhaseDiagram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +24,7 @@ __all__ = [
     "label",
     "one_time",
     "overview",
+    "phase_diagram",
     "points",
     "save",
     "style",
@@ -41,6 +43,17 @@ CURVES = {
     "inv_delta_2_ml_amp": "ML-AMP",
     "inv_delta_2_langevin": "Langevin",
     "inv_delta_2_bayes_amp": "Bayes-AMP",
+    "inv_delta_2_information_theoretic": "information-theoretic",
+    "inv_delta_2_trivialization_any": "trivial landscape (all $m$ near 0)",
+}
+
+# Shades of one hue and hatches: the regions are told apart in grey, too, and named.
+REGIONS = {
+    "impossible": ("impossible", "#9a9a9a", ""),
+    "hard": ("hard", "#d0d0d0", "...."),
+    "easy": ("easy for\nBayes-AMP", "#eaf3fa", ""),
+    "gradient flow": ("gradient\nflow", "#c3dcee", ""),
+    "trivial": ("trivial\nlandscape", "#8fbfe0", ""),
 }
 
 
@@ -142,6 +155,61 @@ def threshold_curves(ax: Axes, table: Mapping[str, NDArray[Any]]) -> Axes:
     return ax
 
 
+def phase_diagram(diagram: PhaseDiagram) -> Figure:
+    """Draw all lines of the (Delta_p, 1/Delta_2) plane, its regions shaded and named.
+
+    Raises
+    ------
+    ValueError
+        The diagram has fewer than 2 values of Delta_p.
+    """
+    from matplotlib.figure import Figure
+
+    p, delta_p, T = diagram.p, diagram.delta_p, diagram.T
+    if len(delta_p) < 2:
+        raise ValueError(f"delta_p = {delta_p} is not allowed: it must have at least 2 values")
+    table = {"p": np.array([p]), "delta_p": delta_p}
+    table |= {f"inv_delta_2_{name}": line for name, line in diagram.lines.items()}
+    trivial = diagram.lines["trivialization"]
+    # The lines grow without bound for strong tensors: up to where the tensor is as noisy as x*.
+    top = 1.15 * max(float(np.interp(1.0, delta_p, trivial)), np.nanmax(diagram.hard, initial=1.0))
+    with style():
+        figure = Figure(figsize=(6.6, 3.6), layout="constrained")
+        ax = threshold_curves(figure.subplots(), table)
+        ax.set(xlim=(delta_p[0], delta_p[-1]), ylim=(0.0, top))
+        ends = ax.plot(delta_p, diagram.spinodals, color="#606060", linewidth=0.7, linestyle="-")
+        ends[0].set_label("Bayes spinodals")
+        # Under the ends of a hard region, where its neighbours begin between two points.
+        ax.set_facecolor(REGIONS["easy"][1])
+        for band in diagram.regions:
+            _shade(ax, delta_p, band, top)
+        ax.set_title(rf"Spiked matrix-tensor model, $p={p}$; Langevin at $T={T:g}$")
+        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
+def _shade(ax: Axes, delta_p: NDArray[Any], band: Band, top: float) -> None:
+    """Fill a region below `top`, and write its name where there is room for it."""
+    name, color, hatch = REGIONS[band.name]
+    low, high = (np.minimum(edge, top) for edge in (band.low, band.high))
+    ax.fill_between(
+        delta_p, low, high, facecolor=color, hatch=hatch, edgecolor="#707070", linewidth=0, zorder=0
+    )
+    # The height that is free over the width of the name, at each place for its middle.
+    half = 0.01 * max(map(len, name.split("\n")))
+    x = np.log(delta_p / delta_p[0]) / np.log(delta_p[-1] / delta_p[0])
+    near = np.abs(x[:, np.newaxis] - x) < 0.5 * half
+    floor = np.where(near, np.nan_to_num(low, nan=top), 0.0).max(axis=1)
+    room = np.where(near, np.nan_to_num(high), top).min(axis=1) - floor
+    room[(x < half) | (x > 1.0 - half)] = -np.inf
+    widest = np.flatnonzero(room >= room.max() - 0.02 * top)
+    at = int(widest[len(widest) // 4])
+    if room[at] > 0.02 * top:
+        box = {"facecolor": color, "edgecolor": "none", "pad": 1.0} if hatch else None
+        middle = floor[at] + 0.5 * room[at]
+        ax.text(delta_p[at], middle, name, ha="center", va="center", fontsize=7, bbox=box)
+
+
 def overview(solution: Solution) -> Figure:
     """Draw one run: m, mu, e against t, and C(t,t') against t'/t at four times."""
     from matplotlib.figure import Figure
@@ -159,13 +227,13 @@ def overview(solution: Solution) -> Figure:
     return figure
 
 
-def check_format(path: str | os.PathLike[str]) -> str:
+def check_format(path: str | os.PathLike[str], name: str = "plot") -> str:
     """Return the format of a figure's file, or raise ValueError if matplotlib knows none."""
     from matplotlib.backend_bases import FigureCanvasBase
 
     suffix = os.path.splitext(path)[1].lstrip(".").lower() or "png"
     if suffix not in FigureCanvasBase.get_supported_filetypes():
-        raise ValueError(f"plot = {str(path)!r} is not allowed: unknown format .{suffix}")
+        raise ValueError(f"{name} = {str(path)!r} is not allowed: unknown format .{suffix}")
     return suffix
 
 

@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 # The axes of Fig. 1 of arXiv:1902.00139.
 ORDERS = (3, 4)
 DELTA_P = np.geomspace(0.25, 10.0, 121)
-INV_DELTA_2 = {3: (0.9, 4.5), 4: (0.9, 6.2)}
+INV_DELTA_2 = {3: (0.0, 4.5), 4: (0.0, 6.2)}
 # Dynamics for p = 3, Delta_p = 1, where gradient flow succeeds from 1/Delta_2 = 2 on.
 DYNAMICS_P, DYNAMICS_DELTA_P, M0, T_END = 3, 1.0, 0.2, 10.0
 INV_DELTA_2_RUNS = {"below": 1.4, "near": 2.0, "above": 2.6}
@@ -182,7 +182,8 @@ def _thresholds(folder: Path, p: int, doing: Any) -> Figure:
         " finds the signal from a small overlap: Bayes-AMP (the best known), Langevin at T = 1"
         " (derived, not proven), AMP for maximum likelihood, gradient flow. Above the uppermost"
         " line the landscape has no spurious minima at m = 0: between it and the line of gradient"
-        " flow, gradient flow succeeds although spurious minima remain."
+        " flow, gradient flow succeeds although spurious minima remain. Below the"
+        " information-theoretic line nothing finds it."
     )
     return Figure(f"thresholds_p{p}.png", f"Threshold curves, p = {p}", text)
 

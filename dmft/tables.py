@@ -34,28 +34,22 @@ def threshold_table(p: int, delta_p: ArrayLike, *, T: float = 1.0) -> dict[str, 
     -------
     dict of str to ndarray
         Columns p, delta_p and inv_delta_2_{ml_amp, gradient_flow, trivialization,
-        trivialization_any, bayes_amp, langevin}; the last one is the branch of the largest
-        1/Delta_2.
+        trivialization_any, bayes_amp, information_theoretic, langevin}.
 
     Raises
     ------
     ValueError
         A parameter is out of its range.
     """
-    lines = theory.thresholds
     delta_p = np.atleast_1d(np.asarray(delta_p, dtype=np.float64)).ravel()
     T = checks.finite_number("T", T, low=0.0, wanted="a finite number >= 0 (temperature)")
-    columns: dict[str, NDArray[Any]] = {
-        "p": np.full(delta_p.shape, checks.integer("p", p, low=3, high=100)),
+    p = checks.integer("p", p, low=3, high=100)
+    lines = theory.phases.lines(p, delta_p, T)
+    return {
+        "p": np.full(delta_p.shape, p),
         "delta_p": delta_p,
-        "inv_delta_2_ml_amp": 1.0 / lines.ml_amp(p, delta_p),
-        "inv_delta_2_gradient_flow": 1.0 / lines.gradient_flow(p, delta_p),
-        "inv_delta_2_trivialization": 1.0 / lines.trivialization(p, delta_p, at="m=0"),
-        "inv_delta_2_trivialization_any": 1.0 / lines.trivialization(p, delta_p, at="any"),
-        "inv_delta_2_bayes_amp": 1.0 / lines.bayes_amp(p, delta_p),
-        "inv_delta_2_langevin": 1.0 / lines.langevin(p, delta_p, T)[..., 0],
+        **{f"inv_delta_2_{name}": line for name, line in lines.items()},
     }
-    return columns
 
 
 def run_table(solution: Solution, times: ArrayLike | None = None) -> dict[str, NDArray[Any]]:

@@ -4,6 +4,7 @@ import csv
 import re
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -96,6 +97,13 @@ def test_bad_input_is_one_line_and_writes_nothing(here, capsys, arguments, sente
         ("thresholds --p 3.5 --delta-p 1", "p = 3.5"),
         ("thresholds --p 3 --delta-p 1 --temperature -1", "T = -1"),
         ("thresholds --p 3 --delta-p 1 --output old.nc", "exists already"),
+        ("phase-diagram --p 2 --output p.png", "p = 2"),
+        ("phase-diagram --p 3.5 --output p.png", "p = 3.5"),
+        ("phase-diagram --p 3 --output p.png --temperature nan", "T = nan"),
+        ("phase-diagram --p 3 --output p.xyz", "output = 'p.xyz'"),
+        ("phase-diagram --p 3 --output missing/p.png", "no directory 'missing'"),
+        ("phase-diagram --p 3 --output old.nc", "exists already"),
+        ("phase-diagram --p 3", "--output"),
         ("reproduce --output .", "not empty"),
         ("reproduce --output missing/results", "no directory 'missing'"),
         ("tresholds", "tresholds"),
@@ -136,6 +144,32 @@ def test_thresholds_table(here, capsys):
     assert (here / "t.csv").read_text().startswith("p,delta_p,inv_delta_2_ml_amp")
 
 
+def test_200_thresholds_are_quick(here, capsys):
+    values = " ".join(f"{10 ** (k / 50 - 2):.6g}" for k in range(200))
+    start = time.perf_counter()
+    status, out, err = dmft_says(capsys, f"thresholds --p 3 --delta-p {values}")
+    # Promised: under 5 s.
+    assert time.perf_counter() - start < 5.0
+    assert (status, err) == (0, "")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert len(rows) == 200
+    for row in rows:
+        names = ("information_theoretic", "bayes_amp", "ml_amp", "gradient_flow", "trivialization")
+        lines = [float(row[f"inv_delta_2_{name}"]) for name in names]
+        assert lines == sorted(lines)
+        assert 1.0 <= float(row["inv_delta_2_langevin"]) <= lines[3]
+
+
+def test_phase_diagram(here, capsys):
+    command = "phase-diagram --p 4 --temperature 0.95 --output p4.png"
+    status, out, err = dmft_says(capsys, command)
+    assert (status, out, err) == (0, "saved p4.png\n", "")
+    assert (here / "p4.png").read_bytes().startswith(b"\x89PNG")
+    assert dmft_says(capsys, command)[0] == 2
+    assert dmft_says(capsys, f"{command} --force")[0] == 0
+    assert [path.name for path in here.iterdir()] == ["p4.png"]
+
+
 def test_cite(capsys):
     status, out, _ = dmft_says(capsys, "cite")
     assert status == 0
@@ -167,7 +201,7 @@ def test_show_checks_before_it_writes(here, capsys):
 def test_help_is_quick_and_names_the_commands(capsys):
     status, out, _ = dmft_says(capsys, "--help")
     assert status == 0
-    for name in ("solve", "show", "thresholds", "validate", "reproduce", "cite"):
+    for name in ("solve", "show", "thresholds", "phase-diagram", "validate", "reproduce", "cite"):
         assert name in out
 
 

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import dmft
-from dmft import plots, tables
+from dmft import plots, tables, theory
 from tests.systems.cases import SEED
 
 
@@ -41,8 +41,39 @@ def test_threshold_curves_are_told_apart_without_colour(ax):
     table = tables.threshold_table(3, [0.5, 1.0, 2.0])
     plots.threshold_curves(ax, table)
     dashes = [line.get_linestyle() for line in ax.lines]
-    assert len(ax.lines) == 5
+    assert len(ax.lines) == len(table) - 2
     assert len({str(line._dash_pattern) for line in ax.lines}) == len(dashes)
+
+
+@pytest.mark.parametrize("p", [3, 5, 10])
+def test_phase_diagram_names_its_regions_and_parameters(p):
+    figure = plots.phase_diagram(theory.phase_diagram(p, T=0.8))
+    (ax,) = figure.axes
+    for text in (f"p={p}", "T=0.8"):
+        assert text in ax.get_title()
+    names = [name.get_text().replace("\n", " ") for name in ax.texts]
+    assert names == [
+        "impossible",
+        "hard",
+        "easy for Bayes-AMP",
+        "gradient flow",
+        "trivial landscape",
+    ]
+    # Regions can be told apart in grey: each has its own lightness.
+    shades = {tuple(band.get_facecolor()[0]) for band in ax.collections}
+    weights = np.array([0.2126, 0.7152, 0.0722])
+    grey = np.sort([weights @ shade[:3] for shade in shades])
+    assert np.all(np.diff(grey) > 0.02)
+    low, high = ax.get_ylim()
+    assert low == 0.0
+    assert high > theory.thresholds.ml_amp(p, 1.0)
+
+
+def test_phase_diagram_needs_a_line():
+    with pytest.raises(ValueError, match=r"delta_p = \[1\.\] .*at least 2"):
+        plots.phase_diagram(theory.phase_diagram(3, [1.0]))
+    # No hard region on this grid.
+    plots.phase_diagram(theory.phase_diagram(3, [2.0, 3.0]))
 
 
 def test_points(ax):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dmft
-from dmft import tables
+from dmft import tables, theory
 from tests.systems.cases import SEED
 from tests.theory.test_thresholds import TABLE as PRINTED
 
@@ -20,6 +20,17 @@ def test_printed_thresholds(row):
     got = [float(table[f"inv_delta_2_{name}"][0]) for name in names]
     assert got == pytest.approx(want, rel=0, abs=5.1e-7)
     assert float(table["inv_delta_2_bayes_amp"][0]) == 1.0
+
+
+def test_every_line_is_a_column():
+    table = tables.threshold_table(3, [0.2, 0.5], T=0.9)
+    lines = theory.phases.lines(3, [0.2, 0.5], T=0.9)
+    assert list(table) == ["p", "delta_p", *(f"inv_delta_2_{name}" for name in lines)]
+    # 0 where the tensor alone suffices.
+    assert table["inv_delta_2_information_theoretic"] == pytest.approx([0.0, 0.85116], abs=5e-6)
+    assert table["inv_delta_2_langevin"] == pytest.approx(lines["langevin"], rel=0)
+    with pytest.raises(ValueError, match=r"delta_p = -1\.0 "):
+        tables.threshold_table(3, [1.0, -1.0])
 
 
 def test_csv_round_trip():

@@ -1,4 +1,4 @@
-"""Commands of the closed forms: thresholds."""
+"""Commands of the closed forms: threshold tables and phase diagrams."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from dmft.cli.base import OK, Force, Whole, app
 
-__all__ = ["thresholds"]
+__all__ = ["phase_diagram", "thresholds"]
 
 
 @app.command
@@ -42,5 +42,27 @@ def thresholds(
         tables.write_csv(sys.stdout, table)
         return OK
     tables.save_csv(output, table, force=force)
+    print(f"saved {output}")
+    return OK
+
+
+@app.command
+def phase_diagram(*, p: Whole, output: Path, temperature: float = 1.0, force: Force = False) -> int:
+    """Draw all threshold curves in the (Delta_p, 1/Delta_2) plane, regions shaded and named.
+
+    Parameters
+    ----------
+    p
+        Order of the tensor channel, >= 3.
+    output
+        Figure to write (png, pdf, svg).
+    temperature
+        Temperature of the Langevin curve.
+    """
+    from dmft import plots, storage, theory
+
+    storage.check_target(output, force=force)
+    plots.check_format(output, name="output")
+    plots.save(plots.phase_diagram(theory.phase_diagram(p, T=temperature)), output, force=force)
     print(f"saved {output}")
     return OK

@@ -1,11 +1,13 @@
 """Closed forms: what is known about the model without solving its dynamics.
 
-Submodules load on first use.
+Submodules, and the function `phase_diagram`, load on first use.
 
 - ``thresholds``: the lines in the noise variance of the matrix channel.
 - ``kac_rice``: the complexity of minima and of all stationary points, and the bands of minima.
 - ``hessian``: the edges of its bulk and the eigenvalue along the signal.
 - ``state_evolution``: the overlap of approximate message passing, and its fixed points.
+- ``bayes``: the Bayes free entropy, its maxima and critical points, what is impossible or hard.
+- ``phases``: all lines of one tensor together, and the regions between them.
 """
 
 from __future__ import annotations
@@ -14,12 +16,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmft.theory import hessian, kac_rice, state_evolution, thresholds
+    from dmft.theory import bayes, hessian, kac_rice, phases, state_evolution, thresholds
+    from dmft.theory.phases import phase_diagram
 
-__all__ = ["hessian", "kac_rice", "state_evolution", "thresholds"]
+__all__ = [
+    "bayes",
+    "hessian",
+    "kac_rice",
+    "phase_diagram",
+    "phases",
+    "state_evolution",
+    "thresholds",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "phase_diagram":
+        # In a module of another name, which would hide the function once imported.
+        return importlib.import_module("dmft.theory.phases").phase_diagram
     if name in __all__:
         return importlib.import_module(f"dmft.theory.{name}")
     raise AttributeError(f"module 'dmft.theory' has no attribute {name!r}")

@@ -42,6 +42,12 @@ class Tensors(NamedTuple):
         """Return ``A2 - A1 = sum_p (p-2)/Delta_p > 0``, without cancellation."""
         return np.asarray(np.sum((self.orders - 2.0) * self.inverse, axis=0))
 
+    def aligned(self, ndim: int) -> Tensors:
+        """Return them with axes of length 1 put after the channel axis, for results of `ndim`."""
+        missing = (1,) * (ndim - len(self.shape))
+        shape = (len(self.inverse), *missing, *self.shape)
+        return Tensors(self.orders.reshape(shape), self.inverse.reshape(shape))
+
 
 def numbers(name: str, values: ArrayLike, low: float, high: float, wanted: str) -> Array:
     """Return `values` as a float array with every entry in the closed interval [low, high].

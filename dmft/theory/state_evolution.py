@@ -41,10 +41,14 @@ class FixedPoints:
         Overlaps, ascending; the first is 0, where Q' vanishes.
     stable : ndarray of bool, shape (n,)
         Whether iterates that start close by, on either side in [0, 1], converge to it.
+    mse : ndarray, shape (n,)
+        Mean square error per component: 1 - m of the Bayes posterior mean, 2 (1 - m) of the
+        maximum-likelihood estimate, which has the norm of the signal.
     """
 
     m: Array
     stable: NDArray[np.bool_]
+    mse: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,11 +179,11 @@ def fixed_points(model: SpikedMixture, kind: Kind = "ml") -> FixedPoints:
     stable = np.array([lowest < 0, *(zero.falling for zero in found)])
     m, complement = np.exp(-np.logaddexp(0.0, -y)), np.exp(-np.logaddexp(0.0, y))
     if kind == "bayes":
-        return FixedPoints(m, stable)
+        return FixedPoints(m, stable, complement)
     slope, curvature = model.dQ(1.0), model.d2Q(1.0)
     chi = np.sqrt(complement * (1.0 + m) / slope)
     mu = m * model.dQ(m) + chi * (slope + curvature)
-    return MLFixedPoints(m, stable, chi, mu, -model.Q(m) - chi * slope)
+    return MLFixedPoints(m, stable, 2.0 * complement, chi, mu, -model.Q(m) - chi * slope)
 
 
 def _iterate(update: Callable[[Array], Array], m0: Array, steps: int) -> Array:

@@ -20,10 +20,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft.theory import _roots
-from dmft.theory._inputs import Tensors, broadcast, numbers, tensors
+from dmft.theory._inputs import broadcast, numbers, tensors
 from dmft.theory._trivialization import lowest_snr, positive_root
+from dmft.theory.bayes import information_theoretic, spinodals
 
-__all__ = ["bayes_amp", "gradient_flow", "langevin", "ml_amp", "trivialization"]
+__all__ = [
+    "bayes_amp",
+    "gradient_flow",
+    "information_theoretic",
+    "langevin",
+    "ml_amp",
+    "spinodals",
+    "trivialization",
+]
 
 Array = NDArray[np.float64]
 Channels = Mapping[int, ArrayLike]
@@ -236,11 +245,21 @@ def langevin(
     -----
     Where there is no root (T >= 1 only) branch 0 is min(1, 1/T), where q = 0: there the paramagnet,
     of response 1/T, loses its stability towards the signal.
+
+    One tensor has ``Delta_p = (p-1) D^2 (1 - T D)^(p-2)/(1 - D)``, D = Delta_2, with extrema at
+    ``D = [1 + p T -+ sqrt(p^2 T^2 - (6p-8) T + 1)]/[2 (p-1) T]``, Da < Db.  As Delta_p grows:
+
+    - T < 1: one branch, which tends to D = 1; but with p >= 4 and
+      ``T > [3p - 4 + sqrt(8 (p-1)(p-2))]/p^2`` (p = 4: 0.9330) branches 1 and 2 appear together at
+      Db, 0 and 1 merge at Da, and the line jumps to what was branch 2.
+    - T = 1, p = 3: one branch, up to D = 1 at Delta_3 = 2.
+    - T = 1, p >= 4, and T > 1: branch 1 starts at D = 1/T for Delta_p -> 0, merges with branch 0 at
+      Da (2/(p-1) at T = 1), and the line jumps to 1/T.
     """
     given = tensors(p, delta_p, channels)
     temperature = numbers("T", T, 0.0, np.finfo(float).max, "finite and >= 0")  # type: ignore[arg-type]
     shaped = broadcast({"p, delta_p or channels": given.inverse[0], "T": temperature})[0].shape
-    orders, inverse = (np.broadcast_to(a, (len(a), *shaped)) for a in _aligned(given, len(shaped)))
+    orders, inverse = (np.broadcast_to(a, (len(a), *shaped)) for a in given.aligned(len(shaped)))
     temperature = np.broadcast_to(temperature, shaped)
     lines = [
         _langevin_roots(orders[:, *i], inverse[:, *i], float(temperature[i]))
@@ -254,13 +273,6 @@ def langevin(
 
 def _above_quadratic(A: Array) -> Any:
     return np.asarray(1.0 / positive_root(A))[()]
-
-
-def _aligned(given: Tensors, ndim: int) -> tuple[Array, Array]:
-    """Return orders and inverses with axes of length 1 put after the channel axis, up to `ndim`."""
-    missing = (1,) * (ndim - len(given.shape))
-    shape = (len(given.inverse), *missing, *given.shape)
-    return given.orders.reshape(shape), given.inverse.reshape(shape)
 
 
 def _langevin_roots(orders: Array, inverse: Array, T: float) -> Array:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 __all__ = [
     "INTERIOR",
-    "WIDEST",
     "Past",
     "evaluate",
     "known_part",
@@ -41,11 +40,9 @@ INTERIOR, LAST = 6, 4
 # for a jump is noise that stays in the history: with the step in t0, as a fraction of t, and with t
 # in t0.
 STIFF_STEP, STIFF_FRACTION, STIFF_TIME = (8.0, 32.0), (0.006, 0.018), (20.0, 60.0)
-# Late (in t0) and with even steps (ratios up to EVEN) differences of order 6, 7 and 8 are added there:
-# they leave the order as it is and damp the mode that alternates from slice to slice, which degree 4
-# alone lets grow by a factor 1.1 per slice in the late aging of C.
-DAMPING, LATE, EVEN = (0.179, -0.098, 0.0123), (1e3, 1e4), 1.05
-WIDEST = 9
+# Late (in t0) a sixth difference is added on the last interval.  It leaves the order as it is and
+# damps the mode that alternates from slice to slice, which degree 4 lets grow by 1.1 per slice.
+DAMPING, LATE = 0.05, (1e3, 1e4)
 # Slices closer than this (in t0) are looked up at constant t'/t, those further apart along curves:
 # panel edges that move against each other make noise where curves are not needed.
 SPACING = (3.0, 12.0)
@@ -199,31 +196,21 @@ def last_interval(past: Past, n: int, low: int, nodes: Array, x: float, out: Arr
         out[0] *= 1.0 - share
         for j in range(1, count):
             out[j] += share * (less[j - 1] - out[j])
-    late = between(past.t[n] / past.t0, LATE[0], LATE[1]) if past.t_break == 0.0 else 0.0
-    if late == 0.0 or not _even(nodes, n, n + 1 - WIDEST):
+    late = between(past.t[n] / past.t0, LATE[0], LATE[1])
+    if late == 0.0 or n - low < INTERIOR:
         return count
-    for j in range(count):
-        out[WIDEST - count + j] = out[j]
-    out[: WIDEST - count] = 0.0
-    y = (x - nodes[n - 1]) / (nodes[n] - nodes[n - 1])
-    for k in range(3):
-        binomial = late * y * (1.0 - y) * DAMPING[k]
-        for j in range(7 + k):
-            out[WIDEST - 1 - j] += binomial
-            binomial *= -(6.0 + k - j) / (j + 1.0)
-    return WIDEST
-
-
-@njit(cache=True)
-def _even(nodes: Array, n: int, first: int) -> bool:
-    """Whether the steps between the slices first..n hardly differ."""
-    if first < 0:
-        return False
-    for j in range(first + 1, n):
-        ratio = (nodes[j + 1] - nodes[j]) / (nodes[j] - nodes[j - 1])
-        if ratio > EVEN or ratio < 1.0 / EVEN:
-            return False
-    return True
+    for j in range(count - 1, -1, -1):
+        out[INTERIOR + 1 - count + j] = out[j]
+    out[: INTERIOR + 1 - count] = 0.0
+    step = nodes[n] - nodes[n - 1]
+    strength = late * DAMPING * (x - nodes[n - 1]) * (nodes[n] - x) / step**2
+    for j in range(INTERIOR + 1):
+        difference = strength
+        for k in range(INTERIOR + 1):
+            if k != j:
+                difference *= (k + 1 if k < j else k) * step / (nodes[n - j] - nodes[n - k])
+        out[INTERIOR - j] += difference
+    return INTERIOR + 1
 
 
 @njit(cache=True)
@@ -322,7 +309,7 @@ def look_up(
 @njit(cache=True)
 def time_stencils(past: Past, n: int, s: Array) -> tuple[IntArray, Array]:
     """Time stencils at many times: spans (start, count) and weights."""
-    spans, weights = np.empty((s.size, 2), np.int64), np.zeros((s.size, WIDEST))
+    spans, weights = np.empty((s.size, 2), np.int64), np.zeros((s.size, INTERIOR + 1))
     for j in range(s.size):
         spans[j, 0], spans[j, 1] = stencil(past, n, s[j], weights[j])
     return spans, weights
@@ -339,7 +326,7 @@ def evaluate(
     C, R = np.empty(s.size), np.empty(s.size)
     for j in prange(s.size):
         if count == 0:
-            w = np.empty(WIDEST)
+            w = np.empty(INTERIOR + 1)
             a, c = stencil(past, last, s[j], w)
             C[j], R[j], _ = look_up(past, -1, a, c, w, s[j], tp[j], tau[j], 0)
         else:
@@ -369,7 +356,7 @@ def known_part(
     found = np.zeros((2, size), np.int64)
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
     for k in prange(size):
-        weights, B = np.empty(WIDEST), np.empty(p + 1)
+        weights, B = np.empty(INTERIOR + 1), np.empty(p + 1)
         tp, tau = nodes[k], nodes_tau[k]
         for side in range(2):
             length = tau if side == 0 else tp
@@ -423,7 +410,7 @@ def row_points(
     total = g * count
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
     weight, panel = np.empty(total), np.empty(total, np.int64)
-    rows, stencils = np.empty((total, p + 1)), np.zeros((total, WIDEST))
+    rows, stencils = np.empty((total, p + 1)), np.zeros((total, INTERIOR + 1))
     spans = np.empty((total, 2), np.int64)
     q = 0
     for j in range(total):

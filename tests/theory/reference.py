@@ -275,3 +275,58 @@ def fixed_points(channels: Channels, kind: str) -> list[Any]:
     while total[0] == 0:
         total = total[1:]
     return _real_roots(total, zero, one)
+
+
+def free_entropy(channels: Channels, m: Any) -> Any:
+    """Phi(m) of Bayes-optimal inference; `channels` with the matrix."""
+    Q = mp.fsum(m**p / (p * mp.mpf(d)) for p, d in channels.items())
+    return (mp.log(1 - m) + m + Q) / 2
+
+
+def stationary_x(channels: Channels, m: Any) -> Any:
+    """The 1/Delta_2 at which Phi is stationary at m > 0: update(m) = m."""
+    return 1 / (1 - m) - mp.fsum(m ** (p - 2) / mp.mpf(d) for p, d in channels.items())
+
+
+@mp.workdps(DIGITS)
+def information_theoretic(channels: Channels) -> Any:
+    """The smallest x at which Phi reaches 0 at some m > 0; at m -> 0 it does at x = 1."""
+
+    def zero(m: Any) -> Any:
+        return -4 * free_entropy(channels, m) / m**2
+
+    grid = [1 / (1 + mp.exp(-mp.mpf(k) / 10)) for k in range(-300, 301)]
+    values = [zero(m) for m in grid]
+    best = min(range(len(grid)), key=values.__getitem__)
+    if best == 0 or values[best] >= 1:
+        return mp.mpf(1)
+    # Where it is stationary in m, so is Phi.
+    at = _solve(lambda m: stationary_x(channels, m) - zero(m), grid[best - 1], grid[best + 1])
+    return zero(at)
+
+
+@mp.workdps(DIGITS)
+def spinodals(channels: Channels) -> list[Any]:
+    """1/Delta_2 where m > 0 is a double zero: 1 = (1-m)^2 sum_p (p-2) m^(p-3)/Delta_p."""
+    one = Fraction(1)
+    S = [Fraction(0)] * (max(channels) - 2)
+    for p, d in channels.items():
+        S[p - 3] += (p - 2) / Fraction(d)
+    total = _add(_multiply(S, [one, -2 * one, one]), [-one])
+    while total[0] == 0:
+        total = total[1:]
+    return [stationary_x(channels, m) for m in _real_roots(total, Fraction(0), one)]
+
+
+@mp.workdps(DIGITS)
+def coexistence(channels: Channels, x: float, m_low: float, m_high: float) -> Any:
+    """1/Delta_2 of two states at m > 0 with equal Phi, by Newton's method from a given start."""
+
+    def equations(x: Any, m1: Any, m2: Any) -> list[Any]:
+        def phi(m: Any) -> Any:
+            return free_entropy(channels, m) + x * m * m / 4
+
+        states = [stationary_x(channels, m) - x for m in (m1, m2)]
+        return [*states, (phi(m2) - phi(m1)) / (m2 - m1) ** 3]
+
+    return mp.findroot(equations, (x, m_low, m_high), tol=1e-60, maxsteps=50)[0]

@@ -225,6 +225,38 @@ def _bisect(p: int, delta_p: float, kind: str) -> float:
     return 0.5 * (low + high)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("channels", [{3: 0.5}, {3: 2.0}, {4: 0.3}, {5: 30.0}, {3: 1.5, 4: 2.0}])
+def test_iterates_escape_from_zero_at_the_amp_thresholds(
+    channels: dict[int, float], kind: str
+) -> None:
+    """Bisection on Delta_2 of whether a small overlap grows: no formula but the iteration."""
+
+    def escapes(delta_2: float) -> bool:
+        path = iterate({2: delta_2, **channels}, kind, 1e-9, 30)
+        return bool(path[-1] > path[0])
+
+    low, high = 1e-3, 2.0
+    assert escapes(low)
+    assert not escapes(high)
+    while high - low > 1e-12:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if escapes(middle) else (low, middle)
+    line = {"ml": thresholds.ml_amp, "bayes": thresholds.bayes_amp}[kind](channels=channels)
+    # The tensors act at m0 = 1e-9 already.
+    assert low == pytest.approx(float(line), abs=2e-8)
+
+
+def test_mean_square_errors() -> None:
+    for channels in ({2: 0.5, 3: 1.0}, {2: 1e-20}, {4: 1e-18}):
+        bayes, ml = (points(channels, kind) for kind in ("bayes", "ml"))
+        np.testing.assert_allclose(bayes.mse, 1.0 - bayes.m, atol=1e-15)
+        np.testing.assert_allclose(ml.mse, 2.0 * (1.0 - ml.m), atol=1e-15)
+    # It keeps its digits where m rounds to 1: 1 - m = Delta_2, and 1 - m^2 = Delta_2 for ML.
+    np.testing.assert_allclose(points({2: 1e-20}, "bayes").mse[-1], 1e-20, rtol=1e-13)
+    np.testing.assert_allclose(points({2: 1e-20}, "ml").mse[-1], 1e-20, rtol=1e-13)
+
+
 @pytest.mark.parametrize("channels", [{2: 0.5, 3: 1.0}, {2: 0.3, 4: 4.0}, {2: 0.9, 3: 0.2, 6: 0.1}])
 def test_complexity_vanishes_at_the_ml_fixed_point(channels: dict[int, float]) -> None:
     found = points(channels, "ml")

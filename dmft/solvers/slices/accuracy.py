@@ -62,16 +62,18 @@ def interpolation_defect(history: History, grid: Grid) -> tuple[float, float, fl
     the curves through the nodes of the newest slice.
     """
     nodes, first = history.nodes()
-    count = min(lookups.INTERIOR + 1, history.count - first)
-    start = history.count - count
+    past, n = history.past(), history.n
     x = 0.5 * float(nodes[-1] + nodes[-2])
-    past, less = history.past(), np.empty(count)
-    weights = np.empty(count)
-    lookups.lagrange(nodes, start, count, x, weights)
-    used = lookups.last_interval(past, history.n, first, nodes, x, less)
-    weights[count - used :] -= less[:used]
+    count = min(lookups.INTERIOR + 1, history.count - first)
+    best, used = np.empty(count), np.empty(lookups.INTERIOR + 1)
+    lookups.lagrange(nodes, history.count - count, count, x, best)
+    number = lookups.last_interval(past, n, first, nodes, x, used)
+    start = history.count - max(count, number)
+    weights = np.zeros(history.count - start)
+    weights[-count:] = best
+    weights[-number:] -= used[:number]
     s = np.full(len(grid.nodes), grid.t)
-    C, R = lookups.evaluate(past, history.n, s, grid.nodes, grid.nodes_tau, start, count, weights)
+    C, R = lookups.evaluate(past, n, s, grid.nodes, grid.nodes_tau, start, len(weights), weights)
     values, mu = history.m[start:], abs(float(weights @ history.mu[start:]))
     if history.log_m and np.all(values > 0.0):
         relative = abs(float(weights @ np.log(values)))

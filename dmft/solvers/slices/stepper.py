@@ -125,7 +125,7 @@ class Slices:
         h = self.history
         if h.t[-1] <= self.problem.t_end:
             return float(h.m[-1]), float(h.mu[-1])
-        weights = np.empty(STARTING)
+        weights = np.empty(lookups.INTERIOR + 1)
         start, count = lookups.stencil(h.past(), h.n, self.problem.t_end, weights)
         m, mu, _, _ = h.one_time(start, count, weights)
         return float(m), float(mu)
