@@ -208,16 +208,16 @@ def test_help_is_quick_and_names_the_commands(capsys):
 PRESS_CTRL_C = """
 import os, signal, sys
 from dmft.cli import main
-from dmft.solvers.dense import Dense
+from dmft.solvers.slices import Slices
 
-advance = Dense.advance
+advance = Slices.advance
 
 def press(self):
     if self.t > 2.0:
         os.kill(os.getpid(), signal.SIGINT)
     return advance(self)
 
-Dense.advance = press
+Slices.advance = press
 sys.exit(main(sys.argv[1:]))
 """
 

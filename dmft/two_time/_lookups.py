@@ -40,9 +40,6 @@ INTERIOR, LAST = 6, 4
 # for a jump is noise that stays in the history: with the step in t0, as a fraction of t, and with t
 # in t0.
 STIFF_STEP, STIFF_FRACTION, STIFF_TIME = (8.0, 32.0), (0.006, 0.018), (20.0, 60.0)
-# Late (in t0) a sixth difference is added on the last interval.  It leaves the order as it is and
-# damps the mode that alternates from slice to slice, which degree 4 lets grow by 1.1 per slice.
-DAMPING, LATE = 0.05, (1e3, 1e4)
 # Slices closer than this (in t0) are looked up at constant t'/t, those further apart along curves:
 # panel edges that move against each other make noise where curves are not needed.
 SPACING = (3.0, 12.0)
@@ -196,21 +193,7 @@ def last_interval(past: Past, n: int, low: int, nodes: Array, x: float, out: Arr
         out[0] *= 1.0 - share
         for j in range(1, count):
             out[j] += share * (less[j - 1] - out[j])
-    late = between(past.t[n] / past.t0, LATE[0], LATE[1])
-    if late == 0.0 or n - low < INTERIOR:
-        return count
-    for j in range(count - 1, -1, -1):
-        out[INTERIOR + 1 - count + j] = out[j]
-    out[: INTERIOR + 1 - count] = 0.0
-    step = nodes[n] - nodes[n - 1]
-    strength = late * DAMPING * (x - nodes[n - 1]) * (nodes[n] - x) / step**2
-    for j in range(INTERIOR + 1):
-        difference = strength
-        for k in range(INTERIOR + 1):
-            if k != j:
-                difference *= (k + 1 if k < j else k) * step / (nodes[n - j] - nodes[n - k])
-        out[INTERIOR - j] += difference
-    return INTERIOR + 1
+    return count
 
 
 @njit(cache=True)

@@ -42,11 +42,12 @@ def test_estimates_cover_the_distance_to_dense(case):
     for tol in (1e-3, 1e-5, 1e-6):
         s = solve(case.model, 10.0, m0=case.m0, T=case.T, tol=tol)
         assert s.success
-        assert "misses" not in s.message
         size = max(1.0, float(np.max(s.mu)))
         for name, error in distance(s, reference, 10.0).items():
             assert error <= s.errors[name] + reference.errors[name], (tol, name)
-            assert error <= (tol * size if name in ("mu", "e") else tol), (tol, name)
+            allowed = tol * size if name in ("mu", "e") else tol
+            assert error <= allowed, (tol, name)
+            assert s.errors[name] <= 2.0 * allowed, (tol, name)
 
 
 @pytest.mark.parametrize("case", [CASES[0], CASES[5]], ids=lambda case: case.name)

@@ -65,15 +65,13 @@ def interpolation_defect(history: History, grid: Grid) -> tuple[float, float, fl
     past, n = history.past(), history.n
     x = 0.5 * float(nodes[-1] + nodes[-2])
     count = min(lookups.INTERIOR + 1, history.count - first)
-    best, used = np.empty(count), np.empty(lookups.INTERIOR + 1)
-    lookups.lagrange(nodes, history.count - count, count, x, best)
+    start = history.count - count
+    weights, used = np.empty(count), np.empty(lookups.LAST + 1)
+    lookups.lagrange(nodes, start, count, x, weights)
     number = lookups.last_interval(past, n, first, nodes, x, used)
-    start = history.count - max(count, number)
-    weights = np.zeros(history.count - start)
-    weights[-count:] = best
-    weights[-number:] -= used[:number]
+    weights[count - number :] -= used[:number]
     s = np.full(len(grid.nodes), grid.t)
-    C, R = lookups.evaluate(past, n, s, grid.nodes, grid.nodes_tau, start, len(weights), weights)
+    C, R = lookups.evaluate(past, n, s, grid.nodes, grid.nodes_tau, start, count, weights)
     values, mu = history.m[start:], abs(float(weights @ history.mu[start:]))
     if history.log_m and np.all(values > 0.0):
         relative = abs(float(weights @ np.log(values)))
