@@ -19,17 +19,17 @@ IntArray = NDArray[np.int64]
 
 @njit(cache=True)
 def one_time(
-    m: Array, mu: Array, log_m: bool, n: int, start: int, count: int, weights: Array
+    m: Array, mu: Array, log_m: NDArray[np.bool_], n: int, start: int, count: int, weights: Array
 ) -> tuple[float, float, float, float]:
     """m and mu at a time with the given stencil, with their derivatives by m[n] and mu[n].
 
-    With `log_m`, m never changes sign: where it is positive its logarithm is interpolated.
+    Its logarithm is interpolated where `log_m` holds for all slices of the stencil.
     """
-    m_s, mu_s, positive = 0.0, 0.0, log_m
+    m_s, mu_s, positive = 0.0, 0.0, True
     for j in range(count):
         m_s += weights[j] * m[start + j]
         mu_s += weights[j] * mu[start + j]
-        positive = positive and m[start + j] > 0.0
+        positive = positive and log_m[start + j]
     w = weights[count - 1] if start + count - 1 == n else 0.0
     if positive:
         # m may grow by orders of magnitude in one step; log m is smooth.
@@ -42,7 +42,9 @@ def one_time(
 
 
 @njit(cache=True)
-def one_times(m: Array, mu: Array, log_m: bool, n: int, spans: IntArray, weights: Array) -> Array:
+def one_times(
+    m: Array, mu: Array, log_m: NDArray[np.bool_], n: int, spans: IntArray, weights: Array
+) -> Array:
     """m, mu and their derivatives by m[n] and mu[n] at many times, shape (times, 4)."""
     out = np.empty((len(spans), 4))
     for j in range(len(spans)):

@@ -73,10 +73,9 @@ def interpolation_defect(history: History, grid: Grid) -> tuple[float, float, fl
     s = np.full(len(grid.nodes), grid.t)
     C, R = lookups.evaluate(past, n, s, grid.nodes, grid.nodes_tau, start, count, weights)
     values, mu = history.m[start:], abs(float(weights @ history.mu[start:]))
-    if history.log_m and np.all(values > 0.0):
-        relative = abs(float(weights @ np.log(values)))
+    if np.all(history.log_m[start:]):
+        relative = abs(float(weights @ np.log(values))) * float(values[-1]) / history.m_scale
     else:
         # m may pass through zero: relative to the largest value of the stencil.
-        scale = float(np.max(np.abs(values)))
-        relative = abs(float(weights @ values)) / scale if scale > 0.0 else 0.0
+        relative = abs(float(weights @ values)) / max(history.m_scale, np.max(np.abs(values)))
     return float(max(np.max(np.abs(C)), np.max(np.abs(R)))), relative, mu

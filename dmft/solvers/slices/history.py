@@ -19,14 +19,19 @@ __all__ = ["History"]
 Array = NDArray[np.float64]
 
 
+# An overlap that has decayed is not followed below this fraction of its largest value: it is the
+# difference of terms whose rounding errors stay.
+FAINT = 1e-4
+
+
 class History:
     """Slices 0..n in arrays that double when full.
 
     Slice 0 is t = 0: C = R = 1 on a panel of width zero.
     """
 
-    def __init__(self, order: int, t0: float, m0: float, mu0: float, log_m: bool) -> None:
-        self.order, self.t0, self.log_m = order, t0, log_m
+    def __init__(self, order: int, t0: float, m0: float, mu0: float, positive: bool) -> None:
+        self.order, self.t0, self.positive = order, t0, positive
         self.t_break, self.width, self.after = 0.0, t0, NEVER
         self.count = 0
         self._one = np.zeros((4, 64))
@@ -99,6 +104,18 @@ class History:
     def m(self) -> Array:
         """Overlap of the slices."""
         return self._one[2, : self.count]
+
+    @property
+    def log_m(self) -> NDArray[np.bool_]:
+        """Whether log m is smooth at the slices: m > 0 by more than rounding."""
+        floor = FAINT**2 * np.maximum.accumulate(np.abs(self.m))
+        return np.asarray((self.m > floor) & self.positive)
+
+    @property
+    def m_scale(self) -> float:
+        """Size that errors of the newest m are compared with."""
+        m = np.abs(self.m)
+        return float(max(m[-1], FAINT * np.max(m))) or 1.0
 
     @property
     def mu(self) -> Array:

@@ -215,13 +215,13 @@ class Slices:
     def _escaping(self) -> bool:
         """Whether an escape has been noted, or m is about to enter C and R on scales below t."""
         h = self.history
-        growing = h.log_m and h.m[-1] > 0.1 * ESCAPED and self._rate() * h.t[-1] > SHORT
+        growing = h.positive and h.m[-1] > 0.1 * ESCAPED and self._rate() * h.t[-1] > SHORT
         return self.escape > 0.0 or growing
 
     def _watch_escape(self) -> None:
         """Note an escape to the signal, and change variables once enough slices lie past it."""
         h = self.history
-        if h.after != NEVER or not h.log_m or h.n < STARTING:
+        if h.after != NEVER or not h.positive or h.n < STARTING:
             return
         t, m = h.t, h.m
         if h.t_break == 0.0:

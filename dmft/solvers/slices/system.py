@@ -101,14 +101,13 @@ class System:
         self.row = lookups.row_points(past, n, *rules, parts[0, 0], *counts[0, 0])
         self.times = lookups.time_stencils(past, n, grid.nodes)
         self.index = grid.order * self.row[1][:, None] + np.arange(grid.order + 1)
-        m_scale = abs(float(history.m[n]))
-        self.m_scale = m_scale if m_scale > 0.0 else 1.0
+        self.m_scale = history.m_scale
         self.mu_scale = 1.0 / history.t0
 
     def evaluate(self, x: Unknown, jacobian: bool) -> tuple[Array, Array | None]:
         """Return the residual of (1)-(5), rows scaled by the half widths, and its Jacobian.
 
-        Order of rows and columns: R, C, m, mu; m in units of its predicted value, mu in units of
+        Order of rows and columns: R, C, m, mu; m in units of its size, mu in units of
         the model's rate.
         """
         N = self.size
