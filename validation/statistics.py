@@ -24,19 +24,22 @@ class Ensemble:
 
     Attributes
     ----------
-    n : int
+    n : float
         Number of components N.
     t : ndarray, shape (n_times,)
         Times.
     m, mu, e : ndarray, shape (n_seeds, n_times)
         Overlap, Lagrange multiplier and energy per spin of each run.
+    C : ndarray, shape (n_seeds, n_times, n_times), optional
+        Correlation x(t).x(t')/N of each run.
     """
 
-    n: int
+    n: float
     t: Array
     m: Array
     mu: Array
     e: Array
+    C: Array | None = None
 
     @property
     def seeds(self) -> int:
