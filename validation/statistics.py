@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmft.solution import Solution
+from validation.compare import Verdict, judge, mean_and_covariance
 
-__all__ = ["QUANTITIES", "Comparison", "Ensemble", "compare"]
+__all__ = ["QUANTITIES", "Comparison", "Ensemble", "Entry", "compare", "expected"]
 
 Array = NDArray[np.float64]
 
 QUANTITIES = ("m", "mu", "e")
+
+
+class Entry(NamedTuple):
+    """An observable: m, mu or e at t, or C(t, t_prime); t_prime is NaN for the others."""
+
+    quantity: str
+    t: float
+    t_prime: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -55,18 +65,39 @@ class Ensemble:
         values = getattr(self, quantity)
         return np.asarray(values.std(axis=0, ddof=1) / math.sqrt(len(values)))
 
+    def entries(self) -> list[Entry]:
+        """Return what scatters: m, mu, e at each t > 0, then C(t,t') if it is known, t' < t."""
+        rows = []
+        for t in self.t[self.t > 0.0]:
+            rows += [Entry(quantity, float(t)) for quantity in QUANTITIES]
+            if self.C is not None:
+                rows += [Entry("C", float(t), float(s)) for s in self.t[self.t < t]]
+        return rows
+
+    def sample(self) -> Array:
+        """Return the values of :meth:`entries`, shape (n_seeds, n_entries)."""
+        place = {float(t): k for k, t in enumerate(self.t)}
+        columns = []
+        for name, t, t_prime in self.entries():
+            values = getattr(self, name)[:, place[t]]
+            columns.append(values if name != "C" else values[:, place[t_prime]])
+        return np.stack(columns, axis=1)
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """Theory against an ensemble: one entry per quantity and time, t > 0.
+    """Theory against an ensemble: one row per entry.
 
     Attributes
     ----------
     table : dict of str to ndarray
-        Columns t, quantity, theory, correction, mean, standard_error, z.
+        Columns t, t_prime (only with C), quantity, theory, correction, mean, standard_error, z.
+    verdict : Verdict
+        All entries together.
     """
 
     table: dict[str, NDArray[Any]]
+    verdict: Verdict
 
     @property
     def largest_z(self) -> float:
@@ -74,8 +105,27 @@ class Comparison:
         return float(np.max(np.abs(self.table["z"])))
 
 
+def expected(theory: Solution, entries: Sequence[Entry]) -> Array:
+    """Return what the theory says of each entry, shape (n_entries,).
+
+    Raises
+    ------
+    ValueError
+        A time is beyond what `theory` reached.
+    """
+    t = np.array([entry.t for entry in entries])
+    at, values = theory.at(t), np.empty(len(t))
+    names = np.array([entry.quantity for entry in entries])
+    for name in QUANTITIES:
+        values[names == name] = getattr(at, name)[names == name]
+    two = names == "C"
+    if np.any(two):
+        values[two] = theory.C(t[two], np.array([entry.t_prime for entry in entries])[two])
+    return values
+
+
 def compare(theory: Solution, ensemble: Ensemble, smaller: Ensemble | None = None) -> Comparison:
-    """Return z = (mean - theory - correction)/(standard error) for m, mu, e at each time.
+    """Return z = (mean - theory - correction)/(standard error) for each entry, and a verdict.
 
     Parameters
     ----------
@@ -98,26 +148,31 @@ def compare(theory: Solution, ensemble: Ensemble, smaller: Ensemble | None = Non
     ValueError
         Fewer than two runs, a time beyond what `theory` reached, or `smaller` is not smaller.
     """
-    for runs in (ensemble, smaller):
-        if runs is not None and runs.seeds < 2:
-            raise ValueError(f"seeds = {runs.seeds} is not allowed: it must be >= 2")
     if smaller is not None and smaller.n >= ensemble.n:
         raise ValueError(f"n = {smaller.n} of `smaller` is not allowed: it must be < {ensemble.n}")
-    at, later = theory.at(ensemble.t), ensemble.t > 0.0
-    columns: dict[str, list[NDArray[Any]]] = {
-        name: []
-        for name in ("t", "quantity", "theory", "correction", "mean", "standard_error", "z")
-    }
-    for quantity in QUANTITIES:
-        expected, mean = getattr(at, quantity), ensemble.mean(quantity)
-        error, correction = ensemble.standard_error(quantity), np.zeros_like(mean)
-        if smaller is not None:
-            ratio = smaller.n / ensemble.n
-            correction = (smaller.mean(quantity) - expected) * ratio
-            error = np.hypot(error, smaller.standard_error(quantity) * ratio)
-        z = np.divide(mean - expected - correction, error, where=later, out=np.zeros_like(mean))
-        row = (ensemble.t, np.full(len(mean), quantity), expected, correction, mean, error, z)
-        for name, values in zip(columns, row, strict=True):
-            columns[name].append(values[later])
-    # One time after the other, m, mu and e of each together.
-    return Comparison({name: np.stack(v, axis=1).ravel() for name, v in columns.items()})
+    entries = ensemble.entries()
+    theory_values = expected(theory, entries)
+    mean, covariance, freedom = mean_and_covariance(ensemble.sample())
+    correction = np.zeros_like(mean)
+    if smaller is not None:
+        ratio = smaller.n / ensemble.n
+        small, small_covariance, small_freedom = mean_and_covariance(smaller.sample())
+        correction = (small - theory_values) * ratio
+        covariance = covariance + ratio**2 * small_covariance
+        freedom = min(freedom, small_freedom)
+    difference, error = mean - theory_values - correction, np.sqrt(np.diag(covariance))
+    verdict = judge(difference, covariance, freedom)
+    quantity, t, t_prime = (np.array(column) for column in zip(*entries, strict=True))
+    table = {"t": t} | ({} if ensemble.C is None else {"t_prime": t_prime})
+    return Comparison(
+        table
+        | {
+            "quantity": quantity,
+            "theory": theory_values,
+            "correction": correction,
+            "mean": mean,
+            "standard_error": error,
+            "z": difference / error,
+        },
+        verdict,
+    )
