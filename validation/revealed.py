@@ -36,7 +36,7 @@ __all__ = ["Restricted", "Revealed", "memory_needed"]
 
 Array = NDArray[np.float64]
 
-# Of the equation K lambda = b - y in units of chi: above, L is not the factor of K.  Sound runs
+# Of the equation K lambda = b - y in units of sqrt(K_kk) chi: above, L is not the factor of K.  Sound runs
 # leave 1e-15 at T > 0, and 1e-8 at T = 0 with a nugget of 1e-7.
 LARGEST_RESIDUAL = 1e-6
 
@@ -197,7 +197,8 @@ class Revealed:
         K = self.model.dQ(points @ points.T)
         residual = K @ weights + self.gram.nugget2 * weights - wanted
         # Not (worst <= limit) is true of NaN.
-        worst = float(np.max(np.abs(residual))) / max(chi, 1.0)
+        scale = max(chi, 1.0) * math.sqrt(float(self.model.dQ(1.0)) + self.gram.nugget2)
+        worst = float(np.max(np.abs(residual))) / scale
         if not worst <= LARGEST_RESIDUAL:
             raise ArithmeticError(
                 f"the conditioning is inexact after {len(y)} queries (residual {worst:.1e}, allowed"

@@ -30,7 +30,7 @@ Query = Callable[[Array], tuple[Array, float, float]]
 
 # Queries of one step.
 QUERIES = {"gradient_descent": 1, "gradient_flow": 4}
-# At T = 0 (see validation.limit.Gram): the error of m is below `KNOWN`.
+# At T = 0, in units of sqrt(Q'(1)) (see validation.limit.Gram): the error of m is below KNOWN.
 KNOWN, NUGGET = 1e-6, 1e-7
 # Directions at T = 0: far fewer queries than are asked reveal one.
 ROOM = 2000
@@ -145,7 +145,7 @@ def simulate_revealed(
         The conditioning failed, or a run left the range of numbers.
     """
     times = check(model, n=n, seeds=seeds, m0=m0, times=times, method=method, step=step, T=T)
-    nugget2, known = (2.0 * T / step, 0.0) if T > 0.0 else (NUGGET**2, KNOWN)
+    nugget2, known = (2.0 * T / step, 0.0) if T > 0.0 else (_nugget2(model), KNOWN)
     room = _room(times, step, method, T)
     disable = None if progress is None else not progress
     paths = []
@@ -203,6 +203,10 @@ def check(
     return times
 
 
+def _nugget2(model: SpikedMixture) -> float:
+    return NUGGET**2 * float(model.dQ(1.0))
+
+
 def _room(times: Array, step: float, method: str, T: float) -> int:
     """Return the largest number of queries that may reveal a direction."""
     queries = QUERIES[method] * (round(float(times[-1]) / step) + 1)
@@ -220,7 +224,7 @@ def flow_step_error(
     times = check_times(times, step)
     paths = []
     for h in (step, step / 2):
-        field = Field(model, NUGGET**2, KNOWN, _room(times, h, "gradient_flow", 0.0))
+        field = Field(model, _nugget2(model), KNOWN, _room(times, h, "gradient_flow", 0.0))
 
         def query(c: Array, field: Field = field) -> tuple[Array, float, float]:
             force, e = field.query(c)

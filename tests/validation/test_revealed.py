@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import dmft
-from dmft.model import Coefficients, SpikedMatrixTensor, SpikedMixture
+from dmft.model import Coefficients, SpikedMixture
 from tests.systems.cases import SEED
-from validation.compare import extrapolate, mean_and_covariance, sigmas
+from validation.compare import extrapolate, sigmas
 from validation.limit import limit_flow
 from validation.revealed import Restricted, Revealed, symmetric_gaussian
 from validation.simulate import simulate
@@ -149,3 +149,188 @@ def test_law_is_that_of_stored_tensors_many_runs(channels, n, T):
     print(f"rms z = {np.sqrt(np.mean(z**2)):.3f}, largest {np.max(np.abs(z)):.2f} of {len(z)}")
     assert 0.7 < np.sqrt(np.mean(z**2)) < 1.4
     assert np.max(np.abs(z)) < 4.0
+
+
+@pytest.mark.slow
+def test_ordered_entries_differ_by_one_over_n():
+    """The sum over i1 < ... < ip less the invariant law: the limit is 0, the slope is not."""
+    times, sizes, runs = np.array([1.0, 4.0]), (20, 40, 80), 1500
+    differences = []
+    for n in sizes:
+        one = simulate(
+            SEED, n=n, seeds=runs, m0=0.3, times=times, step=0.2, method="gradient_descent"
+        )
+        two = simulate_revealed(SEED, n=n, seeds=runs, m0=0.3, times=times, step=0.2, root_seed=1)
+        columns = [[getattr(x, k) for k in ("m", "mu", "e")] for x in (one, two)]
+        differences.append(np.hstack(columns[0]) - np.hstack(columns[1]))
+    fit = extrapolate(sizes, differences)
+    error = np.sqrt(np.diag(fit.covariance))
+    print(f"m, mu, e at t = {times}: limit/error {fit.limit / error}")
+    print(f"slope {fit.slope} +- {fit.slope_error}, misfit {fit.misfit:.2f}")
+    assert np.max(np.abs(fit.limit) / error) < 3.0
+    assert np.min((np.abs(fit.slope) / fit.slope_error)[2:]) > 8.0
+    assert fit.misfit < 8.0
+
+
+def test_large_n_tends_to_gradient_descent():
+    """At N = 1e14 a run scatters by 1e-6: m, mu, e and C follow the theory."""
+    for T in (0.0, 1.0):
+        theory = dmft.solve(SEED, 10.0, m0=0.1, T=T, method="gradient_descent", step=0.1)
+        runs = simulate_revealed(SEED, n=1e14, seeds=2, m0=0.1, times=TIMES, T=T)
+        table = compare(theory, runs).table
+        np.testing.assert_allclose(table["mean"], table["theory"], rtol=0, atol=5e-6)
+
+
+@pytest.mark.parametrize("T", [0.0, 1.0])
+def test_a_hundred_million_spins(T):
+    """N = 1e8, 40 runs: every m, mu, e and C(t,t') within 4 standard errors; m good to 2e-4."""
+    times = np.arange(0.0, 11.0)
+    theory = dmft.solve(SEED, 10.0, m0=0.1, T=T, method="gradient_descent", step=0.1)
+    runs = simulate_revealed(SEED, n=1e8, seeds=40, m0=0.1, times=times, T=T)
+    result = compare(theory, runs)
+    assert result.largest_z < 4.0
+    assert result.verdict.agree
+    assert runs.standard_error("m").max() < 2e-4
+
+
+def test_flow_at_large_n_agrees_with_dense():
+    theory = dmft.solve(SEED, 10.0, m0=0.1, tol=1e-7)
+    runs = simulate_revealed(SEED, n=1e8, seeds=10, m0=0.1, times=TIMES, method="gradient_flow")
+    assert compare(theory, runs).largest_z < 5.0  # ten seeds: Student's distribution
+    assert np.max(np.abs(runs.mean("m") - theory.at(TIMES).m)) < 1e-3
+
+
+class Wrong(Coefficients):
+    """Coefficients with one of the kernels S, K1, K2 one per cent too large."""
+
+    kernel = 0
+
+    def polynomials(self):
+        kernels = list(super().polynomials())
+        kernels[self.kernel] = 1.01 * kernels[self.kernel]
+        return tuple(kernels)
+
+
+class WrongModel(SpikedMixture):
+    def coefficients(self):
+        return self.wrong(*super().coefficients())
+
+
+@pytest.mark.parametrize("kernel", [None, 0, 1, 2])
+def test_one_per_cent_in_one_kernel_is_caught(kernel):
+    """10 runs at N = 1e8, a few seconds: more than 5 sigma; the honest kernels pass."""
+    model = WrongModel(SEED.channels)
+    kind = Coefficients if kernel is None else type("Kind", (Wrong,), {"kernel": kernel})
+    object.__setattr__(model, "wrong", kind)
+    theory = dmft.solve(model, 10.0, m0=0.1, T=1.0, method="gradient_descent", step=0.1)
+    runs = simulate_revealed(SEED, n=1e8, seeds=10, m0=0.1, times=TIMES, T=1.0)
+    verdict = compare(theory, runs).verdict
+    assert verdict.agree == (kernel is None)
+    if kernel is not None:
+        assert sigmas(verdict.p_value) > 5.0
+
+
+@pytest.mark.parametrize("n", [1e4, 1e6])
+def test_scatter_falls_like_the_root_of_n(n):
+    """Sd of sqrt(N) m, e, C(t,0) at t = 10: 6.8, 1.4, .93, here to the error of 60 runs."""
+    runs = simulate_revealed(SEED, n=n, seeds=60, m0=0.1, times=TIMES)
+    for values, want in ((runs.m, 6.8), (runs.e, 1.4), (runs.C[:, :, 0], 0.93)):
+        assert math.sqrt(n) * values[:, -1].std() == pytest.approx(want, rel=0.35)
+
+
+def test_cost_does_not_depend_on_n():
+    """The number of directions is the same at any N."""
+    seen = []
+    for n in (1e4, 1e12):
+        field = Revealed(SEED, n, 1e-14, 1e-6, 101, np.random.default_rng(0))
+        follow(field.query, field.start(0.1), np.array([10.0]), 0.1, "gradient_descent")
+        seen.append(field.d)
+    assert abs(seen[0] - seen[1]) < 5
+    assert seen[1] < 70
+
+
+def test_all_directions_may_be_revealed():
+    """N = 10: nothing is left to reveal after 8 queries, and runs go on."""
+    runs = simulate_revealed(SEED, n=10, seeds=4, m0=0.2, times=TIMES, T=1.0)
+    for C in runs.C:
+        np.testing.assert_allclose(np.diag(C), 1.0, rtol=1e-12)
+        assert np.linalg.eigvalsh(C)[0] > -1e-12
+
+
+def test_runs_are_those_of_their_seeds():
+    few, more = (
+        simulate_revealed(SEED, n=1e6, seeds=k, m0=0.2, times=[1.0], progress=False) for k in (2, 3)
+    )
+    assert np.array_equal(few.m, more.m[:2])
+    assert len({float(m) for m in more.m[:, 0]}) == 3
+
+
+def test_integrator_has_order_four():
+    """At N = infinity, where two step lengths differ by nothing else; errors far above KNOWN."""
+    times, steps = np.array([2.4]), (0.2, 0.1, 0.05)
+    errors = [flow_step_error(THREE, m0=0.3, times=times, step=h)["m"][0] for h in steps]
+    assert np.polyfit(np.log(steps), np.log(errors), 1)[0] == pytest.approx(4.0, abs=0.15)
+    exact = limit_flow(THREE, 0.3, times).m[0]
+    runs = simulate_revealed(
+        THREE, n=1e15, seeds=2, m0=0.3, times=times, step=0.1, method="gradient_flow"
+    )
+    assert runs.mean("m")[0] == pytest.approx(exact, rel=0, abs=1e-5)
+
+
+@pytest.mark.parametrize(("known", "nugget"), [(1e-6, 0.0), (1e-7, 1e-8), (0.0, 1e-8), (0.0, 0.0)])
+def test_too_small_a_nugget_is_an_error(known, nugget):
+    """Said, not silently wrong."""
+    field = Revealed(SEED, 1e8, nugget**2, known, 401, np.random.default_rng(0))
+    with pytest.raises(ArithmeticError, match="not positive definite"):
+        follow(field.query, field.start(0.1), np.array([10.0]), 0.1, "gradient_descent")
+
+
+def test_bad_factor_is_an_error(monkeypatch):
+    """A factor L that is off by 1e-5 in one entry fails the check of the conditioning."""
+    field = Revealed(SEED, 1e8, 20.0, 0.0, 20, np.random.default_rng(0))
+    c = field.start(0.1)
+    for k in range(3):
+        force, _, _ = field.query(c)
+        c = (c + 0.1 * force) / np.linalg.norm(c + 0.1 * force)
+        field.gram._L[k, k] *= 1.0 + (1e-5 if k == 2 else 0.0)
+    with pytest.raises(ArithmeticError, match="conditioning is inexact after 4 queries"):
+        field.query(c)
+
+
+def test_revealed_field_is_a_function():
+    """Asked again at a point, it gives the same force and energy, up to the nugget."""
+    field = Revealed(SEED, 1e4, 1e-14, 1e-6, 10, np.random.default_rng(0))
+    c = field.start(0.3)
+    first, e, slope = field.query(c)
+    d = field.d
+    again, e_again, slope_again = field.query(c)
+    assert field.d == d
+    np.testing.assert_allclose(again, first, rtol=0, atol=1e-7)
+    assert (e_again, slope_again) == pytest.approx((e, slope), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"n": 9}, "n = 9 .* integer in"),
+        ({"n": 1e16}, "n = 1e"),
+        ({"n": 100.5}, r"n = 100\.5"),
+        ({"seeds": 0}, "seeds = 0"),
+        ({"m0": 1.5}, "m0 = 1.5"),
+        ({"T": -1.0}, "T = -1"),
+        ({"T": 1.0, "method": "gradient_flow"}, "T = 1 .* 'gradient_flow'"),
+        ({"T": 1.0, "times": [500.0]}, r"5003 directions .* GB, more than 8 GB"),
+        ({"method": "newton"}, "method = 'newton'"),
+        ({"times": [1.05]}, r"times = 1\.05"),
+        ({"step": 0.0}, "step = 0"),
+    ],
+)
+def test_bad_input(arguments, sentence):
+    keywords = {"n": 1e4, "seeds": 2, "m0": 0.2, "times": [1.0], **arguments}
+    with pytest.raises(ValueError, match=sentence):
+        simulate_revealed(SEED, **keywords)
+
+
+def test_numbers_out_of_range_are_an_error():
+    with pytest.raises(ArithmeticError, match=r"step = 0\.1 left the range of numbers"):
+        simulate_revealed(SpikedMixture({2: 1e-200}), n=1e4, seeds=2, m0=0.2, times=[1.0])
