@@ -36,8 +36,8 @@ __all__ = ["Restricted", "Revealed", "memory_needed"]
 
 Array = NDArray[np.float64]
 
-# Of the equation K lambda = b - y in units of sqrt(K_kk) chi: above, L is not the factor of K.  Sound runs
-# leave 1e-15 at T > 0, and 1e-8 at T = 0 with a nugget of 1e-7.
+# Of the equation K lambda = b - y in units of sqrt(K_kk) chi: above, L is not the factor of K.
+# Sound runs leave 1e-15 at T > 0, and 1e-8 at T = 0 with a nugget of 1e-7.
 LARGEST_RESIDUAL = 1e-6
 
 

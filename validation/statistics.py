@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft.solution import Solution
-from validation.compare import Verdict, judge, mean_and_covariance
+from validation.compare import Verdict, extrapolate, judge, mean_and_covariance
 
-__all__ = ["QUANTITIES", "Comparison", "Ensemble", "Entry", "compare", "expected"]
+__all__ = ["QUANTITIES", "Comparison", "Ensemble", "Entry", "compare", "compare_sizes", "expected"]
 
 Array = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class Ensemble:
     t : ndarray, shape (n_times,)
         Times.
     m, mu, e : ndarray, shape (n_seeds, n_times)
-        Overlap, Lagrange multiplier and energy per spin of each run.
+        Overlap, Lagrange multiplier (NaN: not known) and energy per spin of each run.
     C : ndarray, shape (n_seeds, n_times, n_times), optional
         Correlation x(t).x(t')/N of each run.
     """
@@ -68,8 +68,9 @@ class Ensemble:
     def entries(self) -> list[Entry]:
         """Return what scatters: m, mu, e at each t > 0, then C(t,t') if it is known, t' < t."""
         rows = []
+        known = [quantity for quantity in QUANTITIES if not np.isnan(getattr(self, quantity)).all()]
         for t in self.t[self.t > 0.0]:
-            rows += [Entry(quantity, float(t)) for quantity in QUANTITIES]
+            rows += [Entry(quantity, float(t)) for quantity in known]
             if self.C is not None:
                 rows += [Entry("C", float(t), float(s)) for s in self.t[self.t < t]]
         return rows
@@ -160,19 +161,57 @@ def compare(theory: Solution, ensemble: Ensemble, smaller: Ensemble | None = Non
         correction = (small - theory_values) * ratio
         covariance = covariance + ratio**2 * small_covariance
         freedom = min(freedom, small_freedom)
-    difference, error = mean - theory_values - correction, np.sqrt(np.diag(covariance))
+    extra = {"correction": correction, "mean": mean}
+    return _comparison(entries, theory_values, extra, mean - correction, covariance, freedom)
+
+
+def compare_sizes(theory: Solution, ensembles: Sequence[Ensemble]) -> Comparison:
+    """Compare the limit of the fit ``mean(N) = limit + slope/N`` with the theory.
+
+    Parameters
+    ----------
+    theory : Solution
+        The mean-field theory, N = infinity.
+    ensembles : sequence of Ensemble
+        Runs at two or more N, all with the same times.
+
+    Returns
+    -------
+    Comparison
+        Its table has limit, slope, slope_error in place of correction and mean.
+
+    Raises
+    ------
+    ValueError
+        Times or observables differ, all N are the same, fewer than two runs of one, or a time
+        beyond what `theory` reached.
+    """
+    entries = ensembles[0].entries()
+    for runs in ensembles:
+        if [str(entry) for entry in runs.entries()] != [str(entry) for entry in entries]:
+            raise ValueError(f"n = {runs.n:g} has other times than n = {ensembles[0].n:g}")
+    fit = extrapolate([runs.n for runs in ensembles], [runs.sample() for runs in ensembles])
+    extra = {"limit": fit.limit, "slope": fit.slope, "slope_error": fit.slope_error}
+    theory_values = expected(theory, entries)
+    return _comparison(entries, theory_values, extra, fit.limit, fit.covariance, fit.freedom)
+
+
+def _comparison(
+    entries: Sequence[Entry],
+    theory_values: Array,
+    extra: dict[str, Array],
+    mean: Array,
+    covariance: Array,
+    freedom: float,
+) -> Comparison:
+    """Return the table, with the columns `extra`, and the verdict."""
+    difference, error = mean - theory_values, np.sqrt(np.diag(covariance))
+    for entry, value in zip(entries, error, strict=True):
+        if not value > 0.0:
+            raise ValueError(f"{entry.quantity} at t = {entry.t:g} is the same in all runs")
     verdict = judge(difference, covariance, freedom)
     quantity, t, t_prime = (np.array(column) for column in zip(*entries, strict=True))
-    table = {"t": t} | ({} if ensemble.C is None else {"t_prime": t_prime})
-    return Comparison(
-        table
-        | {
-            "quantity": quantity,
-            "theory": theory_values,
-            "correction": correction,
-            "mean": mean,
-            "standard_error": error,
-            "z": difference / error,
-        },
-        verdict,
-    )
+    table = {"t": t, "t_prime": t_prime, "quantity": quantity, "theory": theory_values}
+    if "C" not in quantity:
+        del table["t_prime"]
+    return Comparison(table | extra | {"standard_error": error, "z": difference / error}, verdict)
