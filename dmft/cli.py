@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dmft.model import SpikedMixture
     from dmft.solution import Solution
 
-__all__ = ["Force", "Whole", "app", "guarded", "main"]
+__all__ = ["Force", "Whole", "app", "guarded", "main", "model_of"]
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -92,7 +92,7 @@ def solve(
     from dmft.run import solve as run
     from dmft.solution import Status
 
-    model = _model(p, delta_2, delta_p, channels)
+    model = model_of(p, delta_2, delta_p, channels)
     storage.check_target(output, force=force)
     solution = run(model, t_end, m0=m0, T=temperature, method=method, tol=tol, step=step)
     solution.save(output, force=force)
@@ -214,9 +214,10 @@ def cite() -> int:
     return OK
 
 
-def _model(
+def model_of(
     p: int | None, delta_2: float | None, delta_p: float | None, channels: str | None
 ) -> SpikedMixture:
+    """Return the model of --channels, or of --p, --delta-2 and --delta-p."""
     if channels is not None:
         if (p, delta_2, delta_p) != (None, None, None):
             raise ValueError("give --channels, or --p with --delta-2 and --delta-p, not both")
