@@ -152,7 +152,7 @@ def revealed(
     Parameters
     ----------
     n
-        Number of components, 10 to 1e15: it does not change the cost.
+        Number of components, 10 to 1e15 (1e12 at T = 0): it does not change the cost.
     m0
         Overlap at t = 0, in [-1, 1].
     p

@@ -30,9 +30,10 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from dmft.model import SpikedMixture
+from validation.instances import MEMORY_LIMIT
 from validation.limit import Gram
 
-__all__ = ["Restricted", "Revealed", "memory_needed"]
+__all__ = ["Restricted", "Revealed", "check_memory"]
 
 Array = NDArray[np.float64]
 
@@ -148,6 +149,8 @@ class Revealed:
         ------
         ArithmeticError
             As :class:`validation.limit.Gram`, or the conditioning is inexact.
+        MemoryError
+            The next direction would take more than 8 GB.
         """
         d, root, m = self.d, math.sqrt(self.n), float(c[0])
         force, e, slope = np.zeros(len(c)), 0.0, 0.0
@@ -160,6 +163,7 @@ class Revealed:
         row, s = self.gram.row(c)
         # With d = N directions all of the field is known.
         if s > 0.0 and d < self.n:
+            check_memory(self.model, d + 1)
             chi = math.sqrt(self.rng.chisquare(self.n - d))
             self.gram.reveal(c, row, s)
             self._reveal(chi)
@@ -206,8 +210,13 @@ class Revealed:
             )
 
 
-def memory_needed(model: SpikedMixture, directions: int) -> float:
-    """Return the bytes that the restricted tensors, and work on their last slice, take."""
+def check_memory(model: SpikedMixture, directions: int) -> None:
+    """Raise MemoryError if tensors of so many directions take more than 8 GB."""
     d = float(directions)
     largest = 3.0 * d ** (max(model.orders) - 1) + 2.0 * d**2
-    return 8.0 * (sum(d**p / p for p in model.orders) + largest)
+    needed = 8.0 * (sum(d**p / p for p in model.orders) + largest)
+    if needed > MEMORY_LIMIT:
+        raise MemoryError(
+            f"{directions} directions with p = {model.orders[-1]} take {needed / 1e9:.1f} GB, more"
+            f" than {MEMORY_LIMIT / 1e9:g} GB: raise step or lower the last time"
+        )

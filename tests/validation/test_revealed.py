@@ -153,8 +153,12 @@ def test_law_is_that_of_stored_tensors_many_runs(channels, n, T):
 
 @pytest.mark.slow
 def test_ordered_entries_differ_by_one_over_n():
-    """The sum over i1 < ... < ip less the invariant law: the limit is 0, the slope is not."""
-    times, sizes, runs = np.array([1.0, 4.0]), (20, 40, 80), 1500
+    """The sum over i1 < ... < ip less the invariant law: the limit is 0, the slope is not.
+
+    N times the difference of m, mu, e at t = 4: -1.6(4), -11.9(5), 4.5(2) at N = 40, -1.2(7),
+    -14(1), 5.3(4) at N = 160.
+    """
+    times, sizes, runs = np.array([1.0, 4.0]), (40, 80, 160), 1500
     differences = []
     for n in sizes:
         one = simulate(
@@ -169,16 +173,16 @@ def test_ordered_entries_differ_by_one_over_n():
     print(f"slope {fit.slope} +- {fit.slope_error}, misfit {fit.misfit:.2f}")
     assert np.max(np.abs(fit.limit) / error) < 3.0
     assert np.min((np.abs(fit.slope) / fit.slope_error)[2:]) > 8.0
-    assert fit.misfit < 8.0
+    assert fit.misfit < 6.0
 
 
 def test_large_n_tends_to_gradient_descent():
-    """At N = 1e14 a run scatters by 1e-6: m, mu, e and C follow the theory."""
-    for T in (0.0, 1.0):
+    """A run scatters by 7e-6 at N = 1e12, 7e-7 at 1e14: m, mu, e and C follow the theory."""
+    for T, n, error in ((0.0, 1e12, 3e-5), (1.0, 1e14, 3e-6)):
         theory = dmft.solve(SEED, 10.0, m0=0.1, T=T, method="gradient_descent", step=0.1)
-        runs = simulate_revealed(SEED, n=1e14, seeds=2, m0=0.1, times=TIMES, T=T)
+        runs = simulate_revealed(SEED, n=n, seeds=2, m0=0.1, times=TIMES, T=T)
         table = compare(theory, runs).table
-        np.testing.assert_allclose(table["mean"], table["theory"], rtol=0, atol=5e-6)
+        np.testing.assert_allclose(table["mean"], table["theory"], rtol=0, atol=error)
 
 
 @pytest.mark.parametrize("T", [0.0, 1.0])
@@ -272,9 +276,9 @@ def test_integrator_has_order_four():
     assert np.polyfit(np.log(steps), np.log(errors), 1)[0] == pytest.approx(4.0, abs=0.15)
     exact = limit_flow(THREE, 0.3, times).m[0]
     runs = simulate_revealed(
-        THREE, n=1e15, seeds=2, m0=0.3, times=times, step=0.1, method="gradient_flow"
+        THREE, n=1e12, seeds=2, m0=0.3, times=times, step=0.1, method="gradient_flow"
     )
-    assert runs.mean("m")[0] == pytest.approx(exact, rel=0, abs=1e-5)
+    assert runs.mean("m")[0] == pytest.approx(exact, rel=0, abs=3e-5)
 
 
 @pytest.mark.parametrize(("known", "nugget"), [(1e-6, 0.0), (1e-7, 1e-8), (0.0, 1e-8), (0.0, 0.0)])
@@ -309,11 +313,27 @@ def test_revealed_field_is_a_function():
     assert (e_again, slope_again) == pytest.approx((e, slope), abs=1e-9)
 
 
+def test_start_on_the_signal_and_no_signal():
+    """m0 = 0 (m stays of order N^(-1/2)), and m0 = -1 and 1, where one direction is idle."""
+    for m0 in (-1.0, 0.0, 1.0):
+        theory = dmft.solve(SEED, 2.0, m0=m0, method="gradient_descent", step=0.1)
+        runs = simulate_revealed(SEED, n=1e6, seeds=20, m0=m0, times=TIMES[:3])
+        assert compare(theory, runs).verdict.agree
+
+
+def test_tensors_that_outgrow_memory_are_an_error(monkeypatch):
+    """At T = 0 the number of directions is only known on the way."""
+    monkeypatch.setattr("validation.revealed.MEMORY_LIMIT", 1e5)
+    with pytest.raises(MemoryError, match="directions with p = 3 take 0.0 GB"):
+        simulate_revealed(SEED, n=1e6, seeds=2, m0=0.1, times=[10.0])
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         ({"n": 9}, "n = 9 .* integer in"),
-        ({"n": 1e16}, "n = 1e"),
+        ({"n": 1e16, "T": 1.0}, "n = 1e"),
+        ({"n": 1e13}, "n = 1"),
         ({"n": 100.5}, r"n = 100\.5"),
         ({"seeds": 0}, "seeds = 0"),
         ({"m0": 1.5}, "m0 = 1.5"),
