@@ -31,8 +31,9 @@ __all__ = [
     "extrapolate",
     "joint_test",
     "judge",
-    "mean_and_covariance",
+    "mean_and_scatter",
     "sigmas",
+    "standard_error",
 ]
 
 Array = NDArray[np.float64]
@@ -108,8 +109,11 @@ def sigmas(p_value: float) -> float:
     return float(stats.norm.isf(p_value / 2.0))
 
 
-def mean_and_covariance(values: Array) -> tuple[Array, Array, float]:
-    """Return mean, covariance of the mean, and degrees of freedom of a sample.
+def mean_and_scatter(values: Array) -> tuple[Array, Array, float]:
+    """Return mean, scatter F and degrees of freedom of a sample.
+
+    F has the shape of the sample, and ``F^T F`` is the covariance of the mean: unlike the
+    covariance it stays small when entries are many.
 
     Raises
     ------
@@ -120,49 +124,52 @@ def mean_and_covariance(values: Array) -> tuple[Array, Array, float]:
     if seeds < 2:
         raise ValueError(f"seeds = {seeds} is not allowed: it must be >= 2")
     mean = values.mean(axis=0)
-    scatter = values - mean
-    return mean, scatter.T @ scatter / ((seeds - 1) * seeds), float(seeds - 1)
+    return mean, (values - mean) / math.sqrt((seeds - 1) * seeds), float(seeds - 1)
 
 
-def joint_test(difference: Array, covariance: Array, freedom: float) -> JointTest:
-    """Test that the mean of `difference` is zero, given the covariance of the mean.
+def standard_error(scatter: Array) -> Array:
+    """Return the standard error of the mean of each entry."""
+    return np.asarray(np.sqrt(np.sum(scatter**2, axis=0)))
+
+
+def joint_test(difference: Array, scatter: Array, freedom: float) -> JointTest:
+    """Test that the mean of `difference` is zero.
 
     Parameters
     ----------
     difference : ndarray, shape (n_entries,)
         Mean over runs less the theory.
-    covariance : ndarray, shape (n_entries, n_entries)
-        Of the mean, estimated.
+    scatter : ndarray, shape (n_runs, n_entries)
+        F of :func:`mean_and_scatter`.
     freedom : float
-        Degrees of freedom of the estimate: runs - 1.
+        Degrees of freedom of the covariance F^T F: runs - 1.
 
     Raises
     ------
     ValueError
         An entry does not scatter.
     """
-    errors = np.sqrt(np.diag(covariance))
+    errors = standard_error(scatter)
     if not np.all(errors > 0.0):
         raise ValueError("an entry does not scatter over the runs: leave it out")
-    variances, axes = np.linalg.eigh(covariance / np.outer(errors, errors))
-    variances, axes = variances[::-1], axes[:, ::-1]
-    clear = int(np.sum(variances > SMALLEST_SCATTER**2 * variances[0]))
+    _, spread, axes = np.linalg.svd(scatter / errors, full_matrices=False)
+    clear = int(np.sum(spread > SMALLEST_SCATTER * spread[0]))
     # Half of the degrees of freedom: with r near f T^2 has hardly any power.
     r = max(1, min(clear, int(freedom / 2.0)))
-    along = axes[:, :r].T @ (difference / errors)
-    chi2 = float(np.sum(along**2 / variances[:r]))
+    along = axes[:r] @ (difference / errors)
+    chi2 = float(np.sum((along / spread[:r]) ** 2))
     F = chi2 * (freedom - r + 1.0) / (freedom * r)
     p_value = float(stats.f.sf(F, r, freedom - r + 1.0))
     return JointTest(chi2, r, len(errors), p_value)
 
 
-def judge(difference: Array, covariance: Array, freedom: float, level: float = LEVEL) -> Verdict:
+def judge(difference: Array, scatter: Array, freedom: float, level: float = LEVEL) -> Verdict:
     """Return the verdict on a mean less its theory; parameters and errors of :func:`joint_test`.
 
     `level` is the p-value below which the verdict is "disagree".
     """
-    joint = joint_test(difference, covariance, freedom)
-    largest = float(np.max(np.abs(difference) / np.sqrt(np.diag(covariance))))
+    joint = joint_test(difference, scatter, freedom)
+    largest = float(np.max(np.abs(difference) / standard_error(scatter)))
     single = min(1.0, 2.0 * float(stats.t.sf(largest, freedom)) * len(difference))
     return Verdict(joint, largest, min(1.0, 2.0 * min(joint.p_value, single)), level)
 
@@ -175,19 +182,19 @@ class Extrapolation:
     ----------
     limit, slope : ndarray, shape (n_entries,)
         The two coefficients.
-    covariance : ndarray, shape (n_entries, n_entries)
-        Of `limit`, from the scatter of the runs.
+    scatter : ndarray, shape (n_runs, n_entries)
+        Of `limit`, over the runs of all N: F of :func:`mean_and_scatter`.
     slope_error : ndarray, shape (n_entries,)
         Standard error of `slope`.
     freedom : float
-        Degrees of freedom of `covariance` (Welch and Satterthwaite; the least favourable entry).
+        Degrees of freedom of `scatter` (Welch and Satterthwaite; the least favourable entry).
     misfit : float
         Chi-square per degree of freedom of the worst entry; NaN for two sizes.
     """
 
     limit: Array
     slope: Array
-    covariance: Array
+    scatter: Array
     slope_error: Array
     freedom: float
     misfit: float
@@ -197,7 +204,7 @@ def extrapolate(sizes: Sequence[float], samples: Sequence[Array]) -> Extrapolati
     """Extrapolate samples of several N to 1/N = 0.
 
     The weights are those of a scatter that falls like N^(-1/2), for all entries the same: so the
-    limit is one linear combination of the means, and its covariance is exact.
+    limit is one linear combination of the means, and so is its scatter.
 
     Parameters
     ----------
@@ -214,20 +221,25 @@ def extrapolate(sizes: Sequence[float], samples: Sequence[Array]) -> Extrapolati
     N = np.asarray(sizes, dtype=np.float64)
     if len(np.unique(N)) < 2:
         raise ValueError(f"n = {N[0]:g} is not enough: 1/N needs at least two different n")
-    parts = [mean_and_covariance(sample) for sample in samples]
-    means, covariances = (np.array([part[k] for part in parts]) for k in (0, 1))
+    parts = [mean_and_scatter(sample) for sample in samples]
+    means = np.array([mean for mean, _, _ in parts])
+    variances = np.array([standard_error(scatter) ** 2 for _, scatter, _ in parts])
     weights = np.sqrt(N * [len(sample) for sample in samples])
     design = np.stack([np.ones_like(N), 1.0 / N], axis=1)
     # Columns scaled: 1/N may be 1e-12.
     scale = np.array([1.0, N.min()])
     rows = np.linalg.pinv(weights[:, None] * design * scale) * weights * scale[:, None]
     limit, slope = rows @ means
-    covariance, of_slope = (np.einsum("n,nij->ij", row**2, covariances) for row in rows)
-    variances = rows[0, :, None] ** 2 * np.einsum("nii->ni", covariances)
-    shares = np.sum(variances**2 / np.array([[part[2]] for part in parts]), axis=0)
-    freedom = float(np.min(variances.sum(axis=0) ** 2 / shares))
+    scatter = np.vstack([a * part[1] for a, part in zip(rows[0], parts, strict=True)])
+    each = rows[0, :, None] ** 2 * variances
+    shares = np.sum(each**2 / np.array([[freedom] for _, _, freedom in parts]), axis=0)
+    # A sample without scatter has no shares; what it is compared with says so.
+    freedom = float(np.min(each.sum(axis=0) ** 2 / np.maximum(shares, np.finfo(float).tiny)))
     misfit = math.nan
     if len(N) > 2:
-        off = (means - design @ np.stack([limit, slope])) ** 2 / np.einsum("nii->ni", covariances)
+        off = (means - design @ np.stack([limit, slope])) ** 2
+        # Entries without scatter are refused by what follows.
+        off = np.divide(off, variances, where=variances > 0.0, out=np.zeros_like(off))
         misfit = float(np.max(off.sum(axis=0))) / (len(N) - 2)
-    return Extrapolation(limit, slope, covariance, np.sqrt(np.diag(of_slope)), freedom, misfit)
+    slope_error = np.sqrt(rows[1] ** 2 @ variances)
+    return Extrapolation(limit, slope, scatter, slope_error, freedom, misfit)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft.solution import Solution
-from validation.compare import Verdict, extrapolate, judge, mean_and_covariance
+from validation.compare import Verdict, extrapolate, judge, mean_and_scatter, standard_error
 
 __all__ = ["QUANTITIES", "Comparison", "Ensemble", "Entry", "compare", "compare_sizes", "expected"]
 
@@ -154,16 +154,16 @@ def compare(theory: Solution, ensemble: Ensemble, smaller: Ensemble | None = Non
         raise ValueError(f"n = {smaller.n} of `smaller` is not allowed: it must be < {ensemble.n}")
     entries = ensemble.entries()
     theory_values = expected(theory, entries)
-    mean, covariance, freedom = mean_and_covariance(ensemble.sample())
+    mean, scatter, freedom = mean_and_scatter(ensemble.sample())
     correction = np.zeros_like(mean)
     if smaller is not None:
         ratio = smaller.n / ensemble.n
-        small, small_covariance, small_freedom = mean_and_covariance(smaller.sample())
+        small, small_scatter, small_freedom = mean_and_scatter(smaller.sample())
         correction = (small - theory_values) * ratio
-        covariance = covariance + ratio**2 * small_covariance
+        scatter = np.vstack([scatter, ratio * small_scatter])
         freedom = min(freedom, small_freedom)
     extra = {"correction": correction, "mean": mean}
-    return _comparison(entries, theory_values, extra, mean - correction, covariance, freedom)
+    return _comparison(entries, theory_values, extra, mean - correction, scatter, freedom)
 
 
 def compare_sizes(theory: Solution, ensembles: Sequence[Ensemble]) -> Comparison:
@@ -194,7 +194,7 @@ def compare_sizes(theory: Solution, ensembles: Sequence[Ensemble]) -> Comparison
     fit = extrapolate([runs.n for runs in ensembles], [runs.sample() for runs in ensembles])
     extra = {"limit": fit.limit, "slope": fit.slope, "slope_error": fit.slope_error}
     theory_values = expected(theory, entries)
-    return _comparison(entries, theory_values, extra, fit.limit, fit.covariance, fit.freedom)
+    return _comparison(entries, theory_values, extra, fit.limit, fit.scatter, fit.freedom)
 
 
 def _comparison(
@@ -202,16 +202,16 @@ def _comparison(
     theory_values: Array,
     extra: dict[str, Array],
     mean: Array,
-    covariance: Array,
+    scatter: Array,
     freedom: float,
 ) -> Comparison:
     """Return the table, with the columns `extra`, and the verdict."""
-    difference, error = mean - theory_values, np.sqrt(np.diag(covariance))
+    difference, error = mean - theory_values, standard_error(scatter)
     for entry, value, around in zip(entries, error, mean, strict=True):
         # Of equal numbers the mean differs by rounding.
         if not value > ROUNDING * max(1.0, abs(around)):
             raise ValueError(f"{entry.quantity} at t = {entry.t:g} is the same in all runs")
-    verdict = judge(difference, covariance, freedom)
+    verdict = judge(difference, scatter, freedom)
     quantity, t, t_prime = (np.array(column) for column in zip(*entries, strict=True))
     table = {"t": t, "t_prime": t_prime, "quantity": quantity, "theory": theory_values}
     if "C" not in quantity:

@@ -10,7 +10,14 @@ from scipy import stats
 import dmft
 from dmft.model import SpikedMatrixTensor
 from dmft.tables import save_csv
-from validation.compare import extrapolate, joint_test, judge, mean_and_covariance, sigmas
+from validation.compare import (
+    extrapolate,
+    joint_test,
+    judge,
+    mean_and_scatter,
+    sigmas,
+    standard_error,
+)
 from validation.replay import parameters, read_runs, replay, runs_table
 from validation.statistics import Ensemble, compare, compare_sizes
 from validation.trajectories import simulate_revealed
@@ -30,9 +37,10 @@ def test_joint_test_is_hotellings():
     """Few entries, many runs: T^2 and its p-value as in the textbook."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((30, 4)) @ rng.standard_normal((4, 4)) + 0.1
-    mean, covariance, freedom = mean_and_covariance(x)
+    mean, scatter, freedom = mean_and_scatter(x)
+    covariance = scatter.T @ scatter
     np.testing.assert_allclose(covariance, np.cov(x.T) / 30, rtol=1e-12)
-    result = joint_test(mean, covariance, freedom)
+    result = joint_test(mean, scatter, freedom)
     T2 = mean @ np.linalg.solve(covariance, mean)
     assert result.chi2 == pytest.approx(T2, rel=1e-9)
     assert result.components == result.entries == 4
@@ -46,7 +54,7 @@ def test_false_alarms_are_as_rare_as_promised(seeds, entries):
     """Under agreement p < q happens with probability q at most, also with fewer runs than times."""
     repeats = 600 if entries < 100 else 150
     runs = smooth_runs(np.random.default_rng(1), seeds, entries, repeats)
-    verdicts = [judge(*mean_and_covariance(x)) for x in runs]
+    verdicts = [judge(*mean_and_scatter(x)) for x in runs]
     for q in (0.05, 0.2):
         most = q + 3.0 * math.sqrt(q * (1 - q) / repeats)
         assert np.mean([v.joint.p_value < q for v in verdicts]) < most
@@ -60,7 +68,7 @@ def test_a_shift_of_all_times_is_seen_jointly():
     rng = np.random.default_rng(2)
     x = rng.standard_normal((400, 10))
     x += (1.7 - x.mean(axis=0) * 20) / 20  # z = 1.7 each
-    verdict = judge(*mean_and_covariance(x))
+    verdict = judge(*mean_and_scatter(x))
     assert verdict.largest_z < 2.0
     assert verdict.joint.p_value < 1e-2
     assert verdict.joint.p_value < 0.2 * 2 * stats.norm.sf(1.7)
@@ -68,12 +76,12 @@ def test_a_shift_of_all_times_is_seen_jointly():
 
 def test_verdict_says_what_it_rests_on():
     runs = smooth_runs(np.random.default_rng(3), 10, 30, 1)[0]
-    verdict = judge(*mean_and_covariance(runs))
+    verdict = judge(*mean_and_scatter(runs))
     assert verdict.agree
     assert "components of 30 entries" in str(verdict)
     assert f"p = {verdict.p_value:.2g}" in str(verdict)
-    mean, covariance, freedom = mean_and_covariance(runs)
-    wrong = judge(mean + 30 * np.sqrt(np.diag(covariance)), covariance, freedom)
+    mean, scatter, freedom = mean_and_scatter(runs)
+    wrong = judge(mean + 30 * standard_error(scatter), scatter, freedom)
     assert not wrong.agree
     assert wrong.largest_z > 25.0
 
@@ -93,7 +101,7 @@ def test_extrapolation_finds_limit_and_slope(sizes):
             limit + slope / n + rng.standard_normal((20, 2)) * [3, 1] / math.sqrt(n) for n in sizes
         ]
         fit = extrapolate(sizes, samples)
-        z.append((fit.limit - limit) / np.sqrt(np.diag(fit.covariance)))
+        z.append((fit.limit - limit) / standard_error(fit.scatter))
         z.append((fit.slope - slope) / fit.slope_error)
     assert np.std(z) == pytest.approx(1.0, abs=0.15)
     assert abs(np.mean(z)) < 0.15

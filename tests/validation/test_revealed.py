@@ -9,7 +9,7 @@ import pytest
 import dmft
 from dmft.model import Coefficients, SpikedMixture
 from tests.systems.cases import SEED
-from validation.compare import extrapolate, sigmas
+from validation.compare import extrapolate, sigmas, standard_error
 from validation.limit import limit_flow
 from validation.revealed import Restricted, Revealed, symmetric_gaussian
 from validation.simulate import simulate
@@ -168,7 +168,7 @@ def test_ordered_entries_differ_by_one_over_n():
         columns = [[getattr(x, k) for k in ("m", "mu", "e")] for x in (one, two)]
         differences.append(np.hstack(columns[0]) - np.hstack(columns[1]))
     fit = extrapolate(sizes, differences)
-    error = np.sqrt(np.diag(fit.covariance))
+    error = standard_error(fit.scatter)
     print(f"m, mu, e at t = {times}: limit/error {fit.limit / error}")
     print(f"slope {fit.slope} +- {fit.slope_error}, misfit {fit.misfit:.2f}")
     assert np.max(np.abs(fit.limit) / error) < 3.0
@@ -324,7 +324,7 @@ def test_start_on_the_signal_and_no_signal():
 def test_tensors_that_outgrow_memory_are_an_error(monkeypatch):
     """At T = 0 the number of directions is only known on the way."""
     monkeypatch.setattr("validation.revealed.MEMORY_LIMIT", 1e5)
-    with pytest.raises(MemoryError, match="directions with p = 3 take 0.0 GB"):
+    with pytest.raises(MemoryError, match=r"directions with p = 3 take 0\.0 GB"):
         simulate_revealed(SEED, n=1e6, seeds=2, m0=0.1, times=[10.0])
 
 
