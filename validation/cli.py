@@ -210,7 +210,7 @@ def revealed(
         del change["C"]
     if change is not None and not print_step_error(change, result, "at N = infinity"):
         return 1
-    return print_verdict(theory, result)
+    return print_verdict(theory, result, one_n=True)
 
 
 @app.command(name="compare")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,9 +84,9 @@ def simulate(
     return Ensemble(int(n), times, m, mu, e)
 
 
-def children(root_seed: int, seeds: int) -> Iterator[np.random.SeedSequence]:
-    """Yield the children that ``SeedSequence(root_seed).spawn(seeds)`` gives, one at a time."""
-    return (np.random.SeedSequence(root_seed, spawn_key=(k,)) for k in range(seeds))
+def children(root: int | Sequence[int], seeds: int) -> Iterator[np.random.SeedSequence]:
+    """Yield the children that ``SeedSequence(root).spawn(seeds)`` gives, one at a time."""
+    return (np.random.SeedSequence(root, spawn_key=(k,)) for k in range(seeds))
 
 
 def step_error(

@@ -113,7 +113,8 @@ def simulate_revealed(
 ) -> Ensemble:
     """Run `seeds` independent instances of N components, each with its own hidden vector and noise.
 
-    Run k has the k-th child of ``SeedSequence(root_seed)``.
+    Run k has the k-th child of ``SeedSequence((root_seed, n))``: more seeds extend an ensemble, any
+    run can be repeated alone, and runs of different N are independent.
 
     Parameters
     ----------
@@ -154,7 +155,8 @@ def simulate_revealed(
     disable = None if progress is None else not progress
     paths = []
     with tqdm(total=int(seeds), desc=f"N={n:g}", unit="run", disable=disable) as bar:
-        for seed in children(root_seed, int(seeds)):
+        # N in the root: one that is the same would make runs of different N alike.
+        for seed in children((root_seed, int(n)), int(seeds)):
             field = Revealed(model, n, nugget2, known, room, np.random.default_rng(seed))
             paths.append(_follow(field, m0, times, step, method, T))
             bar.update()
