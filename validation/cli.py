@@ -8,25 +8,27 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from cyclopts import App, Parameter
 
-from dmft import SpikedMatrixTensor, checks, solve, storage, tables
-from dmft.cli import Force, Whole, guarded
-from dmft.solution import Solution, Status
+from dmft import SpikedMatrixTensor, SpikedMixture, checks, solve, storage, tables
+from dmft.cli import Force, Whole, guarded, model_of
+from dmft.solution import Solution, Status, load
 from validation.limit import limit_flow
-from validation.simulate import check, simulate, step_error
+from validation.printing import MOST_ROWS, print_step_error, print_table, print_verdict
+from validation.replay import parameters, replay, runs_table
+from validation.simulate import ROOT_SEED, check, simulate, step_error
 from validation.statistics import QUANTITIES, Comparison, compare
+from validation.trajectories import check as check_revealed
+from validation.trajectories import flow_step_error, simulate_revealed
 
 __all__ = ["app", "main"]
 
 # 4 standard errors: with ten seeds (Student's distribution) about once in 300 entries by chance.
 LARGEST_Z = 4.0
 LIMIT_ERROR = 1e-6
-# Largest error of the integrator in standard errors: it changes z by less than this.
-STEP_ERROR = 0.1
 
 app = App(
     name="validate",
@@ -126,6 +128,122 @@ def gradient_descent(setting: Setting) -> int:
 
 
 @app.command
+def revealed(
+    *,
+    n: Whole,
+    m0: float,
+    p: Whole | None = None,
+    delta_2: float | None = None,
+    delta_p: float | None = None,
+    channels: str | None = None,
+    temperature: float = 0.0,
+    seeds: Whole = 40,
+    t_end: float = 10.0,
+    step: float = 0.1,
+    times: Times = None,
+    method: Literal["gradient_descent", "gradient_flow"] = "gradient_descent",
+    root_seed: Whole = ROOT_SEED,
+    output: Path | None = None,
+    runs: Path | None = None,
+    force: Force = False,
+) -> int:
+    """Simulate at any N, exactly, on tensors revealed on the way; compare m, mu, e and C(t,t').
+
+    Parameters
+    ----------
+    n
+        Number of components, 10 to 1e15 (1e12 at T = 0): it does not change the cost.
+    m0
+        Overlap at t = 0, in [-1, 1].
+    p
+        Order of the tensor channel, >= 3.
+    delta_2
+        Noise variance of the matrix channel, > 0.
+    delta_p
+        Noise variance of the tensor channel, > 0.
+    channels
+        Any mixture instead of p, delta_2, delta_p: 2=0.9,3=1.5,4=2.0
+    temperature
+        T >= 0 of discrete Langevin; gradient_flow is for 0 only.
+    seeds
+        Number of independent instances, >= 2.
+    t_end
+        Last time.
+    step
+        Step of the descent, or of the Runge-Kutta integrator.
+    times
+        Times of the table, such as 1,2,5,10; whole multiples of step.
+    method
+        gradient_descent (discrete, against its exact theory) or gradient_flow (against dense).
+    root_seed
+        Root of all random numbers, >= 0.
+    output
+        CSV table to write.
+    runs
+        CSV file of all runs to write: t, m, e, seed, N and the parameters.
+    """
+    chosen = np.union1d([0.0], _times(times, t_end, step))
+    model = model_of(p, delta_2, delta_p, channels)
+    for name, path in (("output", output), ("runs", runs)):
+        if path is not None:
+            storage.check_target(path, force=force, name=name)
+    root_seed = checks.integer("root_seed", root_seed, low=0)
+    setting: dict[str, Any] = {"m0": m0, "T": temperature, "method": method, "step": step}
+    check_revealed(model, n=n, seeds=seeds, times=chosen, **setting)
+    solver: dict[str, Any] = {"method": method, "step": step}
+    if method == "gradient_flow":
+        solver = {"method": "dense", "tol": 1e-7}
+    theory = _solve(model, float(chosen[-1]), m0=m0, T=temperature, **solver)
+    ensemble = simulate_revealed(
+        model, n=n, seeds=seeds, times=chosen, root_seed=root_seed, **setting
+    )
+    result = compare(theory, ensemble)
+    print_table(result.table)
+    if output is not None:
+        tables.save_csv(output, result.table, force=force)
+    if runs is not None:
+        given = parameters(model, theory.protocol)
+        tables.save_csv(runs, runs_table([ensemble], given), force=force)
+    change = None
+    if method == "gradient_flow":
+        change = flow_step_error(model, m0=m0, times=chosen[1:], step=step)
+        del change["C"]
+    if change is not None and not print_step_error(change, result, "at N = infinity"):
+        return 1
+    return print_verdict(theory, result, one_n=True)
+
+
+@app.command(name="compare")
+def compare_runs(
+    *, theory: Path, simulation: Path, output: Path | None = None, force: Force = False
+) -> int:
+    """Say how your simulation compares with a run of `dmft solve`.
+
+    With runs at several N their 1/N limit is compared.
+
+    Parameters
+    ----------
+    theory
+        File that `dmft solve` wrote.
+    simulation
+        CSV file with the columns t, m, e, seed, N: a row for each time of each run.  Columns m0, T,
+        delta_2, delta_3, ... are checked against the theory where they are given.
+    output
+        CSV table to write.
+    """
+    if output is not None:
+        storage.check_target(output, force=force)
+    solution = load(theory)
+    ensembles, result = replay(solution, simulation)
+    print_table(result.table, most=MOST_ROWS)
+    if output is not None:
+        tables.save_csv(output, result.table, force=force)
+    for ensemble in ensembles:
+        print(f"N = {ensemble.n:g}: {ensemble.seeds} runs, {len(ensemble.t)} times")
+    return print_verdict(solution, result, one_n=len(ensembles) == 1)
+
+
+@app.command
 def limit(
     *,
     p: Whole,
@@ -164,7 +282,7 @@ def limit(
     return 0 if verdict else 1
 
 
-def _solve(model: SpikedMatrixTensor, t_end: float, **arguments: Any) -> Solution:
+def _solve(model: SpikedMixture, t_end: float, **arguments: Any) -> Solution:
     """Return the theory; what kept it from t_end is an error here."""
     theory = solve(model, t_end, **arguments)
     if theory.status is Status.INTERRUPTED:
@@ -205,13 +323,10 @@ def _report(
 
     `change` is what halving the integrator's step does to m, mu, e.
     """
-    heads = ("theory", "correction", "mean", "std. error")
-    print(f"{'t':>8} {'':3}" + "".join(f" {head:>11}" for head in heads) + f" {'z':>7}")
-    for t, name, *values, z in zip(*result.table.values(), strict=True):
-        print(f"{t:8.3g} {name:3}" + "".join(f" {v:11.6f}" for v in values) + f" {z:+7.2f}")
+    print_table(result.table)
     if setting.output is not None:
         tables.save_csv(setting.output, result.table, force=setting.force)
-    if change is not None and not _step_is_short(change, result):
+    if change is not None and not print_step_error(change, result):
         return 1
     verdict = result.largest_z < LARGEST_Z
     word = "agree" if verdict else "DISAGREE"
@@ -219,18 +334,6 @@ def _report(
         word += " (simulations carry corrections of order 1/N: see --smaller-n)"
     print(f"theory ({theory.method}) and simulation {word}: largest |z| = {result.largest_z:.2f}")
     return 0 if verdict else 1
-
-
-def _step_is_short(change: dict[str, np.ndarray], result: Comparison) -> bool:
-    """Say how large the error of the integrator is, also in standard errors."""
-    errors = result.table["standard_error"].reshape(-1, len(QUANTITIES))
-    changes = np.stack([change[name] for name in QUANTITIES], axis=1)
-    worst = float(np.max(changes / errors))
-    print(
-        f"halving the step changes m, mu, e of the first run by up to {np.max(changes):.1e},"
-        f" {worst:.2g} standard errors" + ("" if worst < STEP_ERROR else ": TOO LONG, lower step")
-    )
-    return worst < STEP_ERROR
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -30,7 +30,7 @@ from scipy.linalg import solve_triangular
 
 from dmft.model import SpikedMixture
 
-__all__ = ["Field", "LimitRun", "limit_descent", "limit_flow"]
+__all__ = ["Field", "Gram", "LimitRun", "limit_descent", "limit_flow"]
 
 Array = NDArray[np.float64]
 
@@ -46,8 +46,8 @@ class LimitRun:
     c: Array
 
 
-class Field:
-    """The field as far as it is revealed.
+class Gram:
+    """Points of the queries that revealed a direction, and the factor L of their Gram matrix K.
 
     Parameters
     ----------
@@ -62,11 +62,22 @@ class Field:
     """
 
     def __init__(self, model: SpikedMixture, nugget2: float, known: float, room: int) -> None:
-        self.model, self.nugget2, self.known = model, nugget2, known
+        self.model, self.nugget2 = model, nugget2
+        self.threshold = known**2 * float(model.dQ(1.0))
         self.k = 0
         self.dimension = room + 2
-        self.points = np.zeros((room, self.dimension))
-        self.L = np.zeros((room, room))
+        self._points = np.zeros((room, self.dimension))
+        self._L = np.zeros((room, room))
+
+    @property
+    def points(self) -> Array:
+        """Points c_j, shape (k, dimension)."""
+        return self._points[: self.k]
+
+    @property
+    def L(self) -> Array:
+        """Factor of K, shape (k, k)."""
+        return self._L[: self.k, : self.k]
 
     def start(self, m0: float) -> Array:
         """Return a point of overlap m0: along v_0 and one direction that no query reveals."""
@@ -74,41 +85,69 @@ class Field:
         c[:2] = m0, math.sqrt(1.0 - m0 * m0)
         return c
 
+    def row(self, c: Array) -> tuple[Array, float]:
+        """Return ``l = L^-1 [Q'(c_j.c)]`` and s, which is 0 for a query that is known.
+
+        Raises
+        ------
+        ArithmeticError
+            Rounding has made K indefinite: s^2 < 0.
+        """
+        model = self.model
+        row = np.asarray(solve_triangular(self.L, model.dQ(self.points @ c), lower=True))
+        left = float(model.dQ(float(c @ c))) + self.nugget2 - float(row @ row)
+        if left > self.threshold:
+            return row, math.sqrt(left)
+        if left <= -self.threshold:
+            # Taken for known, such a query gives plausible numbers that are wrong in all digits.
+            raise ArithmeticError(
+                f"K is not positive definite after {self.k} queries: raise the nugget"
+            )
+        return row, 0.0
+
+    def reveal(self, c: Array, row: Array, s: float) -> None:
+        """Take in the point c, with the row (l, s) of L.
+
+        Raises
+        ------
+        ArithmeticError
+            There is no room for a new direction.
+        """
+        if self.k == len(self._points):
+            raise ArithmeticError(f"more than {self.k} directions revealed: give more room")
+        self._points[self.k], self._L[self.k, : self.k] = c, row
+        self._L[self.k, self.k] = s
+        self.k += 1
+
+
+class Field:
+    """The field as far as it is revealed; parameters as of :class:`Gram`."""
+
+    def __init__(self, model: SpikedMixture, nugget2: float, known: float, room: int) -> None:
+        self.model = model
+        self.gram = Gram(model, nugget2, known, room)
+        self.start = self.gram.start
+
     def query(self, c: Array) -> tuple[Array, float]:
         """Return ``B + Q'(m) v_0`` at c, shape (dimension,), and the energy there.
 
         Raises
         ------
         ArithmeticError
-            Rounding has made K indefinite (s^2 < 0), or there is no room for a new direction.
+            As :meth:`Gram.row` and :meth:`Gram.reveal`.
         """
-        model, k, known = self.model, self.k, slice(2, self.k + 2)
-        overlaps = self.points[:k] @ c
-        covariance = model.dQ(overlaps)
-        L = self.L[:k, :k]
-        row = solve_triangular(L, covariance, lower=True)
-        y = solve_triangular(L, c[known], lower=True, trans=1)
-        force = self.points[:k].T @ (y * model.d2Q(overlaps))
-        force[known] += row
+        model, gram, k = self.model, self.gram, self.gram.k
+        overlaps = gram.points @ c
+        row, s = gram.row(c)
+        y = solve_triangular(gram.L, c[2 : k + 2], lower=True, trans=1)
+        force = gram.points.T @ (y * model.d2Q(overlaps))
+        force[2 : k + 2] += row
         force[0] += float(model.dQ(c[0]))
-        norm2 = float(c @ c)
-        left = float(model.dQ(norm2)) + self.nugget2 - float(row @ row)
-        e = -float(model.Q(c[0])) - float(y @ covariance)
-        threshold = self.known**2 * float(model.dQ(1.0))
-        if left > threshold:
-            self._reveal(c, row, math.sqrt(left))
-            force[k + 2] += math.sqrt(left)
-        elif left <= -threshold:
-            # Taken for known, such a query gives plausible numbers that are wrong in all digits.
-            raise ArithmeticError(f"K is not positive definite after {k} queries: raise the nugget")
+        e = -float(model.Q(c[0])) - float(y @ model.dQ(overlaps))
+        if s > 0.0:
+            gram.reveal(c, row, s)
+            force[k + 2] += s
         return force, e
-
-    def _reveal(self, c: Array, row: Array, s: float) -> None:
-        if self.k == len(self.points):
-            raise ArithmeticError(f"more than {self.k} directions revealed: give more room")
-        self.points[self.k], self.L[self.k, : self.k] = c, row
-        self.L[self.k, self.k] = s
-        self.k += 1
 
 
 def limit_descent(
@@ -163,7 +202,7 @@ def limit_flow(
     tol : float, default 1e-8
         Of the integrator.
     known, nugget : float
-        See :class:`Field`; the error of m is about known/2.
+        See :class:`Gram`; the error of m is about known/2.
     room : int
         Largest number of directions.
     """

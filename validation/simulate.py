@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,7 @@ from validation.instances import check_size, draw
 from validation.statistics import QUANTITIES, Ensemble
 from validation.stored import Loss, Trajectory, gradient_descent, gradient_flow
 
-__all__ = ["METHODS", "check", "simulate", "step_error"]
+__all__ = ["METHODS", "check", "check_times", "children", "simulate", "step_error"]
 
 Array = NDArray[np.float64]
 
@@ -76,13 +76,17 @@ def simulate(
     times = check(
         model, n=n, seeds=seeds, m0=m0, times=times, method=method, step=step, dtype=dtype
     )
-    # The children that SeedSequence.spawn gives, made one at a time.
-    children = (np.random.SeedSequence(root_seed, spawn_key=(k,)) for k in range(int(seeds)))
     disable = None if progress is None else not progress
-    with tqdm(children, desc=f"N={n}", unit="run", total=int(seeds), disable=disable) as bar:
+    spawned = children(root_seed, int(seeds))
+    with tqdm(spawned, desc=f"N={n}", unit="run", total=int(seeds), disable=disable) as bar:
         runs = [_run(model, n, m0, child, times, method, step, dtype) for child in bar]
     m, mu, e = (np.array([getattr(run, name) for run in runs]) for name in ("m", "mu", "e"))
     return Ensemble(int(n), times, m, mu, e)
+
+
+def children(root: int | Sequence[int], seeds: int) -> Iterator[np.random.SeedSequence]:
+    """Yield the children that ``SeedSequence(root).spawn(seeds)`` gives, one at a time."""
+    return (np.random.SeedSequence(root, spawn_key=(k,)) for k in range(seeds))
 
 
 def step_error(
@@ -124,6 +128,11 @@ def check(
     check_size(model, n, dtype)
     Overlap(m0)
     checks.integer("seeds", seeds, low=2)
+    return check_times(times, step)
+
+
+def check_times(times: ArrayLike, step: float) -> Array:
+    """Return the times as an array: ascending, >= 0, whole multiples of the step; or ValueError."""
     step = checks.positive_number("step", step)
     times = np.atleast_1d(checks.array_in("times", times, 0.0, LATEST))
     if np.any(np.diff(times) <= 0.0):

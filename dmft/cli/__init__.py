@@ -6,5 +6,6 @@ resumed; 130 interrupted, can be resumed.
 
 from dmft.cli import pages, runs, theory
 from dmft.cli.base import Force, Whole, app, guarded, main
+from dmft.cli.runs import model_of
 
-__all__ = ["Force", "Whole", "app", "guarded", "main", "pages", "runs", "theory"]
+__all__ = ["Force", "Whole", "app", "guarded", "main", "model_of", "pages", "runs", "theory"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dmft.solution import Solution
     from dmft.stop import Stop
 
-__all__ = ["resume", "show", "solve"]
+__all__ = ["model_of", "resume", "show", "solve"]
 
 
 @app.command
@@ -87,7 +87,7 @@ def solve(
     from dmft import storage
     from dmft.run import solve as run
 
-    model = _model(p, delta_2, delta_p, channels)
+    model = model_of(p, delta_2, delta_p, channels)
     storage.check_target(output, force=force)
     part = _checkpoint_of(output)
     if part.exists() and not force:
@@ -235,9 +235,10 @@ def _saved(solution: Solution, output: Path, part: Path) -> int:
     return say(f"{solution.message}; what was reached is saved{onward}", status)
 
 
-def _model(
+def model_of(
     p: int | None, delta_2: float | None, delta_p: float | None, channels: str | None
 ) -> SpikedMixture:
+    """Return the model of --channels, or of --p, --delta-2 and --delta-p."""
     if channels is not None:
         if (p, delta_2, delta_p) != (None, None, None):
             raise ValueError("give --channels, or --p with --delta-2 and --delta-p, not both")

@@ -128,6 +128,17 @@ def test_limit(here, capsys):
         (f"gradient-flow {MODEL} --n 20 --smaller-n 20", "smaller_n = 20"),
         (f"gradient-flow {MODEL} --n 20 --output old.csv", "exists already"),
         (f"gradient-flow {MODEL} --n 20 --output missing/t.csv", "no directory"),
+        (f"revealed {MODEL} --n 9", "n = 9"),
+        (f"revealed {MODEL} --n 1e8 --seeds 0", "seeds = 0"),
+        (f"revealed {MODEL} --n 1e8 --temperature -1", "T = -1"),
+        (f"revealed {MODEL} --n 1e8 --temperature 1 --method gradient_flow", "T = 1"),
+        (f"revealed {MODEL} --n 1e8 --temperature 1 --t-end 300", "GB"),
+        (f"revealed {MODEL} --n 1e8 --channels 2=1", "not both"),
+        (f"revealed {MODEL} --n 1e8 --root-seed -1", "root_seed = -1"),
+        (f"revealed {MODEL} --n 1e8 --runs old.csv", "runs = 'old.csv' exists already"),
+        ("revealed --n 1e8 --m0 0.1", "--p is missing"),
+        ("compare --theory none.nc --simulation old.csv", "none.nc"),
+        ("compare --theory old.csv --simulation old.csv", "old.csv"),
         ("gradient-flow", "--p"),
         ("flow", "flow"),
     ],
@@ -141,3 +152,48 @@ def test_bad_input(here, capsys, command, sentence):
     assert sentence in err
     assert (here / "old.csv").read_text() == "old"
     assert len(list(here.iterdir())) == 1
+
+
+REVEALED = f"revealed {MODEL} --n 1e8 --seeds 10 --t-end 2"
+
+
+@pytest.mark.parametrize("options", ["", "--temperature 1", "--method gradient_flow --step 0.05"])
+def test_revealed(here, capsys, options):
+    assert main(f"{REVEALED} {options} --output t.csv --runs runs.csv".split()) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "simulation agree: p = " in out.splitlines()[-1]
+    assert "C(t,0.5)" in out
+    with open("t.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["quantity"] for row in rows} == {"m", "mu", "e", "C"}
+    assert max(abs(float(row["z"])) for row in rows) < 6.0
+    with open("runs.csv") as file:
+        runs = list(csv.DictReader(file))
+    assert {int(row["seed"]) for row in runs} == set(range(10))
+
+
+def test_revealed_of_a_mixture(here, capsys):
+    command = "revealed --channels 2=0.9,3=1.5,4=2 --m0 0.2 --n 1e8 --seeds 4 --times 1,2"
+    assert main(command.split()) == 0
+    assert "agree" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("n", ["1e8", "200"])
+def test_runs_are_compared_with_a_saved_theory(here, capsys, n):
+    """The round trip: `revealed --runs`, `dmft solve`, `compare`."""
+    flow = "--p 3 --delta-2 0.7 --delta-p 1 --m0 0.2"
+    step = "--step 0.1 --method gradient_descent"
+    assert dmft_main(f"solve {flow} --t-end 2 {step} --output run.nc".split()) == 0
+    main(f"revealed {MODEL} --n {n} --seeds 10 --t-end 2 --runs runs.csv".split())
+    capsys.readouterr()
+    compare = "compare --theory run.nc --simulation runs.csv --output t.csv"
+    assert dmft_main(f"validate {compare}".split()) == 0
+    out = capsys.readouterr().out
+    assert f"N = {float(n):g}: 10 runs" in out
+    assert "agree" in out.splitlines()[-1]
+    # Of another model: said, and not compared.
+    text = Path("runs.csv").read_text().replace(",0.7,", ",0.8,")
+    Path("runs.csv").write_text(text)
+    assert main(f"{compare} --force".split()) == 2
+    assert "delta_2 = 0.8, but the theory has 0.7" in capsys.readouterr().err

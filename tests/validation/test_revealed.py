@@ -1,0 +1,360 @@
+"""Revealed tensors: their law against stored ones, the limits of large N, the conditioning."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+import dmft
+from dmft.model import Coefficients, SpikedMixture
+from tests.systems.cases import SEED
+from validation.compare import extrapolate, sigmas, standard_error
+from validation.limit import limit_flow
+from validation.revealed import Restricted, Revealed, symmetric_gaussian
+from validation.simulate import simulate
+from validation.statistics import Ensemble, compare
+from validation.trajectories import flow_step_error, follow, simulate_revealed
+
+THREE = SpikedMixture({2: 0.9, 3: 1.5, 4: 2.0})
+TIMES = np.array([0.0, 1.0, 2.0, 5.0, 10.0])
+
+
+def assembled(tensor):
+    """Return a restricted tensor as a dense array, entry by entry from its slices."""
+    d, p = len(tensor.slices), tensor.p
+    dense = np.empty((d,) * p)
+    for index in itertools.product(range(d), repeat=p):
+        a = max(index)
+        rest = tuple(i for i in index if i < a)
+        dense[index] = tensor.slices[a][p - len(rest) - 1][rest]
+    return dense
+
+
+@pytest.mark.parametrize("p", [2, 3, 4, 5])
+def test_contraction_is_that_of_the_dense_tensor(p):
+    rng, tensor = np.random.default_rng(0), Restricted(p)
+    for _ in range(5):
+        tensor.slices.append(tensor.draw(rng))
+    dense, c = assembled(tensor), rng.standard_normal(5)
+    for axes in itertools.permutations(range(p)):
+        np.testing.assert_allclose(dense.transpose(axes), dense, rtol=1e-13)
+    for _ in range(p - 1):
+        dense = dense @ c
+    np.testing.assert_allclose(tensor.contract(c), dense, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("p", [2, 3, 4])
+def test_entries_have_the_variance_of_a_symmetric_gaussian_tensor(p):
+    """Var S_(i1..ip) = prod_i n_i!/p!, with n_i the number of times that i occurs."""
+    rng, d, draws = np.random.default_rng(1), 3, 4000
+    whole, sliced = [], []
+    for _ in range(draws):
+        tensor = Restricted(p)
+        for _ in range(d):
+            tensor.slices.append(tensor.draw(rng))
+        sliced.append(assembled(tensor))
+        whole.append(symmetric_gaussian(d, p, rng))
+    for index in itertools.combinations_with_replacement(range(d), p):
+        counts = np.bincount(index)
+        want = math.prod(math.factorial(k) for k in counts) / math.factorial(p)
+        for sample in (whole, sliced):
+            got = np.var([tensor[index] for tensor in sample])
+            assert got == pytest.approx(want, rel=5 * math.sqrt(2 / draws))
+
+
+def stored_invariant(model, n, m0, times, step, T, rng):
+    """Run descent on a stored tensor of the invariant law; return m, mu, e and C.
+
+    ``S_p(c^(p-1), .)`` of S = Sym G is the mean over the places where G is left open, and G has
+    independent entries.
+    """
+    tensors = {p: rng.standard_normal((n,) * p).astype("float32") for p in model.orders}
+    c = np.zeros(n)
+    c[:2] = m0, math.sqrt(1.0 - m0 * m0)
+    rows, points = [], []
+    wanted = np.rint(times / step).astype(int)
+    for k in range(wanted[-1] + 1):
+        force, e, slope = np.zeros(n), 0.0, 0.0
+        for p, G in tensors.items():
+            delta = model.channels[p]
+            part = sum(left_open(G, c.astype("float32"), place) for place in range(p)) / p
+            force += math.sqrt(p / (delta * n)) * part
+            e_p = -(c[0] ** p) / (p * delta) - float(part @ c) / math.sqrt(n * p * delta)
+            e, slope = e + e_p, slope + p * e_p
+        force[0] += float(model.dQ(c[0]))
+        if k in wanted:
+            rows.append((c[0], T - slope, e))
+            points.append(c)
+        c = c + step * force + math.sqrt(2.0 * T * step / n) * rng.standard_normal(n)
+        c = c / np.linalg.norm(c)
+    at = np.array(points)
+    return *np.array(rows).T, at @ at.T
+
+
+def left_open(G, c, place):
+    """Contract all places of G with c but one."""
+    for _ in range(G.ndim - 1 - place):
+        G = G @ c
+    for _ in range(place):
+        G = np.tensordot(c, G, axes=(0, 0))
+    return G
+
+
+def scores(a, b):
+    """Return z of the differences of means and of variances of two samples."""
+    z = []
+    for power in (1, 2):
+        one, two = ((x - (power - 1) * x.mean(axis=0)) ** power for x in (a, b))
+        error = np.sqrt(one.var(axis=0, ddof=1) / len(one) + two.var(axis=0, ddof=1) / len(two))
+        z.append((one.mean(axis=0) - two.mean(axis=0)) / error)
+    return np.concatenate(z)
+
+
+def against_stored(model, n, T, runs, m0=0.3):
+    """Return z-scores of means and variances of 30 observables: revealed less stored."""
+    times = np.array([0.0, 0.4, 1.0, 2.0, 3.0, 4.0])
+    revealed = simulate_revealed(model, n=n, seeds=runs, m0=m0, times=times, step=0.2, T=T)
+    rng = np.random.default_rng(5)
+    stored = [stored_invariant(model, n, m0, times, 0.2, T, rng) for _ in range(runs)]
+    m, mu, e, C = (np.array(values) for values in zip(*stored, strict=True))
+    return scores(revealed.sample(), Ensemble(n, times, m, mu, e, C).sample())
+
+
+@pytest.mark.parametrize(("orders", "n", "T"), [((2, 3), 16, 0.0), ((4,), 14, 0.5)])
+def test_law_is_that_of_stored_tensors(orders, n, T):
+    """At an N so small that all N directions are revealed on the way (21 queries)."""
+    z = against_stored(SpikedMixture(dict.fromkeys(orders, 0.8)), n, T, 400)
+    assert len(z) == 60
+    assert 0.6 < np.sqrt(np.mean(z**2)) < 1.5
+    assert np.max(np.abs(z)) < 4.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("channels", "n", "T"),
+    [
+        ({2: 0.7}, 130, 0.0),
+        ({2: 0.7}, 30, 1.0),
+        ({3: 0.8}, 130, 0.0),
+        ({2: 0.7, 3: 1.0}, 30, 1.0),
+        ({2: 0.7, 3: 1.0}, 80, 0.0),
+        ({2: 0.9, 3: 1.5, 4: 2.0}, 30, 0.0),
+        ({4: 0.8}, 30, 0.5),
+    ],
+    ids=str,
+)
+def test_law_is_that_of_stored_tensors_many_runs(channels, n, T):
+    z = against_stored(SpikedMixture(channels), n, T, 1000)
+    print(f"rms z = {np.sqrt(np.mean(z**2)):.3f}, largest {np.max(np.abs(z)):.2f} of {len(z)}")
+    assert 0.7 < np.sqrt(np.mean(z**2)) < 1.4
+    assert np.max(np.abs(z)) < 4.0
+
+
+@pytest.mark.slow
+def test_ordered_entries_differ_by_one_over_n():
+    """The sum over i1 < ... < ip less the invariant law: the limit is 0, the slope is not.
+
+    N times the difference of m, mu, e at t = 4: -1.6(4), -11.9(5), 4.5(2) at N = 40, -1.2(7),
+    -14(1), 5.3(4) at N = 160.
+    """
+    times, sizes, runs = np.array([1.0, 4.0]), (40, 80, 160), 1500
+    differences = []
+    for n in sizes:
+        one = simulate(
+            SEED, n=n, seeds=runs, m0=0.3, times=times, step=0.2, method="gradient_descent"
+        )
+        two = simulate_revealed(SEED, n=n, seeds=runs, m0=0.3, times=times, step=0.2, root_seed=1)
+        columns = [[getattr(x, k) for k in ("m", "mu", "e")] for x in (one, two)]
+        differences.append(np.hstack(columns[0]) - np.hstack(columns[1]))
+    fit = extrapolate(sizes, differences)
+    error = standard_error(fit.scatter)
+    print(f"m, mu, e at t = {times}: limit/error {fit.limit / error}")
+    print(f"slope {fit.slope} +- {fit.slope_error}, misfit {fit.misfit:.2f}")
+    assert np.max(np.abs(fit.limit) / error) < 3.0
+    assert np.min((np.abs(fit.slope) / fit.slope_error)[2:]) > 8.0
+    assert fit.misfit < 6.0
+
+
+def test_large_n_tends_to_gradient_descent():
+    """A run scatters by 7e-6 at N = 1e12, 7e-7 at 1e14: m, mu, e and C follow the theory."""
+    for T, n, error in ((0.0, 1e12, 3e-5), (1.0, 1e14, 3e-6)):
+        theory = dmft.solve(SEED, 10.0, m0=0.1, T=T, method="gradient_descent", step=0.1)
+        runs = simulate_revealed(SEED, n=n, seeds=2, m0=0.1, times=TIMES, T=T)
+        table = compare(theory, runs).table
+        np.testing.assert_allclose(table["mean"], table["theory"], rtol=0, atol=error)
+
+
+@pytest.mark.parametrize("T", [0.0, 1.0])
+def test_a_hundred_million_spins(T):
+    """N = 1e8, 40 runs: every m, mu, e and C(t,t') within 4 standard errors; m good to 2e-4."""
+    times = np.arange(0.0, 11.0)
+    theory = dmft.solve(SEED, 10.0, m0=0.1, T=T, method="gradient_descent", step=0.1)
+    runs = simulate_revealed(SEED, n=1e8, seeds=40, m0=0.1, times=times, T=T)
+    result = compare(theory, runs)
+    assert result.largest_z < 4.0
+    assert result.verdict.agree
+    assert runs.standard_error("m").max() < 2e-4
+
+
+def test_flow_at_large_n_agrees_with_dense():
+    theory = dmft.solve(SEED, 10.0, m0=0.1, tol=1e-7)
+    runs = simulate_revealed(SEED, n=1e8, seeds=10, m0=0.1, times=TIMES, method="gradient_flow")
+    assert compare(theory, runs).largest_z < 5.0  # ten seeds: Student's distribution
+    assert np.max(np.abs(runs.mean("m") - theory.at(TIMES).m)) < 1e-3
+
+
+class Wrong(Coefficients):
+    """Coefficients with one of the kernels S, K1, K2 one per cent too large."""
+
+    kernel = 0
+
+    def polynomials(self):
+        kernels = list(super().polynomials())
+        kernels[self.kernel] = 1.01 * kernels[self.kernel]
+        return tuple(kernels)
+
+
+class WrongModel(SpikedMixture):
+    def coefficients(self):
+        return self.wrong(*super().coefficients())
+
+
+@pytest.mark.parametrize("kernel", [None, 0, 1, 2])
+def test_one_per_cent_in_one_kernel_is_caught(kernel):
+    """10 runs at N = 1e8, a few seconds: more than 5 sigma; the honest kernels pass."""
+    model = WrongModel(SEED.channels)
+    kind = Coefficients if kernel is None else type("Kind", (Wrong,), {"kernel": kernel})
+    object.__setattr__(model, "wrong", kind)
+    theory = dmft.solve(model, 10.0, m0=0.1, T=1.0, method="gradient_descent", step=0.1)
+    runs = simulate_revealed(SEED, n=1e8, seeds=10, m0=0.1, times=TIMES, T=1.0)
+    verdict = compare(theory, runs).verdict
+    assert verdict.agree == (kernel is None)
+    if kernel is not None:
+        assert sigmas(verdict.p_value) > 5.0
+
+
+@pytest.mark.parametrize("n", [1e4, 1e6])
+def test_scatter_falls_like_the_root_of_n(n):
+    """Sd of sqrt(N) m, e, C(t,0) at t = 10: 6.8, 1.4, .93, here to the error of 60 runs."""
+    runs = simulate_revealed(SEED, n=n, seeds=60, m0=0.1, times=TIMES)
+    for values, want in ((runs.m, 6.8), (runs.e, 1.4), (runs.C[:, :, 0], 0.93)):
+        assert math.sqrt(n) * values[:, -1].std() == pytest.approx(want, rel=0.35)
+
+
+def test_cost_does_not_depend_on_n():
+    """The number of directions is the same at any N."""
+    seen = []
+    for n in (1e4, 1e12):
+        field = Revealed(SEED, n, 1e-14, 1e-6, 101, np.random.default_rng(0))
+        follow(field.query, field.start(0.1), np.array([10.0]), 0.1, "gradient_descent")
+        seen.append(field.d)
+    assert abs(seen[0] - seen[1]) < 5
+    assert seen[1] < 70
+
+
+def test_all_directions_may_be_revealed():
+    """N = 10: nothing is left to reveal after 8 queries, and runs go on."""
+    runs = simulate_revealed(SEED, n=10, seeds=4, m0=0.2, times=TIMES, T=1.0)
+    for C in runs.C:
+        np.testing.assert_allclose(np.diag(C), 1.0, rtol=1e-12)
+        assert np.linalg.eigvalsh(C)[0] > -1e-12
+
+
+def test_runs_are_those_of_their_seeds():
+    few, more = (
+        simulate_revealed(SEED, n=1e6, seeds=k, m0=0.2, times=[1.0], progress=False) for k in (2, 3)
+    )
+    assert np.array_equal(few.m, more.m[:2])
+    assert len({float(m) for m in more.m[:, 0]}) == 3
+    other = simulate_revealed(SEED, n=4e6, seeds=3, m0=0.2, times=[1.0])
+    theory = dmft.solve(SEED, 1.0, m0=0.2, method="gradient_descent", step=0.1).m[-1]
+    alike = (other.m[:, 0] - theory) * 2.0 / (more.m[:, 0] - theory)
+    assert np.all(np.abs(alike - 1.0) > 1e-2)
+
+
+def test_integrator_has_order_four():
+    """At N = infinity, where two step lengths differ by nothing else; errors far above KNOWN."""
+    times, steps = np.array([2.4]), (0.2, 0.1, 0.05)
+    errors = [flow_step_error(THREE, m0=0.3, times=times, step=h)["m"][0] for h in steps]
+    assert np.polyfit(np.log(steps), np.log(errors), 1)[0] == pytest.approx(4.0, abs=0.15)
+    exact = limit_flow(THREE, 0.3, times).m[0]
+    runs = simulate_revealed(
+        THREE, n=1e12, seeds=2, m0=0.3, times=times, step=0.1, method="gradient_flow"
+    )
+    assert runs.mean("m")[0] == pytest.approx(exact, rel=0, abs=3e-5)
+
+
+@pytest.mark.parametrize(("known", "nugget"), [(1e-6, 0.0), (1e-7, 1e-8), (0.0, 1e-8), (0.0, 0.0)])
+def test_too_small_a_nugget_is_an_error(known, nugget):
+    """Said, not silently wrong."""
+    field = Revealed(SEED, 1e8, nugget**2, known, 401, np.random.default_rng(0))
+    with pytest.raises(ArithmeticError, match="not positive definite"):
+        follow(field.query, field.start(0.1), np.array([10.0]), 0.1, "gradient_descent")
+
+
+def test_bad_factor_is_an_error(monkeypatch):
+    """A factor L that is off by 1e-5 in one entry fails the check of the conditioning."""
+    field = Revealed(SEED, 1e8, 20.0, 0.0, 20, np.random.default_rng(0))
+    c = field.start(0.1)
+    for k in range(3):
+        force, _, _ = field.query(c)
+        c = (c + 0.1 * force) / np.linalg.norm(c + 0.1 * force)
+        field.gram._L[k, k] *= 1.0 + (1e-5 if k == 2 else 0.0)
+    with pytest.raises(ArithmeticError, match="conditioning is inexact after 4 queries"):
+        field.query(c)
+
+
+def test_revealed_field_is_a_function():
+    """Asked again at a point, it gives the same force and energy, up to the nugget."""
+    field = Revealed(SEED, 1e4, 1e-14, 1e-6, 10, np.random.default_rng(0))
+    c = field.start(0.3)
+    first, e, slope = field.query(c)
+    d = field.d
+    again, e_again, slope_again = field.query(c)
+    assert field.d == d
+    np.testing.assert_allclose(again, first, rtol=0, atol=1e-7)
+    assert (e_again, slope_again) == pytest.approx((e, slope), abs=1e-9)
+
+
+def test_start_on_the_signal_and_no_signal():
+    """m0 = 0 (m stays of order N^(-1/2)), and m0 = -1 and 1, where one direction is idle."""
+    for m0 in (-1.0, 0.0, 1.0):
+        theory = dmft.solve(SEED, 2.0, m0=m0, method="gradient_descent", step=0.1)
+        runs = simulate_revealed(SEED, n=1e6, seeds=20, m0=m0, times=TIMES[:3])
+        assert compare(theory, runs).verdict.agree
+
+
+def test_tensors_that_outgrow_memory_are_an_error(monkeypatch):
+    """At T = 0 the number of directions is only known on the way."""
+    monkeypatch.setattr("validation.revealed.MEMORY_LIMIT", 1e5)
+    with pytest.raises(MemoryError, match=r"directions with p = 3 take 0\.0 GB"):
+        simulate_revealed(SEED, n=1e6, seeds=2, m0=0.1, times=[10.0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"n": 9}, "n = 9 .* integer in"),
+        ({"n": 1e16, "T": 1.0}, "n = 1e"),
+        ({"n": 1e13}, "n = 1"),
+        ({"n": 100.5}, r"n = 100\.5"),
+        ({"seeds": 0}, "seeds = 0"),
+        ({"m0": 1.5}, "m0 = 1.5"),
+        ({"T": -1.0}, "T = -1"),
+        ({"T": 1.0, "method": "gradient_flow"}, "T = 1 .* 'gradient_flow'"),
+        ({"T": 1.0, "times": [500.0]}, r"5003 directions .* GB, more than 8 GB"),
+        ({"method": "newton"}, "method = 'newton'"),
+        ({"times": [1.05]}, r"times = 1\.05"),
+        ({"step": 0.0}, "step = 0"),
+    ],
+)
+def test_bad_input(arguments, sentence):
+    keywords = {"n": 1e4, "seeds": 2, "m0": 0.2, "times": [1.0], **arguments}
+    with pytest.raises(ValueError, match=sentence):
+        simulate_revealed(SEED, **keywords)
+
+
+def test_numbers_out_of_range_are_an_error():
+    with pytest.raises(ArithmeticError, match=r"step = 0\.1 left the range of numbers"):
+        simulate_revealed(SpikedMixture({2: 1e-200}), n=1e4, seeds=2, m0=0.2, times=[1.0])

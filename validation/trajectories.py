@@ -1,0 +1,239 @@
+"""Ensembles at any N on revealed tensors: gradient descent, gradient flow and Langevin.
+
+Gradient descent is ``x <- x - h grad H + sqrt(2Th) xi``, scaled back onto the sphere; T > 0 is
+discrete Langevin.  Gradient flow (T = 0) takes classical Runge-Kutta steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
+
+from dmft import checks
+from dmft.model import SpikedMixture
+from dmft.protocol import Overlap
+from validation.limit import Field
+from validation.revealed import Revealed, check_memory
+from validation.simulate import ROOT_SEED, check_times, children
+from validation.statistics import Ensemble
+
+__all__ = ["QUERIES", "Path", "flow_step_error", "follow", "simulate_revealed"]
+
+Array = NDArray[np.float64]
+# A point -> the force there (in growing coordinates), e, and x.grad H/N.
+Query = Callable[[Array], tuple[Array, float, float]]
+
+# Queries of one step.
+QUERIES = {"gradient_descent": 1, "gradient_flow": 4}
+# At T = 0, in units of sqrt(Q'(1)) (see validation.limit.Gram): the error of m is below KNOWN.
+KNOWN, NUGGET = 1e-6, 1e-7
+# Scatter like 7 N^(-1/2) stays above rounding, and at T = 0 above what KNOWN leaves out.
+LARGEST_N, LARGEST_N_WITHOUT_NOISE = 10**15, 10**12
+# Directions at T = 0: far fewer queries than are asked reveal one.
+ROOM = 2000
+
+
+class Path(NamedTuple):
+    """m, mu, e at the times t, each of shape (n_times,), and C of shape (n_times, n_times)."""
+
+    t: Array
+    m: Array
+    mu: Array
+    e: Array
+    C: Array
+
+
+def follow(
+    query: Query, c: Array, times: Array, step: float, method: str, *, T: float = 0.0
+) -> Path:
+    """Start at c and observe at each of the times, whole multiples of the step.
+
+    Parameters
+    ----------
+    query : callable
+        The field, as :meth:`validation.revealed.Revealed.query`; with T > 0 its force has noise.
+    c : ndarray
+        Start, in growing coordinates.
+    times : ndarray
+        Ascending, >= 0.
+    step : float
+        Step h > 0.
+    method : {"gradient_descent", "gradient_flow"}
+        Discrete steps, or Runge-Kutta of order 4.
+    T : float, default 0
+        Temperature; it only enters mu = T - x.grad H/N.
+    """
+    rows, points = [], []
+    wanted = set(np.rint(times / step).astype(int).tolist())
+    for k in range(max(wanted) + 1):
+        force, e, slope = query(c)
+        if k in wanted:
+            rows.append((c[0], T - slope, e))
+            points.append(c)
+        if method == "gradient_descent":
+            c = c + step * force
+        else:
+            c = c + step * _runge_kutta(query, c, force, step)
+        c = c / float(np.linalg.norm(c))
+    m, mu, energy = np.array(rows).T
+    at = np.array(points)
+    return Path(times, m, mu, energy, at @ at.T)
+
+
+def _tangent(force: Array, c: Array) -> Array:
+    # c.c and not 1: the stages of the method are off the sphere.
+    return force - (float(force @ c) / float(c @ c)) * c
+
+
+def _runge_kutta(query: Query, c: Array, force: Array, step: float) -> Array:
+    """Return the mean rate over one classical Runge-Kutta step, given the force at its start."""
+    rates = [_tangent(force, c)]
+    for part in (0.5, 0.5, 1.0):
+        stage = c + part * step * rates[-1]
+        rates.append(_tangent(query(stage)[0], stage))
+    return np.asarray((rates[0] + 2.0 * rates[1] + 2.0 * rates[2] + rates[3]) / 6.0)
+
+
+def simulate_revealed(
+    model: SpikedMixture,
+    *,
+    n: float,
+    seeds: int,
+    m0: float,
+    times: ArrayLike,
+    method: str = "gradient_descent",
+    step: float = 0.1,
+    T: float = 0.0,
+    root_seed: int = ROOT_SEED,
+    progress: bool | None = None,
+) -> Ensemble:
+    """Run `seeds` independent instances of N components, each with its own hidden vector and noise.
+
+    Run k has the k-th child of ``SeedSequence((root_seed, n))``: more seeds extend an ensemble, any
+    run can be repeated alone, and runs of different N are independent.
+
+    Parameters
+    ----------
+    model : SpikedMixture
+        Any mixture.
+    n : float
+        Number of components, a whole number in [10, 1e15], up to 1e12 for T = 0; it does not
+        change the cost.
+    seeds : int
+        Number of instances, >= 2.
+    m0 : float
+        Overlap at t = 0, in [-1, 1].
+    times : array_like
+        Ascending times >= 0, whole multiples of `step`; C is recorded between all of them.
+    method : {"gradient_descent", "gradient_flow"}
+        Discrete steps, or continuous time (T = 0 only).
+    step : float, default 0.1
+        Step of the descent or of the integrator.
+    T : float, default 0
+        Temperature >= 0.
+    root_seed : int
+        Root of all random numbers.
+    progress : bool, optional
+        Show a progress bar; without it, when stderr is a terminal.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range, or the restricted tensors do not fit memory.
+    ArithmeticError
+        The conditioning failed, or a run left the range of numbers.
+    MemoryError
+        At T = 0: so many directions were revealed that the tensors do not fit memory.
+    """
+    times = check(model, n=n, seeds=seeds, m0=m0, times=times, method=method, step=step, T=T)
+    nugget2, known = (2.0 * T / step, 0.0) if T > 0.0 else (_nugget2(model), KNOWN)
+    room = _room(times, step, method, T)
+    disable = None if progress is None else not progress
+    paths = []
+    with tqdm(total=int(seeds), desc=f"N={n:g}", unit="run", disable=disable) as bar:
+        # N in the root: one that is the same would make runs of different N alike.
+        for seed in children((root_seed, int(n)), int(seeds)):
+            field = Revealed(model, n, nugget2, known, room, np.random.default_rng(seed))
+            paths.append(_follow(field, m0, times, step, method, T))
+            bar.update()
+    m, mu, e, C = (np.array([getattr(path, name) for path in paths]) for name in Path._fields[1:])
+    return Ensemble(n, times, m, mu, e, C)
+
+
+def _follow(field: Revealed, m0: float, times: Array, step: float, method: str, T: float) -> Path:
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            return follow(field.query, field.start(m0), times, step, method, T=T)
+    except FloatingPointError as error:
+        raise ArithmeticError(
+            f"{method} with step = {step:g} left the range of numbers ({error}): lower the step"
+        ) from None
+
+
+def check(
+    model: SpikedMixture,
+    *,
+    n: float,
+    seeds: int,
+    m0: float,
+    times: ArrayLike,
+    method: str,
+    step: float,
+    T: float,
+) -> Array:
+    """Return the times as an array, or raise ValueError where :func:`simulate_revealed` would."""
+    if method not in QUERIES:
+        raise ValueError(f"method = {method!r} is not allowed: it must be one of {tuple(QUERIES)}")
+    Overlap(m0)
+    checks.integer("seeds", seeds, low=2)
+    T = checks.finite_number("T", T, low=0.0, wanted="a finite number >= 0 (temperature)")
+    checks.integer("n", n, low=10, high=LARGEST_N if T > 0.0 else LARGEST_N_WITHOUT_NOISE)
+    if T > 0.0 and method == "gradient_flow":
+        raise ValueError(
+            f"T = {T:g} is not allowed with method 'gradient_flow': take 'gradient_descent' with a"
+            " small step"
+        )
+    times = check_times(times, step)
+    # At T = 0 most queries reveal nothing: what is needed is only known on the way.
+    directions = 2 if T == 0.0 else min(_room(times, step, method, T) + 2, int(n))
+    try:
+        check_memory(model, directions)
+    except MemoryError as error:
+        raise ValueError(f"step = {step:g} is not allowed: {error}") from None
+    return times
+
+
+def _nugget2(model: SpikedMixture) -> float:
+    return NUGGET**2 * float(model.dQ(1.0))
+
+
+def _room(times: Array, step: float, method: str, T: float) -> int:
+    """Return the largest number of queries that may reveal a direction."""
+    queries = QUERIES[method] * (round(float(times[-1]) / step) + 1)
+    return queries if T > 0.0 else min(queries, ROOM)
+
+
+def flow_step_error(
+    model: SpikedMixture, *, m0: float, times: ArrayLike, step: float
+) -> dict[str, Array]:
+    """Return by how much halving the step changes m, mu, e, C of gradient flow at N = infinity.
+
+    There it has no scatter.  The integrator is of order 4: this is 15/16 of its error.  C has
+    shape (n_times, n_times), the others (n_times,).
+    """
+    times = check_times(times, step)
+    paths = []
+    for h in (step, step / 2):
+        field = Field(model, _nugget2(model), KNOWN, _room(times, h, "gradient_flow", 0.0))
+
+        def query(c: Array, field: Field = field) -> tuple[Array, float, float]:
+            force, e = field.query(c)
+            return force, e, -float(force @ c)
+
+        paths.append(follow(query, field.start(m0), times, h, "gradient_flow"))
+    whole, half = paths
+    return {name: np.abs(getattr(whole, name) - getattr(half, name)) for name in Path._fields[1:]}
