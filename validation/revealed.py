@@ -200,10 +200,9 @@ class Revealed:
         wanted[-1] += float(self.gram.L[-1, -1]) * chi
         K = self.model.dQ(points @ points.T)
         residual = K @ weights + self.gram.nugget2 * weights - wanted
-        # Not (worst <= limit) is true of NaN.
         scale = max(chi, 1.0) * math.sqrt(float(self.model.dQ(1.0)) + self.gram.nugget2)
         worst = float(np.max(np.abs(residual))) / scale
-        if not worst <= LARGEST_RESIDUAL:
+        if not worst <= LARGEST_RESIDUAL:  # true of NaN too
             raise ArithmeticError(
                 f"the conditioning is inexact after {len(y)} queries (residual {worst:.1e}, allowed"
                 f" {LARGEST_RESIDUAL:g}): raise the nugget"

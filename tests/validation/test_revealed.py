@@ -9,7 +9,7 @@ import pytest
 import dmft
 from dmft.model import Coefficients, SpikedMixture
 from tests.systems.cases import SEED
-from validation.compare import extrapolate, sigmas, standard_error
+from validation.compare import extrapolate, judge, mean_and_scatter, sigmas, standard_error
 from validation.limit import limit_flow
 from validation.revealed import Restricted, Revealed, symmetric_gaussian
 from validation.simulate import simulate
@@ -102,17 +102,15 @@ def left_open(G, c, place):
 
 
 def scores(a, b):
-    """Return z of the differences of means and of variances of two samples."""
-    z = []
-    for power in (1, 2):
-        one, two = ((x - (power - 1) * x.mean(axis=0)) ** power for x in (a, b))
-        error = np.sqrt(one.var(axis=0, ddof=1) / len(one) + two.var(axis=0, ddof=1) / len(two))
-        z.append((one.mean(axis=0) - two.mean(axis=0)) / error)
-    return np.concatenate(z)
+    """Return z of the differences of means and of variances of two samples, and the verdict."""
+    columns = [np.hstack([x, (x - x.mean(axis=0)) ** 2]) for x in (a, b)]
+    (one, F, freedom), (two, G, _) = (mean_and_scatter(x) for x in columns)
+    scatter = np.vstack([F, G])
+    return (one - two) / standard_error(scatter), judge(one - two, scatter, 2 * freedom)
 
 
 def against_stored(model, n, T, runs, m0=0.3):
-    """Return z-scores of means and variances of 30 observables: revealed less stored."""
+    """Return z of means and variances of 30 observables, revealed less stored, and the verdict."""
     times = np.array([0.0, 0.4, 1.0, 2.0, 3.0, 4.0])
     revealed = simulate_revealed(model, n=n, seeds=runs, m0=m0, times=times, step=0.2, T=T)
     rng = np.random.default_rng(5)
@@ -124,10 +122,10 @@ def against_stored(model, n, T, runs, m0=0.3):
 @pytest.mark.parametrize(("orders", "n", "T"), [((2, 3), 16, 0.0), ((4,), 14, 0.5)])
 def test_law_is_that_of_stored_tensors(orders, n, T):
     """At an N so small that all N directions are revealed on the way (21 queries)."""
-    z = against_stored(SpikedMixture(dict.fromkeys(orders, 0.8)), n, T, 400)
+    z, verdict = against_stored(SpikedMixture(dict.fromkeys(orders, 0.8)), n, T, 400)
     assert len(z) == 60
-    assert 0.6 < np.sqrt(np.mean(z**2)) < 1.5
     assert np.max(np.abs(z)) < 4.0
+    assert verdict.agree
 
 
 @pytest.mark.slow
@@ -145,9 +143,12 @@ def test_law_is_that_of_stored_tensors(orders, n, T):
     ids=str,
 )
 def test_law_is_that_of_stored_tensors_many_runs(channels, n, T):
-    z = against_stored(SpikedMixture(channels), n, T, 1000)
-    print(f"rms z = {np.sqrt(np.mean(z**2)):.3f}, largest {np.max(np.abs(z)):.2f} of {len(z)}")
-    assert 0.7 < np.sqrt(np.mean(z**2)) < 1.4
+    """The entries are strongly correlated, so that rms z scatters by .2 to .3 around 1."""
+    z, verdict = against_stored(SpikedMixture(channels), n, T, 2000)
+    rms = np.sqrt(np.mean(z**2))
+    print(f"rms z = {rms:.3f}, largest {np.max(np.abs(z)):.2f} of {len(z)}; {verdict}")
+    assert verdict.agree
+    assert 0.7 < rms < 1.4
     assert np.max(np.abs(z)) < 4.0
 
 
