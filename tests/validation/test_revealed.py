@@ -143,12 +143,16 @@ def test_law_is_that_of_stored_tensors(orders, n, T):
     ids=str,
 )
 def test_law_is_that_of_stored_tensors_many_runs(channels, n, T):
-    """The entries are strongly correlated, so that rms z scatters by .2 to .3 around 1."""
+    """No z beyond 4, and the entries agree jointly.
+
+    They are strongly correlated: halves of one ensemble differ by an rms z outside [.7, 1.4] once
+    in seven times, above 1.6 once in a hundred.
+    """
     z, verdict = against_stored(SpikedMixture(channels), n, T, 2000)
     rms = np.sqrt(np.mean(z**2))
     print(f"rms z = {rms:.3f}, largest {np.max(np.abs(z)):.2f} of {len(z)}; {verdict}")
     assert verdict.agree
-    assert 0.7 < rms < 1.4
+    assert 0.4 < rms < 1.9
     assert np.max(np.abs(z)) < 4.0
 
 
@@ -199,7 +203,7 @@ def test_a_hundred_million_spins(T):
 
 
 def test_flow_at_large_n_agrees_with_dense():
-    theory = dmft.solve(SEED, 10.0, m0=0.1, tol=1e-7)
+    theory = dmft.solve(SEED, 10.0, m0=0.1, method="dense", tol=1e-7)
     runs = simulate_revealed(SEED, n=1e8, seeds=10, m0=0.1, times=TIMES, method="gradient_flow")
     assert compare(theory, runs).largest_z < 5.0  # ten seeds: Student's distribution
     assert np.max(np.abs(runs.mean("m") - theory.at(TIMES).m)) < 1e-3
