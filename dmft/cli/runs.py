@@ -279,7 +279,7 @@ def _summary(s: Solution) -> str:
     e_p = ", ".join(f"e_{p} = {e:.10g}" for p, e in zip(s.model.orders, last.e_p, strict=True))
     lines = [
         f"model       {s.model!r}",
-        f"start       m0 = {s.protocol.start.m0:g}, T = {s.protocol.T:g}",
+        f"start       {s.protocol}",
         f"method      {s.method}, {_options(s)}",
         f"status      {s.status.value}: {s.message}",
         f"at t = {end:<6.6g} m = {last.m:.10g}, mu = {last.mu:.10g}, e = {last.e:.10g}",

@@ -23,6 +23,7 @@ from dmft.model import Coefficients
 from dmft.protocol import Drive
 from dmft.two_time import TriangularGrid
 from dmft.two_time.slices import SliceGrid
+from dmft.two_time.staged import StagedGrid
 
 __all__ = ["Outcome", "Problem", "Record", "Stepper"]
 
@@ -61,7 +62,7 @@ class Record:
     m: NDArray[np.float64]
     mu: NDArray[np.float64]
     e_p: NDArray[np.float64]
-    grid: TriangularGrid | SliceGrid
+    grid: TriangularGrid | StagedGrid | SliceGrid
     errors: dict[str, float]
     stats: dict[str, Any] = field(default_factory=dict)
     state: dict[str, NDArray[np.float64]] = field(default_factory=dict)
