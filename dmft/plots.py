@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmft import analysis, storage
+from dmft import storage
+from dmft.analysis import threshold
 from dmft.solution import Solution
 from dmft.theory.phases import Band, PhaseDiagram
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from dmft.analysis import Scan
+    from dmft.analysis.threshold import Scan
 
 __all__ = [
     "COLORS",
@@ -234,8 +235,8 @@ def _logits(ax: Axes, scan: Scan) -> None:
     """Draw logit(G/lambda) against 1/Delta_2 at every decade, near the BBP line."""
     curves: dict[int, list[tuple[float, float]]] = {}
     for run in scan.runs:
-        rate = analysis.rate_of_isolated_eigenvalue(scan.p, scan.delta_p, run.inv_delta_2, run.mu)
-        ratio = (run.G / rate)[:: analysis.PER_DECADE]
+        rate = threshold.rate_of_isolated_eigenvalue(scan.p, scan.delta_p, run.inv_delta_2, run.mu)
+        ratio = (run.G / rate)[:: threshold.PER_DECADE]
         for k, value in enumerate(ratio):
             if abs(run.inv_delta_2 / scan.bbp - 1.0) < 0.11 and 0.0 < value < 1.0:
                 curves.setdefault(k, []).append((run.inv_delta_2, np.log(value / (1.0 - value))))
@@ -248,14 +249,14 @@ def _logits(ax: Axes, scan: Scan) -> None:
 
 def _estimators(ax: Axes, scan: Scan) -> None:
     """Draw how far crossings, their limits and fits to escape times are from the BBP line."""
-    found = analysis.crossings(scan)
+    found = threshold.crossings(scan)
     ax.loglog(found.t, np.abs(found.inv_delta_2 - scan.bbp), "o-", label="crossing $x^*(t)$")
     limits, fits = [], []
     for t in found.t:
         with suppress(ValueError):
-            limits.append(analysis.threshold(scan.until(10.0 * t)))
+            limits.append(threshold.threshold(scan.until(10.0 * t)))
         with suppress(ValueError):
-            fits.append(analysis.escape_fit(scan, 10.0 * t))
+            fits.append(threshold.escape_fit(scan, 10.0 * t))
     if limits:
         t, error = [x.t for x in limits], [x.error for x in limits]
         off = [abs(x.inv_delta_2 - scan.bbp) for x in limits]

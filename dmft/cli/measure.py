@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from dmft.cli.base import OK, Force, Whole, app
 
 if TYPE_CHECKING:
-    from dmft.analysis import GrowthRun, Scan
+    from dmft.analysis.threshold import GrowthRun, Scan
 
 __all__ = ["measure_threshold"]
 
@@ -48,7 +48,8 @@ def measure_threshold(
     workers
         Processes that share the runs.
     """
-    from dmft import analysis, checks, plots, storage, tables
+    from dmft import checks, plots, storage, tables
+    from dmft.analysis import threshold
 
     workers = checks.integer("workers", workers, low=1, high=1024)
     t_end = checks.finite_number("t_end", t_end, low=1e4, wanted="a finite number >= 1e4")
@@ -59,10 +60,10 @@ def measure_threshold(
     part = output.with_name(output.name + ".part")
     done = list(_scans(part))
     scans = [_measure(part, done, int(p), one, t_end, tol, workers) for one in delta_p]
-    tables.save_csv(output, analysis.scan_table(*scans), force=force)
+    tables.save_csv(output, threshold.scan_table(*scans), force=force)
     part.unlink(missing_ok=True)
     for scan in scans:
-        found = analysis.threshold(scan)
+        found = threshold.threshold(scan)
         print(
             f"p = {scan.p}, Delta_p = {scan.delta_p:g}: 1/Delta_2 = {found.inv_delta_2:.6f}"
             f" +- {found.error:.1g} (sqrt(Q''(1)) = {scan.bbp:.6f})"
@@ -83,23 +84,24 @@ def _measure(
 
     from tqdm import tqdm
 
-    from dmft import analysis, tables
+    from dmft import tables
+    from dmft.analysis import threshold
 
-    ends = {offset: min(end, t_end) for offset, end in analysis.OFFSETS.items()}
-    bbp = analysis.Scan(p, delta_p, ()).bbp
+    ends = {offset: min(end, t_end) for offset, end in threshold.OFFSETS.items()}
+    bbp = threshold.Scan(p, delta_p, ()).bbp
     old = {run.inv_delta_2: run for s in done if (s.p, s.delta_p) == (p, delta_p) for run in s.runs}
     kept = [r for o, end in ends.items() if (r := _long_enough(old, bbp * (1.0 + o), end))]
     left = {o: end for o, end in ends.items() if not _long_enough(old, bbp * (1.0 + o), end)}
-    done.append(analysis.Scan(p, delta_p, tuple(kept)))
+    done.append(threshold.Scan(p, delta_p, tuple(kept)))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
         bar = tqdm(total=len(ends), initial=len(kept), desc=f"p={p}, Delta_p={delta_p:g}")
-        for run in analysis.growth_runs(p, delta_p, left, tol=tol, executor=executor):
+        for run in threshold.growth_runs(p, delta_p, left, tol=tol, executor=executor):
             kept.append(run)
-            done[-1] = analysis.Scan(p, delta_p, tuple(kept))
-            tables.save_csv(part, analysis.scan_table(*done), force=True)
+            done[-1] = threshold.Scan(p, delta_p, tuple(kept))
+            tables.save_csv(part, threshold.scan_table(*done), force=True)
             bar.update()
         bar.close()
-    return analysis.Scan(p, delta_p, tuple(sorted(kept, key=lambda run: run.inv_delta_2)))
+    return threshold.Scan(p, delta_p, tuple(sorted(kept, key=lambda run: run.inv_delta_2)))
 
 
 def _long_enough(old: dict[float, GrowthRun], x: float, t_end: float) -> GrowthRun | None:
@@ -109,6 +111,6 @@ def _long_enough(old: dict[float, GrowthRun], x: float, t_end: float) -> GrowthR
 
 def _scans(part: Path) -> list[Scan]:
     """Return what an earlier call left."""
-    from dmft import analysis
+    from dmft.analysis import threshold
 
-    return analysis.read_scans(part) if part.is_file() else []
+    return threshold.read_scans(part) if part.is_file() else []
