@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft import storage
+from dmft.analysis import threshold
 from dmft.solution import Solution
 from dmft.theory.phases import Band, PhaseDiagram
 
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from dmft.analysis.threshold import Scan
+
 __all__ = [
     "COLORS",
     "correlation",
     "label",
+    "measured_threshold",
     "one_time",
     "overview",
     "phase_diagram",
@@ -208,6 +212,60 @@ def _shade(ax: Axes, delta_p: NDArray[Any], band: Band, top: float) -> None:
         box = {"facecolor": color, "edgecolor": "none", "pad": 1.0} if hatch else None
         middle = floor[at] + 0.5 * room[at]
         ax.text(delta_p[at], middle, name, ha="center", va="center", fontsize=7, bbox=box)
+
+
+def measured_threshold(scan: Scan) -> Figure:
+    """Draw a measured gradient-flow threshold: growth rates, crossings, and the error against t.
+
+    Left: logit(G/lambda) against 1/Delta_2, whose curves at t and 10 t cross at x*(t). Right:
+    |x*(t) - x_c| and the error of fits to escape times, x_c the BBP line.
+    """
+    from matplotlib.figure import Figure
+
+    with style():
+        figure = Figure(figsize=(7.0, 2.8), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _logits(left, scan)
+        _estimators(right, scan)
+        figure.suptitle(rf"$p={scan.p}$, $\Delta_{{{scan.p}}}={scan.delta_p:g}$, $m_0\to0$, $T=0$")
+    return figure
+
+
+def _logits(ax: Axes, scan: Scan) -> None:
+    """Draw logit(G/lambda) against 1/Delta_2 at every decade, near the BBP line."""
+    curves: dict[int, list[tuple[float, float]]] = {}
+    for run in scan.runs:
+        rate = threshold.rate_of_isolated_eigenvalue(scan.p, scan.delta_p, run.inv_delta_2, run.mu)
+        ratio = (run.G / rate)[:: threshold.PER_DECADE]
+        for k, value in enumerate(ratio):
+            if abs(run.inv_delta_2 / scan.bbp - 1.0) < 0.11 and 0.0 < value < 1.0:
+                curves.setdefault(k, []).append((run.inv_delta_2, np.log(value / (1.0 - value))))
+    for k, curve in curves.items():
+        ax.plot(*np.array(curve).T, label=rf"$t=10^{k}$")
+    ax.axvline(scan.bbp, color="#606060", linewidth=0.7, label=r"$\sqrt{Q''(1)}$")
+    ax.set(xlabel=r"$1/\Delta_2$", ylabel=r"logit $G/\lambda$", ylim=(-6.0, 6.0))
+    ax.legend(fontsize="x-small", loc="upper left")
+
+
+def _estimators(ax: Axes, scan: Scan) -> None:
+    """Draw how far crossings, their limits and fits to escape times are from the BBP line."""
+    found = threshold.crossings(scan)
+    ax.loglog(found.t, np.abs(found.inv_delta_2 - scan.bbp), "o-", label="crossing $x^*(t)$")
+    limits, fits = [], []
+    for t in found.t:
+        with suppress(ValueError):
+            limits.append(threshold.threshold(scan.until(10.0 * t)))
+        with suppress(ValueError):
+            fits.append(threshold.escape_fit(scan, 10.0 * t))
+    if limits:
+        t, error = [x.t for x in limits], [x.error for x in limits]
+        off = [abs(x.inv_delta_2 - scan.bbp) for x in limits]
+        ax.errorbar(t, off, yerr=error, fmt="s", capsize=2, label="its limit, with error")
+    if fits:
+        off = [abs(x.inv_delta_2 - scan.bbp) for x in fits]
+        ax.plot([x.t_max for x in fits], off, "^:", label=r"fit of escape times $\leq t$")
+    ax.set(xlabel="$t$", ylabel=r"distance to $\sqrt{Q''(1)}$", ylim=(1e-6, 1.0))
+    ax.legend(fontsize="x-small")
 
 
 def overview(solution: Solution) -> Figure:

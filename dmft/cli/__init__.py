@@ -4,8 +4,19 @@ Exit status: 0 done; 1 the computation failed; 2 bad usage or input; 3 stopped b
 resumed; 130 interrupted, can be resumed.
 """
 
-from dmft.cli import pages, runs, theory
+from dmft.cli import measure, pages, runs, theory
 from dmft.cli.base import Force, Whole, app, guarded, main
 from dmft.cli.runs import model_of
 
-__all__ = ["Force", "Whole", "app", "guarded", "main", "model_of", "pages", "runs", "theory"]
+__all__ = [
+    "Force",
+    "Whole",
+    "app",
+    "guarded",
+    "main",
+    "measure",
+    "model_of",
+    "pages",
+    "runs",
+    "theory",
+]

@@ -234,7 +234,8 @@ def langevin(
         Every root Delta_2, ascending, padded with NaN to the largest number of roots met.
         Branch 0, the smallest Delta_2, is the physical line: below it the condition for escape
         holds at every Delta_2.  It holds again between branch 1 and branch 2, or the end of the
-        range; whether the dynamics selects that state is not settled by these conditions.
+        range, but the dynamics does not select that state where it was tried: p = 4,
+        Delta_4 = 0.2, T = 1, 1/Delta_2 = 1.04, where small overlaps decay up to t = 1e4.
 
     Raises
     ------

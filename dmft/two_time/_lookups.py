@@ -266,6 +266,17 @@ def bending(past: Past, start: int, count: int) -> float:
 
 
 @njit(cache=True)
+def response_factor(tau: float, tau_i: float, bend: float) -> float:
+    """Factor of R on slice i, at s - t' = tau_i on the curve through the point with s - t' = tau.
+
+    Where lookups follow curves it is tau R that is interpolated.  Along a curve R itself falls by
+    the powers s^-1 (aging) and tau^-3/2 (close to t' = s at T = 0), whose interpolation error is
+    what a soft mode of C(t,t/2) magnifies as t grows; tau R changes far less.
+    """
+    return 1.0 + bend * (tau_i / tau - 1.0) if tau > 0.0 else 1.0
+
+
+@njit(cache=True)
 def look_up(
     past: Past, n: int, start: int, count: int, weights: Array, s: float, tp: float, tau: float,
     hint: int,
@@ -285,7 +296,7 @@ def look_up(
         hint = q
         ci, ri = horner2(past.C[f + q], past.R[f + q], x)
         c += weights[j] * ci
-        r += weights[j] * ri
+        r += weights[j] * response_factor(tau, tau_i, bend) * ri
     return c, r, hint
 
 
@@ -328,13 +339,13 @@ def known_part(
     Returned are `fixed`, shape (3, nodes, nodes): [0] the equation of R on R, [1] and [2] that of C
     on C and on R, from the points whose stencil does not hold slice n; and of the other points
     what is needed to evaluate them: weight, coordinate of s on slice n, weight of slice n in the
-    stencil and coordinate there, C and R from older slices; the panels of both coordinates; and
-    the number of points of each list and node.
+    stencil of C and coordinate there, C and R from older slices, weight of slice n in the stencil
+    of R; the panels of both coordinates; and the number of points of each list and node.
     """
     size, p, g = nodes.size, ref.size - 1, gauss_x.size
     fixed = np.zeros((3, size, size))
     cap = g * np.max(counts)
-    points = np.empty((2, size, cap, 6))
+    points = np.empty((2, size, cap, 7))
     where = np.empty((2, size, cap, 2), np.int32)
     found = np.zeros((2, size), np.int64)
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
@@ -375,6 +386,7 @@ def known_part(
                 where[side, k, c, 0], where[side, k, c, 1] = q, qh
                 pt = points[side, k, c]
                 pt[0], pt[1], pt[2], pt[3], pt[4], pt[5] = weight, x, new, xh, ch, rh
+                pt[6] = new * response_factor(gap, a_tau, bend)
                 c += 1
             found[side, k] = c
     return fixed, points, where, found

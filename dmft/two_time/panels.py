@@ -21,6 +21,7 @@ __all__ = [
     "bisect",
     "collocation_rows",
     "from_edges",
+    "gauss",
     "graded_fractions",
     "monomials",
     "reference",
@@ -228,6 +229,17 @@ def _transforms(order: int) -> tuple[Array, Array]:
     for k in j:
         to_monomial[: k + 1, k] = np.polynomial.chebyshev.cheb2poly(np.eye(order + 1)[k, : k + 1])
     return to_chebyshev, to_monomial
+
+
+@lru_cache(maxsize=16)
+def gauss(order: int) -> tuple[Array, Array, Array]:
+    """Return Gauss nodes and weights on [-1, 1] and the matrix that takes a panel's values to them.
+
+    2 (order + 1) of them: exact for products of three functions that are polynomials of that order.
+    """
+    x, weights = np.polynomial.legendre.leggauss(2 * (order + 1))
+    matrix = np.polynomial.chebyshev.chebvander(x, order) @ _transforms(order)[0]
+    return x, weights, matrix
 
 
 def tails(values: Array, order: int) -> Array:

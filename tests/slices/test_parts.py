@@ -182,6 +182,20 @@ def test_interpolation_defect_measures_the_error_of_the_last_interval():
     assert mu < 1e-12
 
 
+def test_an_aging_response_is_interpolated_as_tau_times_itself():
+    def response(t, t_prime):
+        tau = t - t_prime
+        return np.sqrt((1.0 + t_prime) / (1.0 + t)) / (1.0 + tau)
+
+    history = filled(np.expm1(np.arange(0.1, 14.0, 0.1)), response)
+    t = np.full(300, np.expm1(13.85))
+    near = np.geomspace(1e-3, 0.5, 300) * t
+    for t_prime, tau in ((t - near, near), (near, t - near)):
+        _, R = lookups.evaluate(history.past(), history.n, t, t_prime, tau, 0, 0, np.empty(0))
+        # Interpolated as it is, the last interval would be good to 3e-7 only.
+        assert np.max(np.abs(R / response(t, t_prime) - 1.0)) < 3e-8
+
+
 def test_grid_is_refined_where_the_last_slice_needs_it():
     def bump(t, t_prime):
         return np.exp(-((t_prime - 30.0) ** 2)) + 0.0 * t

@@ -87,7 +87,8 @@ def integrals(
                 cardinal(pt[3], ref, bary, H)
                 w, wn = pt[0], pt[2]
                 ch = pt[4] + wn * _gather(C, qh, p, H)
-                rh = pt[5] + wn * _gather(R, qh, p, H)
+                wr = pt[6]
+                rh = pt[5] + wr * _gather(R, qh, p, H)
                 k1, dk1 = polynomial(K1, ch)
                 k2, dk2 = polynomial(K2, ch)
                 r_row = _gather(R, q, p, B)
@@ -97,7 +98,7 @@ def integrals(
                     i2 += w * k1 * r_row
                     if want:
                         f1, f2, f3 = (
-                            w * r_row * k2 * wn,
+                            w * r_row * k2 * wr,
                             w * r_row * rh * dk2 * wn,
                             w * r_row * dk1 * wn,
                         )
@@ -111,7 +112,7 @@ def integrals(
                     c_row = _gather(C, q, p, B)
                     i2 += sigma * c_row + w * k1 * r_row
                     if want:
-                        f1, f2 = w * k2 * c_row * wn, w * (rh * dk2 * c_row + dk1 * r_row) * wn
+                        f1, f2 = w * k2 * c_row * wr, w * (rh * dk2 * c_row + dk1 * r_row) * wn
                         for b in range(p + 1):
                             dI2[k, size + q * p + b] += sigma * B[b]
                             dI2[k, q * p + b] += w * k1 * B[b]

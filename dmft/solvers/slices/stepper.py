@@ -51,7 +51,8 @@ SHORT = 5.0
 SMALL = 0.1
 # From this time on (in t0) the defect of C should not rise NOISE times above its least value.
 NOISE_FROM, NOISE, NOISE_FLOOR = 1e4, 30.0, 1e-3
-# From this time on (in t0) defects of C and R up to LENIENT times the aim do not shorten the step.
+# From this time on (in t0) defects of C and R up to LENIENT times the aim do not shorten the step,
+# nor do last coefficients up to LENIENT times theirs refine the panels.
 AGING, LENIENT = 1e5, 300.0
 
 
@@ -166,7 +167,10 @@ class Slices:
         h, o = self.history, self.options
         t = h.step_to(self.du)
         end_width = o.end_width * h.t0
-        grid = new_grid(h, t, end_width, o.refine * self.tol, o.halvings)
+        # Late aging: defects and last coefficients are then the noise of an all but neutral mode,
+        # which smaller steps and finer panels raise.
+        lenient = LENIENT if t > AGING * h.t0 and not self._escaping() else 1.0
+        grid = new_grid(h, t, end_width, o.refine * self.tol * lenient, o.halvings)
         C, R, m, mu = h.extrapolate(grid)
         R[-1] = 1.0
         if not (np.all(np.isfinite(C)) and np.all(np.isfinite(R)) and math.isfinite(m + mu)):
@@ -185,8 +189,6 @@ class Slices:
         defects = interpolation_defect(h, grid)
         aim = o.safety * self.tol
         two, relative, mu_defect = defects
-        # Late aging: `two` is then the noise of an all but neutral mode, which smaller steps raise.
-        lenient = LENIENT if t > AGING * h.t0 and not self._escaping() else 1.0
         # mu and e are judged in units of the model's rate where that is fast.
         mu_defect = 0.5 * mu_defect * min(1.0, h.t0)
         excess = max(two / lenient, relative, mu_defect) / aim if h.n >= STARTING else 0.0
