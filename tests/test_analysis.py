@@ -152,3 +152,20 @@ def test_relaxation_of_the_matrix_channel():
     assert relaxation.one_step(run.model) == pytest.approx((2.0, -1.0))
     with pytest.raises(ValueError, match=r"m0 = 0\.1"):
         relaxation.relaxation_table(dmft.solve(run.model, 10.0, m0=0.1, preset="loose"))
+
+
+def test_relaxation_from_the_shell(tmp_path, capsys):
+    runs = [tmp_path / "a.nc", tmp_path / "b.nc"]
+    for path, T in zip(runs, (0.0, 0.5), strict=True):
+        dmft.solve(dmft.SpikedMixture({2: 1.0, 3: 2.0}), 100.0, m0=0.0, T=T, preset="loose").save(
+            path
+        )
+    output = tmp_path / "table.csv"
+    assert main(["measure-relaxation", *map(str, runs), "--output", str(output)]) == 0
+    table = np.genfromtxt(output, delimiter=",", names=True, dtype=None, encoding="utf-8")
+    assert list(table["channels"]) == ["2=1 3=2"] * 6
+    np.testing.assert_array_equal(table["t"], [1.0, 10.0, 100.0] * 2)
+    np.testing.assert_allclose(table["mu"][5], dmft.load(runs[1]).at(100.0).mu, rtol=1e-12)
+    assert main(["measure-relaxation", str(runs[0]), "--output", str(output)]) == 2
+    assert "exists" in capsys.readouterr().err
+    assert main(["measure-relaxation", "--output", str(tmp_path / "c.csv")]) == 2

@@ -10,6 +10,7 @@ nothing here forces a limit onto what a run shows.  All quantities are dimension
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from dmft.model import SpikedMixture
 from dmft.solution import Solution
 
-__all__ = ["Limit", "OneStep", "limit", "one_step", "relaxation_table"]
+__all__ = ["Limit", "OneStep", "limit", "one_step", "relaxation_table", "relaxation_tables"]
 
 Array = NDArray[np.float64]
 
@@ -137,3 +138,35 @@ def relaxation_table(solution: Solution) -> dict[str, NDArray[Any]]:
             slopes = -np.diff(np.log(table[name])) / np.log(10.0)
         table[f"{name}_exponent"] = np.concatenate([[np.nan], slopes])
     return table
+
+
+def relaxation_tables(solutions: Sequence[Solution]) -> dict[str, NDArray[Any]]:
+    """Return :func:`relaxation_table` of several runs, one after the other.
+
+    Parameters
+    ----------
+    solutions : sequence of Solution
+        Runs with m0 = 0.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Columns channels (such as "2=1 3=1"), T, those of :func:`relaxation_table`, and the run's
+        error estimates mu_error, e_error and C_error.
+
+    Raises
+    ------
+    ValueError
+        There is no run, or one is none of the kind.
+    """
+    if not solutions:
+        raise ValueError("no run is given: one or more are needed")
+    parts = []
+    for s in solutions:
+        table = relaxation_table(s)
+        size = len(table["t"])
+        name = " ".join(f"{p}={delta:g}" for p, delta in s.model.channels.items())
+        first = {"channels": np.full(size, name), "T": np.full(size, s.protocol.T)}
+        errors = {f"{q}_error": np.full(size, s.errors[q]) for q in ("mu", "e", "C")}
+        parts.append(first | table | errors)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

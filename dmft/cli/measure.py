@@ -1,4 +1,4 @@
-"""Command that measures the gradient-flow threshold from the dynamics."""
+"""Commands that measure thresholds and exponents from the dynamics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dmft.cli.base import OK, Force, Whole, app
 if TYPE_CHECKING:
     from dmft.analysis.threshold import GrowthRun, Scan
 
-__all__ = ["measure_threshold"]
+__all__ = ["measure_relaxation", "measure_threshold"]
 
 
 @app.command
@@ -114,3 +114,28 @@ def _scans(part: Path) -> list[Scan]:
     from dmft.analysis import threshold
 
     return threshold.read_scans(part) if part.is_file() else []
+
+
+@app.command
+def measure_relaxation(
+    runs: Annotated[list[Path], Parameter(negative="")], /, *, output: Path, force: Force = False
+) -> int:
+    """Tabulate how runs without a spike relax: mu, e, C(t,0) and C(t,t/2) at decades, exponents.
+
+    Parameters
+    ----------
+    runs
+        Files of runs with m0 = 0, one or more; with `dmft solve --verify` their errors are
+        measured.
+    output
+        CSV file to write.
+    """
+    import dmft
+    from dmft import storage, tables
+    from dmft.analysis import relaxation
+
+    storage.check_target(output, force=force)
+    table = relaxation.relaxation_tables([dmft.load(path) for path in runs])
+    tables.save_csv(output, table, force=force)
+    print(f"saved {output}")
+    return OK

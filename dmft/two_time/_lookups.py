@@ -40,6 +40,13 @@ INTERIOR, LAST = 6, 4
 # for a jump is noise that stays in the history: with the step in t0, as a fraction of t, and with t
 # in t0.
 STIFF_STEP, STIFF_FRACTION, STIFF_TIME = (8.0, 32.0), (0.006, 0.018), (20.0, 60.0)
+# In late aging a sign-alternating mode of C at t'/t = .97-.99 grows from rounding by up to 1.8 per
+# slice, the faster the finer the grid in t'.  These multiples of y (1 - y) times the backward
+# differences of degree LAST + 1, LAST + 2, ... on the last interval, y in [0, 1], damp it; to what
+# is smooth they add less than the interpolation neglects.  They come in between these t/t0.
+CALM, CALM_TIME = (0.9016, -0.6245, 0.1162), (1e5, 1e7)
+# Most slices of a stencil.
+ROOM = max(INTERIOR, LAST + len(CALM)) + 1
 # Slices closer than this (in t0) are looked up at constant t'/t, those further apart along curves:
 # panel edges that move against each other make noise where curves are not needed.
 SPACING = (3.0, 12.0)
@@ -193,7 +200,33 @@ def last_interval(past: Past, n: int, low: int, nodes: Array, x: float, out: Arr
         out[0] *= 1.0 - share
         for j in range(1, count):
             out[j] += share * (less[j - 1] - out[j])
-    return count
+    return calmed(past, n, low, nodes, x, out, count)
+
+
+@njit(cache=True)
+def calmed(past: Past, n: int, low: int, nodes: Array, x: float, out: Array, count: int) -> int:
+    """Add the damping of alternating modes to the weights, see CALM; return their number."""
+    more = LAST + 1 + len(CALM)
+    share = between(past.t[n] / past.t0, CALM_TIME[0], CALM_TIME[1]) if low == 0 else 0.0
+    if share == 0.0 or n - low + 1 < more:
+        return count
+    for j in range(count):
+        out[more - 1 - j] = out[count - 1 - j]
+    out[: more - count] = 0.0
+    h = nodes[n] - nodes[n - 1]
+    y = (x - nodes[n - 1]) / h
+    for q in range(len(CALM)):
+        degree = LAST + 1 + q
+        for j in range(degree + 1):
+            # degree! h^degree times the divided difference: the backward one where steps are equal.
+            w = share * CALM[q] * y * (1.0 - y)
+            for i in range(degree + 1):
+                if i != j:
+                    w *= h / (nodes[n - j] - nodes[n - i])
+            for i in range(degree):
+                w *= i + 1.0
+            out[more - 1 - j] += w
+    return more
 
 
 @njit(cache=True)
@@ -303,7 +336,7 @@ def look_up(
 @njit(cache=True)
 def time_stencils(past: Past, n: int, s: Array) -> tuple[IntArray, Array]:
     """Time stencils at many times: spans (start, count) and weights."""
-    spans, weights = np.empty((s.size, 2), np.int64), np.zeros((s.size, INTERIOR + 1))
+    spans, weights = np.empty((s.size, 2), np.int64), np.zeros((s.size, ROOM))
     for j in range(s.size):
         spans[j, 0], spans[j, 1] = stencil(past, n, s[j], weights[j])
     return spans, weights
@@ -320,7 +353,7 @@ def evaluate(
     C, R = np.empty(s.size), np.empty(s.size)
     for j in prange(s.size):
         if count == 0:
-            w = np.empty(INTERIOR + 1)
+            w = np.empty(ROOM)
             a, c = stencil(past, last, s[j], w)
             C[j], R[j], _ = look_up(past, -1, a, c, w, s[j], tp[j], tau[j], 0)
         else:
@@ -350,7 +383,7 @@ def known_part(
     found = np.zeros((2, size), np.int64)
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
     for k in prange(size):
-        weights, B = np.empty(INTERIOR + 1), np.empty(p + 1)
+        weights, B = np.empty(ROOM), np.empty(p + 1)
         tp, tau = nodes[k], nodes_tau[k]
         for side in range(2):
             length = tau if side == 0 else tp
@@ -405,7 +438,7 @@ def row_points(
     total = g * count
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
     weight, panel = np.empty(total), np.empty(total, np.int64)
-    rows, stencils = np.empty((total, p + 1)), np.zeros((total, INTERIOR + 1))
+    rows, stencils = np.empty((total, p + 1)), np.zeros((total, ROOM))
     spans = np.empty((total, 2), np.int64)
     q = 0
     for j in range(total):

@@ -64,11 +64,13 @@ def interpolation_defect(history: History, grid: Grid) -> tuple[float, float, fl
     nodes, first = history.nodes()
     past, n = history.past(), history.n
     x = 0.5 * float(nodes[-1] + nodes[-2])
-    count = min(lookups.INTERIOR + 1, history.count - first)
-    start = history.count - count
-    weights, used = np.empty(count), np.empty(lookups.LAST + 1)
-    lookups.lagrange(nodes, start, count, x, weights)
+    used = np.empty(lookups.ROOM)
     number = lookups.last_interval(past, n, first, nodes, x, used)
+    full = min(lookups.INTERIOR + 1, history.count - first)
+    count = max(number, full)
+    start = history.count - count
+    weights = np.zeros(count)
+    lookups.lagrange(nodes, history.count - full, full, x, weights[count - full :])
     weights[count - number :] -= used[:number]
     s = np.full(len(grid.nodes), grid.t)
     C, R = lookups.evaluate(past, n, s, grid.nodes, grid.nodes_tau, start, count, weights)
