@@ -128,11 +128,6 @@ def _sampled(
         end += options.step  # the last step may end beyond t_end
     protocol = protocol.sampled(model, end)
     lowered = protocol.lowered(model)
-    if method == "slices" and lowered.drive is not None:
-        raise ValueError(
-            "method 'slices' takes no protocol that depends on time yet, and no learning rate but"
-            " 1: use method 'dense' (t up to about 100) or 'gradient_descent'"
-        )
     return protocol, lowered.note
 
 
