@@ -12,8 +12,8 @@ with C symmetric, C(t,t) = 1, R(t,t') = 0 for t < t' and R(t'+,t') = 1:
     e_p(t)      = -signal_p m^p/p - int_0^t R(t,s) noise_p C(t,s)^(p-1) ds                  (5)
 
 S, K1, K2 as in :class:`dmft.model.Coefficients`; without mismatch K1 = S = Q' and K2 = Q''.
-Where temperature, learning rate or the loss depend on time (:class:`dmft.protocol.Drive`; derived in
-docs/protocols.md), with w_p(t) = 1/Delta'_p(t), a_p(t) the signal coefficients, Delta_p the true
+Where temperature, learning rate or the loss depend on time (:class:`dmft.protocol.Drive`; derived
+in docs/protocols.md), with w_p(t) = 1/Delta'_p(t), a_p(t) the signal coefficients, Delta_p the true
 variances and ``dx = -eta (mu x + grad H) dt + sqrt(2 T eta) dW``:
 
     S(t)    = sum_p a_p(t) m(t)^(p-1)
@@ -151,7 +151,5 @@ def driven_rates(drive: Drive, t: Array, C: Array, R: Array, m: Array) -> Rates:
         dC[j] = -mu * c[j] + signal * m[j] + first + integral(source * R[j], before)
         dR[j] = -mu * r[j] + integral(memory * R[:, j], after)
     dm = -mu * m[n] + signal + integral(memory * m, whole)
-    e_p = [
-        -signals[k] * m[n] ** p[k] / p[k] - integral(r * k1[:, k], whole) for k in range(len(p))
-    ]
+    e_p = [-signals[k] * m[n] ** p[k] / p[k] - integral(r * k1[:, k], whole) for k in range(len(p))]
     return Rates(eta[n] * dC, eta[n] * dR, eta[n] * dm, mu, np.array(e_p))

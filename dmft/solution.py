@@ -128,7 +128,9 @@ class Solution:
 
     def __repr__(self) -> str:
         last = f"t={self.t[-1]:g}, m={self.m[-1]:.9g}, mu={self.mu[-1]:.9g}, e={self.e[-1]:.9g}"
-        return f"Solution({self.model!r}, {self.protocol}, {self.method}, {self.status.value}: {last})"
+        return (
+            f"Solution({self.model!r}, {self.protocol}, {self.method}, {self.status.value}: {last})"
+        )
 
     def at(self, t: ArrayLike) -> Moment:
         """Return m, mu, e, e_p at times t in [0, time reached], to the accuracy of the method.

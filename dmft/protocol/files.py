@@ -68,4 +68,6 @@ def from_text(text: str, tables: list[Table]) -> Protocol:
 
 
 def _missing(t: float) -> float:
-    raise ValueError(f"the function is not in the file, for it began to act after its end (t = {t})")
+    raise ValueError(
+        f"the function is not in the file, for it began to act after its end (t = {t})"
+    )

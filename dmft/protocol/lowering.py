@@ -139,7 +139,8 @@ def sampled(protocol: Protocol, model: SpikedMixture, end: float) -> Protocol:
             tables[id(function), low] = schedules.sampled(function, first, last, low)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error.__cause__
-    return _with_tables(protocol, tables)
+    filled: Protocol = _with_tables(protocol, tables)
+    return filled
 
 
 NAMES = ("T", "learning_rate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from dmft import checks
@@ -132,7 +133,7 @@ class Protocol:
         object.__setattr__(self, "loss_delta", _loss_delta(self.loss_delta, ""))
         object.__setattr__(self, "stages", tuple(_stage(s) for s in self.stages))
         starts = [0.0, *(stage.start for stage in self.stages)]
-        for k, (before, after) in enumerate(zip(starts[:-1], starts[1:], strict=True), start=1):
+        for k, (before, after) in enumerate(pairwise(starts), start=1):
             if after <= before:
                 raise ValueError(
                     f"start = {after:g} of stage {k} is not allowed: it must be > {before:g}, the"

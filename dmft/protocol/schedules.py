@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -181,7 +182,7 @@ def sampled(function: Callable[[float], float], start: float, end: float, low: s
         edges.append(edges[-1] + width)
         width *= 2.0
     edges.append(end)
-    waiting = [(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)][::-1]
+    waiting = list(pairwise(edges))[::-1]
     done: list[float] = [start]
     coefficients: list[Array] = []
     while waiting:
@@ -191,7 +192,9 @@ def sampled(function: Callable[[float], float], start: float, end: float, low: s
             done.append(b)
             coefficients.append(fit)
         elif b - a < SHORTEST * max(abs(b), end - start):
-            raise ValueError(f"it jumps at t = {b:.6g}: give the two sides as stages or as a Switch")
+            raise ValueError(
+                f"it jumps at t = {b:.6g}: give the two sides as stages or as a Switch"
+            )
         else:
             middle = 0.5 * (a + b)
             waiting += [(middle, b), (a, middle)]

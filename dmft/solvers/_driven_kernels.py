@@ -252,8 +252,8 @@ def descend(  # type: ignore[no-untyped-def]
 ):
     """Take discrete steps k_from..k_to-1 and fill mu, e_p at each step and at k_to.
 
-    As in :mod:`dmft.solvers._triangle_kernels`, with T_k, ``h_k = h eta_k``, ``W_kp`` and the signal
-    coefficients A_kp of step k.  Returns False where a value is not finite.
+    As in :mod:`dmft.solvers._triangle_kernels`, with T_k, ``h_k = h eta_k``, ``W_kp`` and the
+    signal coefficients A_kp of step k.  Returns False where a value is not finite.
     """
     row = np.zeros((9, k_to + 1))
     w, d, sum_C, sum_R, sum_D = row[2], row[4], row[6], row[7], row[8]

@@ -106,7 +106,9 @@ class _Grid:
             i, j = np.tril_indices(len(nodes))
             row, col = nodes[i], nodes[j]
             return np.asarray(getattr(self, name)[row * (row + 1) // 2 + col])
-        return np.asarray(self.e_p[nodes].sum(axis=1) if name == "e" else getattr(self, name)[nodes])
+        return np.asarray(
+            self.e_p[nodes].sum(axis=1) if name == "e" else getattr(self, name)[nodes]
+        )
 
     def advance(self, rows: int) -> int:
         """Append `rows` rows; return the iterations they took, or -1 if one did not converge."""

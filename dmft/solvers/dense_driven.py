@@ -8,6 +8,8 @@ through the weights ``g = h eta dt/ds``.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,10 +59,8 @@ class _DrivenGrid:
         self.both_e = np.empty((2, n + 1, len(drive.orders)))
         self.m[0] = problem.m0
         self.F_C, self.F_R, self.F_m = np.empty(n + 1), np.empty(n + 1), np.zeros(2)
-        kernels.start(
-            self.C, self.R, self.m, self.both_mu, self.both_e, *self.driven, self.F_C, self.F_R,
-            self.F_m,
-        )  # fmt: skip
+        values = self.C, self.R, self.m, self.both_mu, self.both_e
+        kernels.start(*values, *self.driven, self.F_C, self.F_R, self.F_m)
 
     def _drive(self, drive: Drive, pieces: _Pieces, counts: IntArray) -> None:
         """Fill the functions of time on both sides of every node."""
@@ -82,7 +82,7 @@ class _DrivenGrid:
         T = np.array([drive.temperature(t, side) for side in sides])  # type: ignore[arg-type]
         W = np.array([drive.weights(t, side) for side in sides])  # type: ignore[arg-type]
         A = W * drive.planted
-        self.driven = T, W, A, half, drive.orders, drive.noise
+        self.driven: tuple[Any, ...] = T, W, A, half, drive.orders, drive.noise
 
     @property
     def mu(self) -> Array:
@@ -128,7 +128,7 @@ class DrivenDense(Dense):
     def _counts(self, density: float) -> IntArray:
         """Return the steps of each piece at so many steps per unit of time and of its rate."""
         steps = np.minimum(density * self.pieces.rates * self.pieces.lengths, 1e12)
-        return np.maximum(np.ceil(steps), FEWEST).astype(np.int64)
+        return np.asarray(np.maximum(np.ceil(steps), FEWEST), dtype=np.int64)
 
     def _steps_for(self, tol: float) -> int:
         return int(self._counts(self._density(tol)).sum())
@@ -179,5 +179,3 @@ class DrivenDense(Dense):
         first, scale = np.array([(m.first, m.scale) for m in pieces.maps[:k]]).T.copy()
         h = pieces.lengths[:k] / self.counts[:k]
         return StagedGrid(pieces.edges[:k].copy(), taken + 1, h, first, scale, C, R)
-
-

@@ -118,7 +118,7 @@ class GradientDescent:
         self.polynomials = problem.coefficients.polynomials()
         if problem.drive is not None:
             drive, t = problem.drive, options.step * np.arange(self.steps + 1)
-            t = _onto(t, drive.breaks)
+            t = _onto(np.asarray(t), drive.breaks)
             h = options.step * drive.rate(t)
             self.driven = drive.temperature(t), h, drive.weights(t), drive.signal(t)
         self._descend(0)

@@ -95,7 +95,7 @@ def check_start(T0: float, orders: Array, deltas: Array, loss_deltas: Array) -> 
             " the unspiked model"
         )
     T_d = dynamical_temperature(orders, kernel)
-    if T0 < T_d * (1.0 - SLACK):
+    if T_d * (1.0 - SLACK) > T0:
         return (
             f"T0 = {T0:g} lies between T_K = {T_K:.6g} and T_d = {T_d:.6g}: the run follows the"
             " metastable state of its start"

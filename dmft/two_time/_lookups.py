@@ -62,9 +62,8 @@ class Past(NamedTuple):
     `C` and `R`, shape (panels, p+1), are monomial coefficients in x on [-1, 1].
     A run has one segment or more, shape (segments, 5), see the columns below: the slices from FIRST
     on are interpolated in x = log(1 + (t - ORIGIN)/WIDTH), shape (segments, slices), by stencils
-    that end at slice FINAL.  The first has origin 0 and width t0; an event (an escape, a jump of the
-    protocol) begins another, and time that the model itself has had counts from SINCE, its last
-    jump.
+    that end at slice FINAL.  The first has origin 0 and width t0; an event (an escape, a jump of
+    the protocol) begins another. How late it is counts from SINCE, the last jump.
     """
 
     t: Array
@@ -191,7 +190,11 @@ def segment_of(past: Past, i: int) -> int:
 @njit(cache=True)
 def stiffness(past: Past, n: int, k: int) -> float:
     """Weight of the lower degree on the last interval, in [0, 1]."""
-    t, step, t0 = past.t[n] - past.segments[k, SINCE], past.t[n] - past.t[n - 1], past.segments[0, 1]
+    t, step, t0 = (
+        past.t[n] - past.segments[k, SINCE],
+        past.t[n] - past.t[n - 1],
+        past.segments[0, 1],
+    )
     late = between(t / t0, STIFF_TIME[0], STIFF_TIME[1])
     if late == 0.0:
         return 0.0
@@ -383,9 +386,9 @@ def known_part(
     """All parts of the memory integrals of slice n that do not depend on the iterate.
 
     `panels` and `counts` are those of the integrals over (t'_k, t) and (0, t'_k) for every node k.
-    `rows`, shape (2, nodes, powers), and `columns`, shape (2, nodes, points, powers), are factors of
-    K1's coefficients where the loss depends on time, empty otherwise: at t'_k, before a jump there
-    and after it, and at s; those of K2 are one power lower.
+    `rows`, shape (2, nodes, powers), and `columns`, shape (2, nodes, points, powers), are factors
+    of K1's coefficients where the loss depends on time, empty otherwise: at t'_k, before a jump
+    there and after it, and at s; those of K2 are one power lower.
     Returned are `fixed`, shape (3, nodes, nodes): [0] the equation of R on R, [1] and [2] that of C
     on C and on R, from the points whose stencil does not hold slice n; and of the other points
     what is needed to evaluate them: weight, coordinate of s on slice n, weight of slice n in the

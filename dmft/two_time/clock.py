@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -86,7 +87,7 @@ def clock(rate: Callable[[Array], Array], starts: Array, end: float) -> Clock:
         # Short panels first, for a rate may change as fast as the model's own time at its start.
         count = max(0, int(np.log2((last - first) / FIRST_PANEL)))
         cuts = [first, *(first + FIRST_PANEL * 2.0 ** np.arange(count)), last]
-        waiting = list(zip(cuts[:-1], cuts[1:], strict=True))[::-1]
+        waiting = list(pairwise(cuts))[::-1]
         while waiting:
             a, b = waiting.pop()
             fit = 2.0 / (DEGREE + 1) * (basis.T @ rate(0.5 * (a + b) + 0.5 * (b - a) * x))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,12 +151,13 @@ def slice_grid(
         Times in (0, t) of past events, ascending, and the width to which panels are graded there.
     """
     ends = [(0.0, h0), *breaks, (t, h0)]
-    edges, edges_tau = [], []
-    for (a, h_a), (b, h_b) in zip(ends[:-1], ends[1:], strict=True):
+    parts, parts_tau = [], []
+    for (a, h_a), (b, h_b) in pairwise(ends):
         both = graded_fractions(b - a, h_a, h_b, ratio)
-        edges.append(a + both[:-1, 0])
-        edges_tau.append((t - b) + both[:-1, 1])
-    edges, edges_tau = np.append(np.concatenate(edges), t), np.append(np.concatenate(edges_tau), 0.0)
+        parts.append(a + both[:-1, 0])
+        parts_tau.append((t - b) + both[:-1, 1])
+    edges = np.append(np.concatenate(parts), t)
+    edges_tau = np.append(np.concatenate(parts_tau), 0.0)
     edges_tau[0] = t
     return from_edges(edges, edges_tau, order)
 

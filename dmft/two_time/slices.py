@@ -200,6 +200,7 @@ class SliceGrid:
             found["clock_rate"] = (
                 ("clock_panel", "clock_degree"), rates, "learning rate, Chebyshev coefficients",
             )  # fmt: skip
+            found["own_time"] = (("time",), self.times, "integral of the learning rate")
         return found
 
     def attributes(self) -> dict[str, Any]:
@@ -221,9 +222,14 @@ class SliceGrid:
         ValueError
             The arrays contradict each other.
         """
-        names = ("time", "slice_time", "n_panels", "edge", "edge_tau", "C", "R")
-        arrays: Any = (values[name] for name in names)
-        grid = cls(*arrays, int(attributes["grid_order"]), np.atleast_2d(values["segment"]), _clock(values))
+        names = {
+            "times": "time", "slices": "slice_time", "n_panels": "n_panels", "edges": "edge",
+            "edges_tau": "edge_tau", "C_nodes": "C", "R_nodes": "R",
+        }  # fmt: skip
+        arrays: dict[str, Any] = {field: values[name] for field, name in names.items()}
+        arrays["times"] = values.get("own_time", arrays["times"])
+        order, segments = int(attributes["grid_order"]), np.atleast_2d(values["segment"])
+        grid = cls(**arrays, order=order, segments=segments, clock=_clock(values))
         total, count, order = int(grid.n_panels.sum()), len(grid.slices), grid.order
         sizes = (len(grid.n_panels), len(grid.edges), len(grid.C_nodes), len(grid.R_nodes))
         if sizes != (count, total + count, order * total + count, order * total + count):

@@ -1,7 +1,7 @@
 """Two-time functions on a graded grid that is cut at the times of jumps, and values in between.
 
-Between two jumps the grid is that of :mod:`dmft.two_time.triangular`, begun anew; C and R are smooth
-in each triangle (t and t' between the same jumps) and in each rectangle (between different ones).
+Between two jumps the grid is that of :mod:`dmft.two_time.triangular`, begun anew; C and R are
+smooth in each triangle (t, t' between the same jumps) and each rectangle (between different ones).
 The time of a jump is there twice, as the last node of one piece and the first of the next: one-time
 functions may jump there.  Nothing is interpolated across a jump.
 """
@@ -151,8 +151,11 @@ class StagedGrid:
     @classmethod
     def restore(cls, values: dict[str, NDArray[Any]], _attributes: dict[str, Any]) -> StagedGrid:
         """Rebuild the grid from :meth:`variables`."""
-        names = ("start", "count", "step", "first", "scale")
-        return cls(*(values[f"piece_{name}"] for name in names), values["C"], values["R"])
+        names = {
+            "starts": "start", "counts": "count", "h": "step", "first": "first", "scale": "scale",
+        }  # fmt: skip
+        pieces: dict[str, Any] = {field: values[f"piece_{name}"] for field, name in names.items()}
+        return cls(**pieces, C_packed=values["C"], R_packed=values["R"])
 
     def interpolation_errors(self, m: Array, mu: Array, e: Array) -> dict[str, float]:
         """Estimate the interpolation error of m, mu, e, C, R from what the last degrees change.

@@ -77,7 +77,7 @@ class Driving:
         return self.drive.temperature(self.user_time(tau), side)
 
     def signal(self, tau: ArrayLike, side: Side = "before") -> Array:
-        """Return the coefficients of S, ascending powers as last axis (which may be the only one)."""
+        """Return the coefficients of S, ascending powers as last axis."""
         return self.S if self.drive is None else self.S * self.factors(tau, side)
 
     def factors(self, tau: ArrayLike, side: Side = "before") -> Array:
@@ -113,10 +113,11 @@ class Driving:
             spread = np.concatenate([[0.0], np.geomspace(1e-4, 1.0, 60)])
             tau = (starts[:-1, None] + np.diff(starts)[:, None] * spread).ravel()
         rates = []
-        for side in ("before", "after"):
-            w = self.factors(tau, side)  # type: ignore[arg-type]
+        sides: tuple[Side, Side] = ("before", "after")
+        for side in sides:
+            w = self.factors(tau, side)
             K1, K2 = self.kernel(w, w)
             kernels = np.sqrt(K1.sum(axis=-1) + K2.sum(axis=-1))
-            S = self.signal(tau, side).sum(axis=-1)  # type: ignore[arg-type]
-            rates.append(self.temperature(tau, side) + np.maximum(kernels, S))  # type: ignore[arg-type]
+            S = self.signal(tau, side).sum(axis=-1)
+            rates.append(self.temperature(tau, side) + np.maximum(kernels, S))
         return math.sqrt(3.0) / float(np.max(rates))

@@ -202,8 +202,8 @@ class History:
         self.segments = np.concatenate([self.segments, [[t, self.t0, n + 1.0, NEVER, t]]])
         a, b = int(self._first[n]), int(self._first[n + 1])
         C, R = self._values[:, self.order * a + n : self.order * b + n + 1].copy()
-        edges = self.edges(n).copy()
-        self.append(panels.from_edges(*edges, self.order), C, R, float(self.m[-1]), mu)
+        edges, edges_tau = self.edges(n).copy()
+        self.append(panels.from_edges(edges, edges_tau, self.order), C, R, float(self.m[-1]), mu)
 
     def past(self) -> lookups.Past:
         """Return the arrays as the kernels take them."""

@@ -284,7 +284,8 @@ class Slices:
         if d.clock is not None:
             grid = replace(grid, clock=d.clock)
         return Record(
-            t=d.user_time(times), m=one[:, 0], mu=one[:, 1], e_p=one[:, 2:], grid=grid, errors=self._errors(),
+            t=d.user_time(times), m=one[:, 0], mu=one[:, 1], e_p=one[:, 2:], grid=grid,
+            errors=self._errors(),
             stats={
                 "slices": h.n, "rejected": self.rejected, "evaluations": self.evaluations,
                 **self._noise(),

@@ -10,7 +10,7 @@ With Sigma(t,s) = R(t,s) K2(C(t,s)) and D(t,s) = K1(C(t,s)), slice t obeys, give
     mu(t)        =  T + m S(m) + int_0^t R(t,s) [K1(C(t,s)) + C(t,s) K2(C(t,s))] ds          (5)
 
 by collocation in t': no derivative in t is discretised, so no step of t is too large for stability.
-Where T, S and the kernels depend on time they are taken at the time t' of the equation, for K1 and K2
+Where T, S and the kernels depend on time they are taken at the time t' of the equation, K1 and K2
 also at s; at a jump the equation of C, on its left, takes what holds before, that of R after.
 C(t,t) = 1 is not imposed: what it misses is a measure of the error.
 """
