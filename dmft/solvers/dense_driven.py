@@ -59,8 +59,11 @@ class _DrivenGrid:
         self.both_e = np.empty((2, n + 1, len(drive.orders)))
         self.m[0] = problem.m0
         self.F_C, self.F_R, self.F_m = np.empty(n + 1), np.empty(n + 1), np.zeros(2)
-        values = self.C, self.R, self.m, self.both_mu, self.both_e
-        kernels.start(*values, *self.driven, self.F_C, self.F_R, self.F_m)
+        arguments: Any = (
+            self.C, self.R, self.m, self.both_mu, self.both_e, *self.driven, self.F_C, self.F_R,
+            self.F_m,
+        )  # fmt: skip
+        kernels.start(*arguments)
 
     def _drive(self, drive: Drive, pieces: _Pieces, counts: IntArray) -> None:
         """Fill the functions of time on both sides of every node."""
@@ -82,7 +85,7 @@ class _DrivenGrid:
         T = np.array([drive.temperature(t, side) for side in sides])  # type: ignore[arg-type]
         W = np.array([drive.weights(t, side) for side in sides])  # type: ignore[arg-type]
         A = W * drive.planted
-        self.driven: tuple[Any, ...] = T, W, A, half, drive.orders, drive.noise
+        self.driven = T, W, A, half, drive.orders, drive.noise
 
     @property
     def mu(self) -> Array:
@@ -106,10 +109,11 @@ class _DrivenGrid:
 
     def advance(self, rows: int) -> int:
         """Append `rows` rows; return the iterations they took, or -1 if one did not converge."""
-        used = kernels.advance(
+        arguments: Any = (
             self.n, self.n + rows, self.jump, self.C, self.R, self.m, self.both_mu, self.both_e,
             *self.driven, self.F_C, self.F_R, self.F_m,
         )  # fmt: skip
+        used = kernels.advance(*arguments)
         if used >= 0:
             self.n += rows
         return int(used)
