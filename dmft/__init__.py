@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dmft import plots, theory
     from dmft.model import SpikedMatrixTensor, SpikedMixture
-    from dmft.protocol import Overlap, Protocol
+    from dmft.protocol import Annealing, Overlap, PowerLaw, Protocol, Stage, Switch, Thermal
     from dmft.run import resume, solve
     from dmft.solution import Solution, Status, load
     from dmft.solvers.dense import DenseOptions
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Annealing": "dmft.protocol",
     "DenseOptions": "dmft.solvers.dense",
     "GradientDescentOptions": "dmft.solvers.gradient_descent",
     "Overlap": "dmft.protocol",
     "OverlapReached": "dmft.stop",
+    "PowerLaw": "dmft.protocol",
     "Progress": "dmft.stop",
     "Protocol": "dmft.protocol",
     "Relaxed": "dmft.stop",
@@ -33,7 +35,10 @@ _HOME = {
     "Solution": "dmft.solution",
     "SpikedMatrixTensor": "dmft.model",
     "SpikedMixture": "dmft.model",
+    "Stage": "dmft.protocol",
     "Status": "dmft.solution",
+    "Switch": "dmft.protocol",
+    "Thermal": "dmft.protocol",
     "WallTime": "dmft.stop",
     "load": "dmft.solution",
     "resume": "dmft.run",
@@ -42,10 +47,12 @@ _HOME = {
 _MODULES = ("plots", "theory")
 
 __all__ = [
+    "Annealing",
     "DenseOptions",
     "GradientDescentOptions",
     "Overlap",
     "OverlapReached",
+    "PowerLaw",
     "Progress",
     "Protocol",
     "Relaxed",
@@ -53,7 +60,10 @@ __all__ = [
     "Solution",
     "SpikedMatrixTensor",
     "SpikedMixture",
+    "Stage",
     "Status",
+    "Switch",
+    "Thermal",
     "WallTime",
     "load",
     "plots",

@@ -12,6 +12,17 @@ with C symmetric, C(t,t) = 1, R(t,t') = 0 for t < t' and R(t'+,t') = 1:
     e_p(t)      = -signal_p m^p/p - int_0^t R(t,s) noise_p C(t,s)^(p-1) ds                  (5)
 
 S, K1, K2 as in :class:`dmft.model.Coefficients`; without mismatch K1 = S = Q' and K2 = Q''.
+Where temperature, learning rate or the loss depend on time (:class:`dmft.protocol.Drive`; derived
+in docs/protocols.md), with w_p(t) = 1/Delta'_p(t), a_p(t) the signal coefficients, Delta_p the true
+variances and ``dx = -eta (mu x + grad H) dt + sqrt(2 T eta) dW``:
+
+    S(t)    = sum_p a_p(t) m(t)^(p-1)
+    K1(t,s) = sum_p Delta_p w_p(t) w_p(s) C(t,s)^(p-1),     K2 = dK1/dC
+
+replace S, K1, K2; the right-hand sides of (1)-(3) get the factor eta(t), every memory integral the
+measure eta(s) ds, and (5) has a_p(t), Delta_p w_p(t) w_p(s).  R(t,t') is the response to a field
+added to dx/dt, outside eta, so R(t'+,t') = 1.  eta is a change of time.
+
 Integrals are taken by the trapezoid rule on the given grid, split where an integrand has a kink
 (s = t', always a grid point).  Slow on purpose: nothing here is called by a solver.
 """
@@ -25,8 +36,9 @@ from numpy.polynomial.polynomial import polyval
 from numpy.typing import NDArray
 
 from dmft.model import Coefficients
+from dmft.protocol import Drive
 
-__all__ = ["Rates", "rates", "trapezoid_weights"]
+__all__ = ["Rates", "driven_rates", "rates", "trapezoid_weights"]
 
 Array = NDArray[np.float64]
 
@@ -101,3 +113,43 @@ def rates(model: Coefficients, T: float, t: Array, C: Array, R: Array, m: Array)
         ]
     )
     return Rates(dC, dR, dm, mu, e_p)
+
+
+def driven_rates(drive: Drive, t: Array, C: Array, R: Array, m: Array) -> Rates:
+    """Evaluate the right-hand sides of (1)-(5) where T, eta or the loss depend on time.
+
+    Parameters
+    ----------
+    drive : Drive
+        Functions of time, without a jump in (0, t_n).
+    t, C, R, m : ndarray
+        As of :func:`rates`.
+
+    Returns
+    -------
+    Rates
+        dC, dR, dm with the factor eta(t_n).
+    """
+    n, eta, w = len(t) - 1, drive.rate(t, "before"), drive.weights(t, "before")
+    T, signals = float(drive.temperature(t[n], "before")), drive.signal(t[n], "before")
+    c, r, p = C[n], R[n], drive.orders
+    # Per channel, at (t_n, s): shape (n+1, n_channels).
+    k1 = drive.noise * w[n] * w * c[:, None] ** (p - 1)
+    k2 = (p - 1) * drive.noise * w[n] * w * c[:, None] ** (p - 2)
+    memory, source = r * k2.sum(axis=1), k1.sum(axis=1)
+    signal = float(np.sum(signals * m[n] ** (p - 1)))
+
+    def integral(values: Array, part: slice) -> float:
+        return float(np.sum(trapezoid_weights(t[part]) * eta[part] * values[part]))
+
+    whole = slice(0, n + 1)
+    mu = T + m[n] * signal + integral(r * source + c * memory, whole)
+    dC, dR = np.empty(n + 1), np.empty(n + 1)
+    for j in range(n + 1):
+        before, after = slice(0, j + 1), slice(j, n + 1)
+        first = integral(memory * C[:, j], before) + integral(memory * C[:, j], after)
+        dC[j] = -mu * c[j] + signal * m[j] + first + integral(source * R[j], before)
+        dR[j] = -mu * r[j] + integral(memory * R[:, j], after)
+    dm = -mu * m[n] + signal + integral(memory * m, whole)
+    e_p = [-signals[k] * m[n] ** p[k] / p[k] - integral(r * k1[:, k], whole) for k in range(len(p))]
+    return Rates(eta[n] * dC, eta[n] * dR, eta[n] * dm, mu, np.array(e_p))

@@ -17,6 +17,7 @@ from dmft.protocol import Overlap, Protocol
 from dmft.solution import Solution, Status
 from dmft.solvers.base import Problem, Stepper
 from dmft.solvers.dense import Dense, DenseOptions
+from dmft.solvers.dense_driven import DrivenDense
 from dmft.solvers.gradient_descent import GradientDescent, GradientDescentOptions
 from dmft.solvers.slices import PRESETS, Slices, SlicesOptions
 
@@ -47,17 +48,19 @@ class Plan(NamedTuple):
     tol: float | None
     options: Options
     verify: bool
+    note: str = ""
 
     def stepper(self) -> Stepper:
         """Start the solver."""
-        p = self.protocol
-        problem = Problem(self.model.coefficients(), p.start.m0, p.T, self.t_end)
+        p = self.protocol.lowered(self.model)
+        problem = Problem(p.coefficients, p.m0, p.T, self.t_end, p.drive)
         if isinstance(self.options, SlicesOptions):
             assert self.tol is not None
             return Slices(problem, self.options, self.tol)
         if isinstance(self.options, DenseOptions):
             assert self.tol is not None
-            return Dense(problem, self.options, self.tol)
+            kind = Dense if p.drive is None else DrivenDense
+            return kind(problem, self.options, self.tol)
         return GradientDescent(problem, self.options, math.nan)
 
     def coarser(self) -> Plan:
@@ -112,7 +115,20 @@ def planned(
     tol, chosen = _method(method, tol, preset, step, options)
     if verify and method != "slices":
         raise ValueError(f"verify is for method 'slices' only, not for {method!r}")
-    return Plan(model, protocol, t_end, method, tol, chosen, bool(verify))
+    protocol, note = _sampled(protocol, model, t_end, method, chosen)
+    return Plan(model, protocol, t_end, method, tol, chosen, bool(verify), note)
+
+
+def _sampled(
+    protocol: Protocol, model: SpikedMixture, t_end: float, method: str, options: Options
+) -> tuple[Protocol, str]:
+    """Return the protocol with functions as tables, and what the user should know of it."""
+    end = t_end
+    if isinstance(options, GradientDescentOptions):
+        end += options.step  # the last step may end beyond t_end
+    protocol = protocol.sampled(model, end)
+    lowered = protocol.lowered(model)
+    return protocol, lowered.note
 
 
 def continued(before: Solution, path: str | os.PathLike[str], t_end: float | None) -> Plan:
@@ -140,6 +156,7 @@ def continued(before: Solution, path: str | os.PathLike[str], t_end: float | Non
         return Plan(
             before.model, before.protocol, end, before.method, float(known["tol"]),
             SlicesOptions(**options), bool(known.get("verify", False)),
+            before.protocol.lowered(before.model).note,
         )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise storage.FileError(f"{said}: its options are unknown here ({error})") from error

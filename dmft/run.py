@@ -62,7 +62,8 @@ def solve(
     T : float, default 0
         Temperature: 0 is gradient flow, 1 is Langevin on the Bayes posterior.
     protocol : Protocol, optional
-        Start and temperature instead of `m0` and `T`.
+        Start, temperature, learning rate and loss as functions of time, instead of `m0` and `T`.
+        What depends on time is for methods "dense" and "gradient_descent" only.
     method : {"slices", "dense", "gradient_descent"}, default "slices"
         "slices": gradient flow or Langevin in continuous time, at a cost that grows like log t.
         "dense": the same at a cost of O(t^3), for t up to ~100; the reference of the tests.
@@ -242,7 +243,7 @@ def _solution(
     plan: Plan, record: Record, ending: loop.Ending, seconds_before: float, threads: int
 ) -> Solution:
     status, message, seconds = ending
-    message += _missed(record, plan.tol, message)
+    message += _missed(record, plan.tol, message) + (f"; {plan.note}" if plan.note else "")
     return Solution(
         model=plan.model, protocol=plan.protocol, method=plan.method, t=record.t, m=record.m,
         mu=record.mu, e_p=record.e_p, grid=record.grid, status=status, message=message,

@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks, storage
 from dmft.model import SpikedMixture, from_channels
-from dmft.protocol import Overlap, Protocol
+from dmft.protocol import Overlap, Protocol, Table, files
 from dmft.two_time import TriangularGrid
+from dmft.two_time.staged import StagedGrid
 
 if TYPE_CHECKING:
     import xarray
@@ -61,14 +62,16 @@ class Solution:
     model : SpikedMixture
         What was solved.
     protocol : Protocol
-        Start and temperature.
+        Start, temperature, learning rate and loss; functions of time as tables.
     method : str
         Name of the solver.
     t, m, mu : ndarray, shape (n,)
-        Accepted times from 0 to the time reached, overlap with the signal, Lagrange multiplier.
+        Accepted times from 0 to the time reached, overlap with the signal (thermal start: with the
+        start, C(t,0)), Lagrange multiplier.  Method "dense" has the time of a jump of the protocol
+        twice: before and after it.
     e_p : ndarray, shape (n, n_channels)
         Energy per spin of each channel, in the order of ``model.orders``; `e` is their sum.
-    grid : TriangularGrid or SliceGrid
+    grid : TriangularGrid, StagedGrid or SliceGrid
         C and R (used through :meth:`C` and :meth:`R`).
     status : Status
         FINISHED, STOPPED, INTERRUPTED or FAILED; `success` is True for the first two.
@@ -92,7 +95,7 @@ class Solution:
     m: Array
     mu: Array
     e_p: Array
-    grid: TriangularGrid | SliceGrid
+    grid: TriangularGrid | StagedGrid | SliceGrid
     status: Status
     message: str
     errors: Mapping[str, float]
@@ -125,11 +128,14 @@ class Solution:
 
     def __repr__(self) -> str:
         last = f"t={self.t[-1]:g}, m={self.m[-1]:.9g}, mu={self.mu[-1]:.9g}, e={self.e[-1]:.9g}"
-        start = f"m0={self.protocol.start.m0:g}, T={self.protocol.T:g}"
-        return f"Solution({self.model!r}, {start}, {self.method}, {self.status.value}: {last})"
+        return (
+            f"Solution({self.model!r}, {self.protocol}, {self.method}, {self.status.value}: {last})"
+        )
 
     def at(self, t: ArrayLike) -> Moment:
         """Return m, mu, e, e_p at times t in [0, time reached], to the accuracy of the method.
+
+        At a jump of the protocol mu and e are those after it.
 
         Parameters
         ----------
@@ -216,7 +222,7 @@ class Solution:
             "e_p": (("time", "channel"), self.e_p),
         }
         coordinates = {"time": self.t, "channel": list(self.model.orders)}
-        if isinstance(self.grid, TriangularGrid):
+        if isinstance(self.grid, (TriangularGrid, StagedGrid)):
             triangle = np.tril_indices(len(self.t))
             square = np.full((2, len(self.t), len(self.t)), np.nan)
             square[0][triangle], square[1][triangle] = self.grid.C_packed, self.grid.R_packed
@@ -248,6 +254,10 @@ def _to_contents(s: Solution) -> storage.Contents:
     }
     for name, (dims, values, long_name) in s.grid.variables().items():
         variables[name] = one(values, long_name, *dims)
+    driving, tables = _protocol_contents(s.protocol)
+    for name, values in tables.items():
+        axes = (f"{name}_{axis}" for axis in range(values.ndim))
+        variables[name] = one(values, "table of a function of the protocol", *axes)
     for name, values in s.state.items():
         axes = (f"state_{name}_{axis}" for axis in range(values.ndim))
         variables[f"state_{name}"] = one(values, "state of the solver, to go on from", *axes)
@@ -260,8 +270,7 @@ def _to_contents(s: Solution) -> storage.Contents:
         "title": TITLE,
         "grid": s.grid.kind,
         **s.grid.attributes(),
-        "m0": s.protocol.start.m0,
-        "T": s.protocol.T,
+        **driving,
         "method": s.method,
         "status": s.status.name,
         "message": s.message,
@@ -270,6 +279,26 @@ def _to_contents(s: Solution) -> storage.Contents:
         "provenance": json.dumps(dict(s.provenance)),
     }
     return storage.Contents(variables, attributes)
+
+
+def _protocol_contents(protocol: Protocol) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the protocol as attributes and arrays."""
+    if protocol.plain:
+        return {"m0": protocol.start.m0, "T": protocol.T}, {}
+    text, tables = files.to_text(protocol)
+    arrays = {}
+    for k, table in enumerate(tables):
+        arrays[f"table_{k}_edges"] = table.edges
+        arrays[f"table_{k}_coefficients"] = table.coefficients
+    return {"protocol": text, "tables": len(tables)}, arrays
+
+
+def _protocol(a: Mapping[str, Any], values: dict[str, NDArray[Any]]) -> Protocol:
+    if "protocol" not in a:
+        return Protocol(Overlap(float(a["m0"])), float(a["T"]))
+    numbers = range(int(a["tables"]))
+    tables = [Table(values[f"table_{k}_edges"], values[f"table_{k}_coefficients"]) for k in numbers]
+    return files.from_text(str(a["protocol"]), tables)
 
 
 def load(path: str | os.PathLike[str]) -> Solution:
@@ -295,7 +324,7 @@ def _from_contents(contents: storage.Contents) -> Solution:
     channels = zip(values["order"].tolist(), values["delta"].tolist(), strict=True)
     return Solution(
         model=from_channels(dict(channels)),
-        protocol=Protocol(Overlap(float(a["m0"])), float(a["T"])),
+        protocol=_protocol(a, values),
         method=str(a["method"]),
         t=values["time"],
         m=values["m"],
@@ -317,9 +346,10 @@ def _from_contents(contents: storage.Contents) -> Solution:
 
 def _grid(
     values: dict[str, NDArray[Any]], attributes: dict[str, Any]
-) -> TriangularGrid | SliceGrid:
-    if attributes["grid"] == TriangularGrid.kind:
-        return TriangularGrid.restore(values, attributes)
+) -> TriangularGrid | StagedGrid | SliceGrid:
+    for kind in (TriangularGrid, StagedGrid):
+        if attributes["grid"] == kind.kind:
+            return kind.restore(values, attributes)
     from dmft.two_time.slices import SliceGrid
 
     if attributes["grid"] == SliceGrid.kind:

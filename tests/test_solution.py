@@ -192,7 +192,7 @@ def test_to_xarray(solution):
 
 
 def test_repr_says_what_it_is(solution):
-    assert "T=0.5" in repr(solution)
+    assert "m0 = 0.1, T = 0.5" in repr(solution)
     assert "finished" in repr(solution)
     assert solution.status is Status.FINISHED
 

@@ -16,12 +16,19 @@ query.  Regression of F(c) on them gives, with l = L^-1 [Q'(c_j.c)] and y = L^-T
 C(t,t') is the dot product of two points.  At T = 0 points come close together and K is nearly
 singular: a query that is known already (s below `known` sqrt(Q'(1))) reveals no direction, and a
 small `nugget`^2 on the diagonal of K keeps the factor exact enough.
+
+Any update rule may query, and the loss may change from query to query: with weights w_p(j) of the
+channels at query j (1/Delta_p if the loss is the model's) the field at query i and that at query j
+have the covariance above with ``sum_p Delta_p w_p(i) w_p(j) q^p/p`` in place of Q(q), the signal is
+``sum_p a_p q^(p-1)``, and T and h are those of the query.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,9 +37,47 @@ from scipy.linalg import solve_triangular
 
 from dmft.model import SpikedMixture
 
-__all__ = ["Field", "Gram", "LimitRun", "limit_descent", "limit_flow"]
+__all__ = [
+    "Driving", "Field", "Gram", "LimitRun", "Setting", "limit_descent", "limit_flow",
+    "setting_of", "steps_of",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
+
+
+class Driving(Protocol):
+    """Functions of time that drive a run; at a jump their values "after" it or "before" it."""
+
+    @property
+    def breaks(self) -> Array: ...
+    def temperature(self, t: ArrayLike, side: Any = "after") -> Array: ...
+    def rate(self, t: ArrayLike, side: Any = "after") -> Array: ...
+    def weights(self, t: ArrayLike, side: Any = "after") -> Array: ...
+    def signal(self, t: ArrayLike, side: Any = "after") -> Array: ...
+
+
+class Setting(NamedTuple):
+    """The loss at one query: weights and signal coefficients of the channels, 2T/h of its noise."""
+
+    weights: Array
+    signal: Array
+    nugget2: float
+
+
+def setting_of(model: SpikedMixture, nugget2: float) -> Setting:
+    """Return the setting of the model's own loss."""
+    weights = 1.0 / np.array(model.deltas)
+    return Setting(weights, weights, nugget2)
+
+
+def steps_of(drive: Driving, step: float, steps: int) -> tuple[Array, Array, list[Setting]]:
+    """Return h_k, T_k and the settings of the discrete steps at t_k = k step."""
+    t = step * np.arange(steps + 1)
+    for jump in drive.breaks:  # one that a time misses by rounding acts there
+        t = np.where(np.abs(t - jump) <= 1e-12 * jump, jump, t)
+    h, T = step * drive.rate(t), drive.temperature(t)
+    rows = zip(drive.weights(t), drive.signal(t), 2.0 * T / h, strict=True)
+    return h, T, [Setting(w, a, float(nugget2)) for w, a, nugget2 in rows]
 
 
 @dataclass(frozen=True)
@@ -62,11 +107,14 @@ class Gram:
     """
 
     def __init__(self, model: SpikedMixture, nugget2: float, known: float, room: int) -> None:
-        self.model, self.nugget2 = model, nugget2
-        self.threshold = known**2 * float(model.dQ(1.0))
+        self.model, self.known = model, known
+        self.own = setting_of(model, nugget2)
+        self.orders, self.noise = np.array(model.orders), np.array(model.deltas)
         self.k = 0
         self.dimension = room + 2
         self._points = np.zeros((room, self.dimension))
+        self._weights = np.zeros((room, len(self.orders)))
+        self._nuggets = np.zeros(room)
         self._L = np.zeros((room, room))
 
     @property
@@ -79,33 +127,66 @@ class Gram:
         """Factor of K, shape (k, k)."""
         return self._L[: self.k, : self.k]
 
+    @property
+    def weights(self) -> Array:
+        """Weights of the channels at the points, shape (k, n_channels)."""
+        return self._weights[: self.k]
+
+    @property
+    def nuggets(self) -> Array:
+        """What is added to the diagonal of K, shape (k,)."""
+        return self._nuggets[: self.k]
+
+    def kernels(self, q: Array, weights: Array) -> tuple[Array, Array, Array]:
+        """Return the covariance function of the loss now and at each point, and two derivatives.
+
+        Parameters
+        ----------
+        q : ndarray, shape (k,)
+            Overlaps with the points.
+        weights : ndarray, shape (n_channels,)
+            Weights of the channels now.
+        """
+        p, factor = self.orders, self.noise * weights * self.weights
+        power = factor * q[:, None] ** (p - 2)
+        first = power * q[:, None]
+        return (
+            np.sum(first * q[:, None] / p, axis=1), first.sum(axis=1),
+            np.sum((p - 1) * power, axis=1),
+        )  # fmt: skip
+
     def start(self, m0: float) -> Array:
         """Return a point of overlap m0: along v_0 and one direction that no query reveals."""
         c = np.zeros(self.dimension)
         c[:2] = m0, math.sqrt(1.0 - m0 * m0)
         return c
 
-    def row(self, c: Array) -> tuple[Array, float]:
+    def row(self, c: Array, setting: Setting | None = None) -> tuple[Array, float]:
         """Return ``l = L^-1 [Q'(c_j.c)]`` and s, which is 0 for a query that is known.
+
+        Without a setting the loss is the model's.
 
         Raises
         ------
         ArithmeticError
             Rounding has made K indefinite: s^2 < 0.
         """
-        model = self.model
-        row = np.asarray(solve_triangular(self.L, model.dQ(self.points @ c), lower=True))
-        left = float(model.dQ(float(c @ c))) + self.nugget2 - float(row @ row)
-        if left > self.threshold:
+        now = setting or self.own
+        first = self.kernels(self.points @ c, now.weights)[1]
+        row = np.asarray(solve_triangular(self.L, first, lower=True))
+        variances = self.noise * now.weights**2
+        left = float(variances @ float(c @ c) ** (self.orders - 1)) - float(row @ row)
+        left, threshold = left + now.nugget2, self.known**2 * float(variances.sum())
+        if left > threshold:
             return row, math.sqrt(left)
-        if left <= -self.threshold:
+        if left <= -threshold:
             # Taken for known, such a query gives plausible numbers that are wrong in all digits.
             raise ArithmeticError(
                 f"K is not positive definite after {self.k} queries: raise the nugget"
             )
         return row, 0.0
 
-    def reveal(self, c: Array, row: Array, s: float) -> None:
+    def reveal(self, c: Array, row: Array, s: float, setting: Setting | None = None) -> None:
         """Take in the point c, with the row (l, s) of L.
 
         Raises
@@ -117,6 +198,8 @@ class Gram:
             raise ArithmeticError(f"more than {self.k} directions revealed: give more room")
         self._points[self.k], self._L[self.k, : self.k] = c, row
         self._L[self.k, self.k] = s
+        now = setting or self.own
+        self._weights[self.k], self._nuggets[self.k] = now.weights, now.nugget2
         self.k += 1
 
 
@@ -128,30 +211,39 @@ class Field:
         self.gram = Gram(model, nugget2, known, room)
         self.start = self.gram.start
 
-    def query(self, c: Array) -> tuple[Array, float]:
+    def query(self, c: Array, setting: Setting | None = None) -> tuple[Array, float]:
         """Return ``B + Q'(m) v_0`` at c, shape (dimension,), and the energy there.
+
+        Without a setting the loss is the model's.
 
         Raises
         ------
         ArithmeticError
             As :meth:`Gram.row` and :meth:`Gram.reveal`.
         """
-        model, gram, k = self.model, self.gram, self.gram.k
-        overlaps = gram.points @ c
-        row, s = gram.row(c)
+        gram, k, now = self.gram, self.gram.k, setting or self.gram.own
+        _, first, second = gram.kernels(gram.points @ c, now.weights)
+        row, s = gram.row(c, now)
         y = solve_triangular(gram.L, c[2 : k + 2], lower=True, trans=1)
-        force = gram.points.T @ (y * model.d2Q(overlaps))
+        force = gram.points.T @ (y * second)
         force[2 : k + 2] += row
-        force[0] += float(model.dQ(c[0]))
-        e = -float(model.Q(c[0])) - float(y @ model.dQ(overlaps))
+        p = gram.orders
+        force[0] += float(now.signal @ c[0] ** (p - 1))
+        e = -float(now.signal @ (c[0] ** p / p)) - float(y @ first)
         if s > 0.0:
-            gram.reveal(c, row, s)
+            gram.reveal(c, row, s, now)
             force[k + 2] += s
         return force, e
 
 
 def limit_descent(
-    model: SpikedMixture, m0: float, step: float, steps: int, *, T: float
+    model: SpikedMixture,
+    m0: float,
+    step: float,
+    steps: int,
+    *,
+    T: float = 0.0,
+    drive: Driving | None = None,
 ) -> LimitRun:
     """Take discrete normalised gradient-descent (Langevin) steps at N = infinity.
 
@@ -166,14 +258,20 @@ def limit_descent(
         Overlap at the start, step h > 0, temperature > 0.
     steps : int
         Number of steps.
+    drive : Driving, optional
+        T (> 0), learning rate and loss as functions of time, instead of T.
     """
     field = Field(model, 2.0 * T / step, 0.0, steps + 1)
+    h, T_k = np.full(steps + 1, step), np.full(steps + 1, T)
+    settings = [field.gram.own] * (steps + 1)
+    if drive is not None:
+        h, T_k, settings = steps_of(drive, step, steps)
     c, rows, points = field.start(m0), [], []
-    for _ in range(steps + 1):
-        force, e = field.query(c)
+    for k in range(steps + 1):
+        force, e = field.query(c, settings[k])
         points.append(c)
-        rows.append((c[0], T + float(force @ c), e))
-        c = c + step * force
+        rows.append((c[0], T_k[k] + float(force @ c), e))
+        c = c + h[k] * force
         c = c / float(np.linalg.norm(c))
     m, mu, energy = np.array(rows).T
     return LimitRun(step * np.arange(steps + 1, dtype=np.float64), m, mu, energy, np.array(points))
@@ -188,6 +286,7 @@ def limit_flow(
     known: float = 1e-6,
     nugget: float = 1e-7,
     room: int = 400,
+    drive: Driving | None = None,
 ) -> LimitRun:
     """Follow gradient flow (T = 0) at N = infinity by scipy's DOP853; its stages are queries too.
 
@@ -205,23 +304,46 @@ def limit_flow(
         See :class:`Gram`; the error of m is about known/2.
     room : int
         Largest number of directions.
+    drive : Driving, optional
+        Learning rate and loss as functions of time; mu and e at a jump are those after it.
     """
     field = Field(model, nugget**2, known, room)
-
-    def rate(_t: float, c: Array) -> Array:
-        force, _ = field.query(c)
-        return force - (float(force @ c) / float(c @ c)) * c
-
     times = np.atleast_1d(np.asarray(times, dtype=np.float64))
     end = max(float(times[-1]), 1e-12)
-    path = solve_ivp(
-        rate, (0.0, end), field.start(m0), method="DOP853", t_eval=times, rtol=tol, atol=tol
-    )
-    if not path.success:
-        raise ArithmeticError(f"the integrator failed: {path.message}")
+    cuts = [0.0, *([] if drive is None else [b for b in drive.breaks if b < end]), end]
+    c, points = field.start(m0), []
+    for start, stop in itertools.pairwise(cuts):
+        last = stop == end
+        here = times[(times >= start) & ((times < stop) | last)]
+        path = solve_ivp(
+            lambda t, c, start=start: _velocity(field, drive, t, c, t > start), (start, stop), c,
+            method="DOP853", t_eval=np.append(here, [] if last else [stop]), rtol=tol, atol=tol,
+        )  # fmt: skip
+        if not path.success:
+            raise ArithmeticError(f"the integrator failed: {path.message}")
+        points += list(path.y.T[: len(here)])
+        c = path.y[:, -1]
     rows = []
-    for c in path.y.T:
-        force, e = field.query(c)
-        rows.append((c[0], float(force @ c), e))
+    for t, at in zip(times, points, strict=True):
+        force, e = field.query(at, _setting(field, drive, float(t), "after"))
+        rows.append((at[0], float(force @ at), e))
     m, mu, energy = np.array(rows).T
-    return LimitRun(times, m, mu, energy, path.y.T.copy())
+    return LimitRun(times, m, mu, energy, np.array(points))
+
+
+def _setting(field: Field, drive: Driving | None, t: float, side: str) -> Setting:
+    if drive is None:
+        return field.gram.own
+    w, a = drive.weights(t, side), drive.signal(t, side)
+    # The nugget is meant relative to the size of the field.
+    gram = field.gram
+    scale = float(gram.noise @ w**2) / float(gram.noise @ gram.own.weights**2)
+    return Setting(w, a, gram.own.nugget2 * scale)
+
+
+def _velocity(field: Field, drive: Driving | None, t: float, c: Array, inside: bool) -> Array:
+    # Inside a piece "before" is right at its end, too.
+    side = "before" if inside else "after"
+    force, _ = field.query(c, _setting(field, drive, t, side))
+    tangent = force - (float(force @ c) / float(c @ c)) * c
+    return tangent if drive is None else float(drive.rate(t, side)) * tangent

@@ -159,7 +159,7 @@ class Revealed:
             force[:d] += math.sqrt(p / delta) * part
             e_p = -(m**p) / (p * delta) - float(part @ c[:d]) / (root * math.sqrt(p * delta))
             e, slope = e + e_p, slope + p * e_p
-        force[:d] += math.sqrt(self.gram.nugget2) * self.rng.standard_normal(d)
+        force[:d] += math.sqrt(self.gram.own.nugget2) * self.rng.standard_normal(d)
         row, s = self.gram.row(c)
         # With d = N directions all of the field is known.
         if s > 0.0 and d < self.n:
@@ -181,7 +181,7 @@ class Revealed:
         with ``K lambda = b - y`` has the conditional law.  Noise along v_new is not needed again.
         """
         L, points = self.gram.L, self.gram.points[:, : self.d]
-        y = math.sqrt(self.gram.nugget2) * self.rng.standard_normal(len(L))
+        y = math.sqrt(self.gram.own.nugget2) * self.rng.standard_normal(len(L))
         for p, tensor in self.tensors.items():
             tensor.slices.append(tensor.draw(self.rng))
             y += math.sqrt(p / self.model.channels[p]) * at_points(tensor.slices[-1][0], points)
@@ -199,8 +199,8 @@ class Revealed:
         wanted = -y
         wanted[-1] += float(self.gram.L[-1, -1]) * chi
         K = self.model.dQ(points @ points.T)
-        residual = K @ weights + self.gram.nugget2 * weights - wanted
-        scale = max(chi, 1.0) * math.sqrt(float(self.model.dQ(1.0)) + self.gram.nugget2)
+        residual = K @ weights + self.gram.own.nugget2 * weights - wanted
+        scale = max(chi, 1.0) * math.sqrt(float(self.model.dQ(1.0)) + self.gram.own.nugget2)
         worst = float(np.max(np.abs(residual))) / scale
         if not worst <= LARGEST_RESIDUAL:  # true of NaN too
             raise ArithmeticError(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
 
 import dmft
 from dmft.cli.base import FAILED, INTERRUPTED, OK, STOPPED, Force, Whole, app, say
+from dmft.cli.protocols import protocol_of
 
 if TYPE_CHECKING:
     from dmft.model import SpikedMixture
@@ -22,12 +25,17 @@ def solve(
     *,
     output: Path,
     t_end: float,
-    m0: float,
+    m0: float | None = None,
     p: Whole | None = None,
     delta_2: float | None = None,
     delta_p: float | None = None,
     channels: str | None = None,
-    temperature: float = 0.0,
+    temperature: str = "0",
+    start: str | None = None,
+    learning_rate: str = "1",
+    anneal: str | None = None,
+    loss_delta: str | None = None,
+    stage: Annotated[list[str] | None, Parameter(negative="")] = None,
     method: Literal["slices", "dense", "gradient_descent"] = "slices",
     tol: float | None = None,
     preset: Literal["loose", "default", "tight"] | None = None,
@@ -61,7 +69,19 @@ def solve(
     channels
         Any mixture instead of p, delta_2, delta_p: 2=0.9,3=1.5,4=2.0
     temperature
-        T >= 0: 0 is gradient flow, 1 samples the Bayes posterior.
+        T >= 0: 0 is gradient flow, 1 samples the Bayes posterior; VALUE,TAU,EXPONENT is the
+        schedule VALUE (1 + t/TAU)^-EXPONENT.
+    start
+        thermal:T0 instead of m0: equilibrium without a spike at T0, not below T_K.
+    learning_rate
+        Learning rate > 0, a number or a schedule as for the temperature.
+    anneal
+        C,TAU: Delta'_p(t) = Delta_p + C exp(-t/TAU) in the loss, for all channels p > 2.
+    loss_delta
+        Variances in the loss where they are not the true ones: 2=1.5,3=0.6
+    stage
+        What changes at a later time, TIME:KEY=VALUE;... with the keys temperature, learning-rate
+        and loss-delta, such as 10:temperature=0; may be given several times, in ascending time.
     method
         slices (continuous time, cost grows like log t), dense (the same, t up to about 100) or
         gradient_descent (discrete steps).
@@ -88,6 +108,7 @@ def solve(
     from dmft.run import solve as run
 
     model = model_of(p, delta_2, delta_p, channels)
+    protocol = protocol_of(m0, start, temperature, learning_rate, anneal, loss_delta, stage or [])
     storage.check_target(output, force=force)
     part = _checkpoint_of(output)
     if part.exists() and not force:
@@ -98,7 +119,7 @@ def solve(
     # A run that is killed before its first checkpoint must not be taken for the old one.
     part.unlink(missing_ok=True)
     solution = run(
-        model, t_end, m0=m0, T=temperature, method=method, tol=tol, preset=preset, step=step,
+        model, t_end, protocol=protocol, method=method, tol=tol, preset=preset, step=step,
         verify=verify, threads=threads, stop=_stops(stop_overlap, stop_relaxed, max_seconds),
         checkpoint=part if method == "slices" else None, checkpoint_every=checkpoint_every,
     )  # fmt: skip
@@ -279,7 +300,7 @@ def _summary(s: Solution) -> str:
     e_p = ", ".join(f"e_{p} = {e:.10g}" for p, e in zip(s.model.orders, last.e_p, strict=True))
     lines = [
         f"model       {s.model!r}",
-        f"start       m0 = {s.protocol.start.m0:g}, T = {s.protocol.T:g}",
+        f"start       {s.protocol}",
         f"method      {s.method}, {_options(s)}",
         f"status      {s.status.value}: {s.message}",
         f"at t = {end:<6.6g} m = {last.m:.10g}, mu = {last.mu:.10g}, e = {last.e:.10g}",

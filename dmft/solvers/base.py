@@ -20,19 +20,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft.model import Coefficients
+from dmft.protocol import Drive
 from dmft.two_time import TriangularGrid
 from dmft.two_time.slices import SliceGrid
+from dmft.two_time.staged import StagedGrid
 
 __all__ = ["Outcome", "Problem", "Record", "Stepper"]
 
 
 class Problem(NamedTuple):
-    """What a solver is given: model coefficients, overlap at t = 0, temperature, end time."""
+    """What a solver is given: model coefficients, overlap at t = 0, temperature, end time.
+
+    `drive` is None where nothing depends on time and the learning rate is 1; otherwise it has the
+    functions of time, and `coefficients` and `T` are those of t = 0.
+    """
 
     coefficients: Coefficients
     m0: float
     T: float
     t_end: float
+    drive: Drive | None = None
 
 
 class Outcome(NamedTuple):
@@ -55,7 +62,7 @@ class Record:
     m: NDArray[np.float64]
     mu: NDArray[np.float64]
     e_p: NDArray[np.float64]
-    grid: TriangularGrid | SliceGrid
+    grid: TriangularGrid | StagedGrid | SliceGrid
     errors: dict[str, float]
     stats: dict[str, Any] = field(default_factory=dict)
     state: dict[str, NDArray[np.float64]] = field(default_factory=dict)

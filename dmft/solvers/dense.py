@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from dmft import checks
 from dmft.solvers import _triangle_kernels as kernels
 from dmft.solvers.base import Outcome, Problem, Record
 from dmft.two_time import TimeMap, TriangularGrid
+from dmft.two_time.staged import StagedGrid
 
 __all__ = ["Dense", "DenseOptions"]
 
@@ -98,6 +100,16 @@ class _Grid:
         S = float(np.polynomial.polynomial.polyval(self.m[0], self.polynomials[0]))
         self.F_m = np.array([S - self.mu[0] * self.m[0], 0.0])
 
+    def take(self, name: str, nodes: NDArray[np.int64]) -> Array:
+        """Return m, mu, e_p, e, C or R at some rows; C and R between all of them, packed."""
+        if name in ("C", "R"):
+            i, j = np.tril_indices(len(nodes))
+            row, col = nodes[i], nodes[j]
+            return np.asarray(getattr(self, name)[row * (row + 1) // 2 + col])
+        return np.asarray(
+            self.e_p[nodes].sum(axis=1) if name == "e" else getattr(self, name)[nodes]
+        )
+
     def advance(self, rows: int) -> int:
         """Append `rows` rows; return the iterations they took, or -1 if one did not converge."""
         used = kernels.advance(
@@ -137,7 +149,7 @@ class Dense:
 
     def __init__(self, problem: Problem, options: DenseOptions, tol: float) -> None:
         self.problem, self.options, self.tol = problem, options, tol
-        self.time_map = self._map()
+        self._prepare()
         steps = options.steps or self._steps_for(tol)
         if max(options.grids) * steps > options.max_steps:
             raise ValueError(
@@ -150,9 +162,9 @@ class Dense:
         self.complete: Record | None = None
         self._begin(steps)
 
-    def _map(self) -> TimeMap:
+    def _prepare(self) -> None:
         """Resolve the first moments: C starts to fall at the rate T + sqrt(K1 + K2) at C = 1."""
-        return TimeMap(FIRST_STEP, RAMP / self._rate())
+        self.time_map = TimeMap(FIRST_STEP, RAMP / self._rate())
 
     def _rate(self) -> float:
         _, K1, K2 = self.problem.coefficients.polynomials()
@@ -163,22 +175,36 @@ class Dense:
 
         Never fewer than for LOOSEST, where the error estimates begin to hold.
         """
-        order = 2 * len(self.options.grids) + 1
-        per_unit: float = DENSITY * self._rate() * min(tol, LOOSEST) ** (-1.0 / order)
-        steps = per_unit * float(self.time_map.s(self.problem.t_end))
+        steps = self._density(tol) * self._rate() * float(self.time_map.s(self.problem.t_end))
         # Far beyond max_steps it is the size alone that counts.
         return max(24, math.ceil(min(steps, 1e15)))
 
-    def _times(self, s: Array) -> Array:
-        t = self.time_map.t(s)
+    def _density(self, tol: float) -> float:
+        """Return late steps per unit of time and of the fastest rate."""
+        order = 2 * len(self.options.grids) + 1
+        return float(DENSITY * min(tol, LOOSEST) ** (-1.0 / order))
+
+    def _nodes(self) -> NDArray[np.int64]:
+        """Return the rows of the common grid that make up the result."""
+        return np.arange(self.i + 1)
+
+    def _times(self) -> Array:
+        h = float(self.time_map.s(self.problem.t_end)) / self.steps
+        t = self.time_map.t(np.asarray(h * self._nodes()))
         if self.finished:
             t[-1] = self.problem.t_end
         return t
 
+    def _grid(self, C: Array, R: Array) -> TriangularGrid | StagedGrid:
+        h = float(self.time_map.s(self.problem.t_end)) / self.steps
+        return TriangularGrid(h, self.time_map, C, R)
+
     def _begin(self, steps: int) -> None:
         self.steps, self.i, self.iterations = steps, 0, 0
         self.attempts += 1
-        self.grids = [_Grid(self.problem, self.time_map, k * steps) for k in self.options.grids]
+        self.grids: list[Any] = [
+            _Grid(self.problem, self.time_map, k * steps) for k in self.options.grids
+        ]
 
     @property
     def t(self) -> float:
@@ -254,20 +280,14 @@ class Dense:
         """
         if self.complete is not None:
             return self.complete
-        i = np.arange(self.i + 1)
-        row, col = np.tril_indices(self.i + 1)
         full = _weights(self.options.grids)
         # The same without the coarsest grid: one order less, so the difference covers the error.
         less = np.concatenate(([0.0], _weights(self.options.grids[1:]))) if len(full) > 1 else full
         rounding = 100.0 * np.finfo(float).eps * float(np.abs(full).sum())
 
         def extrapolate(pick: str) -> tuple[Array, float]:
-            values = []
-            for k, grid in zip(self.options.grids, self.grids, strict=True):
-                array = grid.e_p.sum(axis=1) if pick == "e" else getattr(grid, pick)
-                packed = pick in ("C", "R")
-                values.append(array[(k * row) * (k * row + 1) // 2 + k * col if packed else k * i])
-            stacked = np.array(values)
+            every = zip(self.options.grids, self.grids, strict=True)
+            stacked = np.array([grid.take(pick, k * self._nodes()) for k, grid in every])
             best = np.tensordot(full, stacked, 1)
             error = float(np.max(np.abs(np.tensordot(less, stacked, 1) - best), initial=0.0))
             return best, (error + rounding) if len(full) > 1 else math.nan
@@ -275,14 +295,14 @@ class Dense:
         names = ("m", "mu", "e_p", "e", "C", "R")
         best = {name: extrapolate(name) for name in names}
         # The weights sum to 1 up to rounding only.
+        i, j = np.tril_indices(len(self._nodes()))
         for name in ("C", "R"):
-            best[name][0][row == col] = 1.0
+            best[name][0][self._nodes()[i] == self._nodes()[j]] = 1.0
         best["m"][0][0] = self.problem.m0
-        h = float(self.time_map.s(self.problem.t_end)) / self.steps
-        grid = TriangularGrid(h, self.time_map, best["C"][0], best["R"][0])
+        grid = self._grid(best["C"][0], best["R"][0])
         errors = {name: error for name, (_, error) in best.items() if name != "e_p"}
         record = Record(
-            t=self._times(np.asarray(h * i)),
+            t=self._times(),
             m=best["m"][0], mu=best["mu"][0], e_p=best["e_p"][0], grid=grid,
             errors=errors,
             stats={"steps": self.steps, "finest_steps": self.steps * max(self.options.grids),

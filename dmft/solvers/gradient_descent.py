@@ -16,6 +16,10 @@ R_kl is the response to a field added to grad H at step l, per h, and R_kk = 1 c
 diagonal.  Fixed points carry no bias from h.  `scheme = "euler"` is the first-order scheme of the
 codes published with arXiv:1812.09066 and arXiv:1907.08226: the same sums without normalisation,
 C_{k+1,l} = C_kl + h (A_kl - mu_k C_kl), with R_{k+1,k} = 1 and C_kk = 1 imposed.
+
+A protocol that depends on time has ``h_k = h eta(t_k)``, T(t_k) and the weights of the loss at
+t_k = k h in step k: each h is that of its own step (h_j in W_kj and P_kl, h_k elsewhere), and
+K1_kj = sum_p Delta_p w_p(t_k) w_p(t_j) C_kj^(p-1).  A jump acts from the first step at or after it.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft import checks
-from dmft.solvers import _triangle_kernels as kernels
+from dmft.solvers import _driven_kernels, _triangle_kernels
 from dmft.solvers.base import Outcome, Problem, Record
 from dmft.two_time import TimeMap, TriangularGrid
 
@@ -72,6 +76,13 @@ class GradientDescentOptions:
         object.__setattr__(self, "max_steps", checks.integer("max_steps", self.max_steps, low=1))
 
 
+def _onto(t: Array, breaks: Array) -> Array:
+    """Return the times with those that miss a jump by rounding moved onto it."""
+    for jump in breaks:
+        t = np.where(np.abs(t - jump) <= 1e-12 * jump, jump, t)
+    return t
+
+
 class GradientDescent:
     """Stepper of discrete gradient descent (contract: :class:`dmft.solvers.base.Stepper`).
 
@@ -105,14 +116,25 @@ class GradientDescent:
         self.e_p = np.empty((self.steps + 1, len(problem.coefficients.orders)))
         self.m_k[0] = problem.m0
         self.polynomials = problem.coefficients.polynomials()
+        if problem.drive is not None:
+            drive, t = problem.drive, options.step * np.arange(self.steps + 1)
+            t = _onto(np.asarray(t), drive.breaks)
+            h = options.step * drive.rate(t)
+            self.driven = drive.temperature(t), h, drive.weights(t), drive.signal(t)
         self._descend(0)
 
     def _descend(self, to: int) -> bool:
-        ok = kernels.descend(
-            self.k, to, self.C, self.R, self.m_k, self.mu_k, self.e_p, self.problem.T,
-            self.options.step, self.options.scheme == "normalised", *self.problem.coefficients,
-            *self.polynomials,
-        )  # fmt: skip
+        values = self.C, self.R, self.m_k, self.mu_k, self.e_p
+        normalise, drive = self.options.scheme == "normalised", self.problem.drive
+        if drive is None:
+            ok = _triangle_kernels.descend(
+                self.k, to, *values, self.problem.T, self.options.step, normalise,
+                *self.problem.coefficients, *self.polynomials,
+            )  # fmt: skip
+        else:
+            ok = _driven_kernels.descend(
+                self.k, to, *values, *self.driven, normalise, drive.orders, drive.noise
+            )
         if ok:
             self.k = to
         return bool(ok)

@@ -7,6 +7,7 @@ Submodules, and the function `phase_diagram`, load on first use.
 - ``hessian``: the edges of its bulk and the eigenvalue along the signal.
 - ``state_evolution``: the overlap of approximate message passing, and its fixed points.
 - ``bayes``: the Bayes free entropy, its maxima and critical points, what is impossible or hard.
+- ``thermal``: static and dynamical transition without a spike.
 - ``phases``: all lines of one tensor together, and the regions between them.
 """
 
@@ -16,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmft.theory import bayes, hessian, kac_rice, phases, state_evolution, thresholds
+    from dmft.theory import bayes, hessian, kac_rice, phases, state_evolution, thermal, thresholds
     from dmft.theory.phases import phase_diagram
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "phase_diagram",
     "phases",
     "state_evolution",
+    "thermal",
     "thresholds",
 ]
 

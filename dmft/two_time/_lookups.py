@@ -52,28 +52,29 @@ ROOM = max(INTERIOR, LAST + len(CALM)) + 1
 SPACING = (3.0, 12.0)
 
 
+ORIGIN, WIDTH, FIRST, FINAL, SINCE = range(5)
+
+
 class Past(NamedTuple):
     """Slices as flat arrays; slice i owns the panels first[i]..first[i+1]-1.
 
     `edges` and `edges_tau` (t' and t - t') have one entry more per slice: offset first[i] + i.
     `C` and `R`, shape (panels, p+1), are monomial coefficients in x on [-1, 1].
-    After an escape at t_break of duration `width` the slices from `after` on are interpolated in
-    v = log(1 + (t - t_break)/width) instead of u = log(1 + t/t0).
+    A run has one segment or more, shape (segments, 5), see the columns below: the slices from FIRST
+    on are interpolated in x = log(1 + (t - ORIGIN)/WIDTH), shape (segments, slices), by stencils
+    that end at slice FINAL.  The first has origin 0 and width t0; an event (an escape, a jump of
+    the protocol) begins another. How late it is counts from SINCE, the last jump.
     """
 
     t: Array
-    u: Array
-    v: Array
+    x: Array
+    segments: Array
     first: IntArray
     edges: Array
     edges_tau: Array
     C: Array
     R: Array
-    t0: float
     curved: bool
-    t_break: float
-    width: float
-    after: int
 
 
 @njit(cache=True)
@@ -178,37 +179,52 @@ def between(x: float, low: float, high: float) -> float:
 
 
 @njit(cache=True)
-def stiffness(past: Past, n: int) -> float:
+def segment_of(past: Past, i: int) -> int:
+    """Segment of slice i."""
+    k = len(past.segments) - 1
+    while k > 0 and i < past.segments[k, FIRST]:
+        k -= 1
+    return k
+
+
+@njit(cache=True)
+def stiffness(past: Past, n: int, k: int) -> float:
     """Weight of the lower degree on the last interval, in [0, 1]."""
-    t, step = past.t[n], past.t[n] - past.t[n - 1]
-    late = between(t / past.t0, STIFF_TIME[0], STIFF_TIME[1])
+    t, step, t0 = (
+        past.t[n] - past.segments[k, SINCE],
+        past.t[n] - past.t[n - 1],
+        past.segments[0, 1],
+    )
+    late = between(t / t0, STIFF_TIME[0], STIFF_TIME[1])
     if late == 0.0:
         return 0.0
-    short = 1.0 - between(step / past.t0, STIFF_STEP[0], STIFF_STEP[1])
+    short = 1.0 - between(step / t0, STIFF_STEP[0], STIFF_STEP[1])
     return late * short * (1.0 - between(step / t, STIFF_FRACTION[0], STIFF_FRACTION[1]))
 
 
 @njit(cache=True)
-def last_interval(past: Past, n: int, low: int, nodes: Array, x: float, out: Array) -> int:
-    """Weights that interpolate between slices n-1 and n, from `low` on; return their number."""
-    count = min(LAST, n - low) + 1
+def last_interval(past: Past, n: int, k: int, x: float, out: Array) -> int:
+    """Weights that interpolate between slices n-1 and n of segment k; return their number."""
+    nodes = past.x[k]
+    count = min(LAST, n - int(past.segments[k, FIRST])) + 1
     lagrange(nodes, n + 1 - count, count, x, out)
-    share = stiffness(past, n) if count > 2 else 0.0
+    share = stiffness(past, n, k) if count > 2 else 0.0
     if share > 0.0:
         less = np.empty(LAST)
         lagrange(nodes, n + 2 - count, count - 1, x, less)
         out[0] *= 1.0 - share
         for j in range(1, count):
             out[j] += share * (less[j - 1] - out[j])
-    return calmed(past, n, low, nodes, x, out, count)
+    return calmed(past, n, k, x, out, count)
 
 
 @njit(cache=True)
-def calmed(past: Past, n: int, low: int, nodes: Array, x: float, out: Array, count: int) -> int:
+def calmed(past: Past, n: int, k: int, x: float, out: Array, count: int) -> int:
     """Add the damping of alternating modes to the weights, see CALM; return their number."""
     more = LAST + 1 + len(CALM)
-    share = between(past.t[n] / past.t0, CALM_TIME[0], CALM_TIME[1]) if low == 0 else 0.0
-    if share == 0.0 or n - low + 1 < more:
+    nodes, t0 = past.x[k], past.segments[0, WIDTH]
+    share = between(past.t[n] / t0, CALM_TIME[0], CALM_TIME[1]) if k == 0 else 0.0
+    if share == 0.0 or n + 1 < more:
         return count
     for j in range(count):
         out[more - 1 - j] = out[count - 1 - j]
@@ -233,16 +249,16 @@ def calmed(past: Past, n: int, low: int, nodes: Array, x: float, out: Array, cou
 def stencil(past: Past, n: int, s: float, out: Array) -> tuple[int, int]:
     """First slice, number of slices and weights that interpolate to the time s <= t[n]."""
     i = interval(past.t, n, s)
-    low, nodes, x = 0, past.u, math.log1p(s / past.t0)
-    if i >= past.after:
-        low, nodes = past.after, past.v
-        x = math.log1p((s - past.t_break) / past.width)
+    k = segment_of(past, i)
+    segment, nodes = past.segments[k], past.x[k]
+    x = math.log1p((s - segment[ORIGIN]) / segment[WIDTH])
     if i == n - 1:
-        count = last_interval(past, n, low, nodes, x, out)
+        count = last_interval(past, n, k, x, out)
         return n + 1 - count, count
-    count = min(INTERIOR, n - low) + 1
+    low, high = int(segment[FIRST]), n if segment[FINAL] > n else int(segment[FINAL])
+    count = min(INTERIOR, high - low) + 1
     near = i if x - nodes[i] < nodes[i + 1] - x else i + 1
-    start = min(max(near - INTERIOR // 2, low), n + 1 - count)
+    start = min(max(near - INTERIOR // 2, low), high + 1 - count)
     lagrange(nodes, start, count, x, out)
     return start, count
 
@@ -273,29 +289,29 @@ def _curve(
 
 @njit(cache=True)
 def follow(
-    past: Past, start: int, bend: float, s: float, tp: float, tau: float, s_i: float
+    past: Past, k: int, bend: float, s: float, tp: float, tau: float, s_i: float
 ) -> tuple[float, float]:
-    """Position on slice s_i of the curve through (s, t') for a stencil that begins at `start`.
+    """Position on slice s_i of the curve through (s, t') for a stencil of segment k.
 
-    Past an escape: at fixed t' for t' < t_break, otherwise curves in the times since t_break.
+    After an event: at fixed t' for t' before it, otherwise curves in the times since.
     """
-    if start < past.after:
-        return _curve(s, tp, tau, s_i, past.t0, bend)
-    b = past.t_break
+    width = past.segments[k, WIDTH]
+    if k == 0:
+        return _curve(s, tp, tau, s_i, width, bend)
+    b = past.segments[k, ORIGIN]
     if tp <= b:
         return tp, s_i - tp
-    since, tau_i = _curve(s - b, tp - b, tau, s_i - b, past.width, bend)
+    since, tau_i = _curve(s - b, tp - b, tau, s_i - b, width, bend)
     return b + since, tau_i
 
 
 @njit(cache=True)
-def bending(past: Past, start: int, count: int) -> float:
-    """How much the lookups of a stencil follow curves, see `_curve`."""
+def bending(past: Past, k: int, start: int, count: int) -> float:
+    """How much the lookups of a stencil of segment k follow curves, see `_curve`."""
     if count < 2 or not past.curved:
         return 0.0
     spacing = (past.t[start + count - 1] - past.t[start]) / (count - 1)
-    unit = past.t0 if start < past.after else past.width
-    return between(spacing / unit, SPACING[0], SPACING[1])
+    return between(spacing / past.segments[k, WIDTH], SPACING[0], SPACING[1])
 
 
 @njit(cache=True)
@@ -315,13 +331,13 @@ def look_up(
     hint: int,
 ) -> tuple[float, float, int]:  # fmt: skip
     """C and R at (s, t') from the slices start..start+count-1, leaving out slice n."""
-    c, r = 0.0, 0.0
-    bend = bending(past, start, count)
+    c, r, k = 0.0, 0.0, segment_of(past, start)
+    bend = bending(past, k, start, count)
     for j in range(count):
         i = start + j
         if i == n:
             continue
-        tp_i, tau_i = follow(past, start, bend, s, tp, tau, past.t[i])
+        tp_i, tau_i = follow(past, k, bend, s, tp, tau, past.t[i])
         f = past.first[i]
         q, x = locate(
             tp_i, tau_i, past.edges, past.edges_tau, f + i, past.first[i + 1] + i + 1, hint
@@ -364,27 +380,35 @@ def evaluate(
 @njit(cache=True, parallel=True)
 def known_part(
     past: Past, n: int, nodes: Array, nodes_tau: Array, ref: Array, bary: Array,
-    gauss_x: Array, gauss_w: Array, K1: Array, K2: Array, panels: Array, counts: IntArray,
-) -> tuple[Array, Array, NDArray[np.int32], IntArray]:  # fmt: skip
+    gauss_x: Array, gauss_w: Array, K1: Array, K2: Array, rows: Array, columns: Array,
+    panels: Array, counts: IntArray,
+) -> tuple[Array, Array, Array, NDArray[np.int32], IntArray]:  # fmt: skip
     """All parts of the memory integrals of slice n that do not depend on the iterate.
 
     `panels` and `counts` are those of the integrals over (t'_k, t) and (0, t'_k) for every node k.
+    `rows`, shape (2, nodes, powers), and `columns`, shape (2, nodes, points, powers), are factors
+    of K1's coefficients where the loss depends on time, empty otherwise: at t'_k, before a jump
+    there and after it, and at s; those of K2 are one power lower.
     Returned are `fixed`, shape (3, nodes, nodes): [0] the equation of R on R, [1] and [2] that of C
     on C and on R, from the points whose stencil does not hold slice n; and of the other points
     what is needed to evaluate them: weight, coordinate of s on slice n, weight of slice n in the
     stencil of C and coordinate there, C and R from older slices, weight of slice n in the stencil
-    of R; the panels of both coordinates; and the number of points of each list and node.
+    of R; the coefficients of K1 and K2 there (or nothing); the panels of both coordinates; and the
+    number of points of each list and node.
     """
     size, p, g = nodes.size, ref.size - 1, gauss_x.size
     fixed = np.zeros((3, size, size))
     cap = g * np.max(counts)
     points = np.empty((2, size, cap, 7))
+    driven = rows.size > 0
+    kernels = np.empty((2, size, cap if driven else 0, 2, K1.size))
     where = np.empty((2, size, cap, 2), np.int32)
     found = np.zeros((2, size), np.int64)
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
     for k in prange(size):
         weights, B = np.empty(ROOM), np.empty(p + 1)
         tp, tau = nodes[k], nodes_tau[k]
+        k1, k2 = K1.copy(), K2.copy()
         for side in range(2):
             length = tau if side == 0 else tp
             start, count, hint, hint_s, c = 0, 0, 0, 0, 0
@@ -405,24 +429,33 @@ def known_part(
                 ch, rh, hint = look_up(past, n, start, count, weights, late, early, gap, hint)
                 q, x = locate(s, s_tau, past.edges, past.edges_tau, e0, e1, hint_s)
                 hint_s = q
+                if driven:
+                    # The equation of R (K2 on side 0) takes t'_k after a jump, that of C before.
+                    for b in range(K1.size):
+                        k1[b] = K1[b] * rows[0, k, b] * columns[side, k, j, b]
+                    for b in range(K1.size - 1):
+                        k2[b] = K2[b] * rows[1 - side, k, b + 1] * columns[side, k, j, b + 1]
                 if new == 0.0:
                     cardinal(x, ref, bary, B)
-                    first = weight * rh * polynomial(K2, ch)[0]
-                    second = weight * polynomial(K1, ch)[0]
+                    first = weight * rh * polynomial(k2, ch)[0]
+                    second = weight * polynomial(k1, ch)[0]
                     for b in range(p + 1):
                         fixed[side, k, q * p + b] += first * B[b]
                         fixed[2, k, q * p + b] += second * B[b]
                     continue
-                bend = bending(past, start, count)
-                a, a_tau = follow(past, start, bend, late, early, gap, past.t[n])
+                part = segment_of(past, start)
+                bend = bending(past, part, start, count)
+                a, a_tau = follow(past, part, bend, late, early, gap, past.t[n])
                 qh, xh = locate(a, a_tau, past.edges, past.edges_tau, e0, e1, hint)
                 where[side, k, c, 0], where[side, k, c, 1] = q, qh
                 pt = points[side, k, c]
                 pt[0], pt[1], pt[2], pt[3], pt[4], pt[5] = weight, x, new, xh, ch, rh
                 pt[6] = new * response_factor(gap, a_tau, bend)
+                if driven:
+                    kernels[side, k, c, 0], kernels[side, k, c, 1] = k1, k2
                 c += 1
             found[side, k] = c
-    return fixed, points, where, found
+    return fixed, points, kernels, where, found
 
 
 @njit(cache=True)

@@ -9,8 +9,10 @@ precision, so that neither end suffers from cancellation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,14 +133,9 @@ def _one_side(half: float, h: float, ratio: float) -> Array:
 
 
 def slice_grid(
-    t: float,
-    h0: float,
-    order: int,
-    ratio: float = 2.0,
-    t_break: float = 0.0,
-    h_break: float = 0.0,
+    t: float, h0: float, order: int, ratio: float = 2.0, breaks: Sequence[tuple[float, float]] = ()
 ) -> Grid:
-    """Grid of the slice t, broken at t_break if 0 < t_break < t.
+    """Grid of the slice t, broken at past events.
 
     Parameters
     ----------
@@ -150,18 +147,18 @@ def slice_grid(
         Polynomial order of a panel.
     ratio : float
         Ratio of successive edges.
-    t_break, h_break : float
-        Fixed time of a past event and the width to which panels are graded next to it.
+    breaks : sequence of (float, float)
+        Times in (0, t) of past events, ascending, and the width to which panels are graded there.
     """
-    if 0.0 < t_break < t:
-        low = graded_fractions(t_break, h0, h_break, ratio)
-        high = graded_fractions(t - t_break, h_break, h0, ratio)
-        edges = np.concatenate([low[:-1, 0], t_break + high[:, 0]])
-        edges_tau = np.concatenate([(t - t_break) + low[:-1, 1], high[:, 1]])
-    else:
-        both = graded_fractions(t, h0, h0, ratio)
-        edges, edges_tau = both[:, 0].copy(), both[:, 1].copy()
-    edges[-1], edges_tau[0] = t, t
+    ends = [(0.0, h0), *breaks, (t, h0)]
+    parts, parts_tau = [], []
+    for (a, h_a), (b, h_b) in pairwise(ends):
+        both = graded_fractions(b - a, h_a, h_b, ratio)
+        parts.append(a + both[:-1, 0])
+        parts_tau.append((t - b) + both[:-1, 1])
+    edges = np.append(np.concatenate(parts), t)
+    edges_tau = np.append(np.concatenate(parts_tau), 0.0)
+    edges_tau[0] = t
     return from_edges(edges, edges_tau, order)
 
 

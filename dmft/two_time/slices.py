@@ -11,14 +11,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
+from dmft.two_time.clock import Clock
 
-__all__ = ["NEVER", "SliceGrid"]
+__all__ = ["NEVER", "SliceGrid", "positions"]
 
-# Index of the first slice after an escape while there has been none.
-NEVER = 2**62
+# Stands for a slice that has not come.
+NEVER = 2.0**62
 
 Array = NDArray[np.float64]
 Stencils = tuple[NDArray[np.int64], Array, Array]
+
+
+def positions(segments: Array, t: Array) -> Array:
+    """Return log(1 + (t - origin)/width) in every segment, 0 before it, shape (segments, times)."""
+    origin, width = segments[:, lookups.ORIGIN, None], segments[:, lookups.WIDTH, None]
+    return np.asarray(np.log1p(np.maximum(t - origin, 0.0) / width))
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +47,12 @@ class SliceGrid:
         nodes on every panel, the ends shared with its neighbours.
     order : int
         Polynomial order of a panel.
-    t0 : float
-        Slices are interpolated in log(1 + t/t0).
-    t_break, width : float
-        Time and duration of an escape to the signal.
-    after : int
-        Slices from this one on are interpolated in log(1 + (t - t_break)/width).
+    segments : ndarray, shape (segments, 5)
+        Origin, width, first and last slice of every segment and the time of the jump before it:
+        slices are interpolated in log(1 + (t - origin)/width).  The first one has origin 0 and
+        width t0, others begin with an escape to the signal or a jump of the protocol.
+    clock : Clock, optional
+        Where there is a learning rate: from the times that users give to those of the arrays.
     """
 
     times: Array
@@ -56,12 +63,15 @@ class SliceGrid:
     C_nodes: Array
     R_nodes: Array
     order: int
-    t0: float
-    t_break: float
-    width: float
-    after: int
+    segments: Array
+    clock: Clock | None = None
 
     kind = "slices"
+
+    @property
+    def t0(self) -> float:
+        """Time unit of the model."""
+        return float(self.segments[0, lookups.WIDTH])
 
     def C(self, t: ArrayLike, t_prime: ArrayLike) -> Array:
         """Return C(t,t'); arguments are broadcast and lie in the triangle."""
@@ -77,7 +87,7 @@ class SliceGrid:
         Positive functions of one axis are interpolated in their logarithm where that is the
         smoother one: m may grow by orders of magnitude between two slices.
         """
-        values, t = np.asarray(values, float), np.asarray(t, float)
+        values, t = np.asarray(values, float), self._own(t)
         spans, weights, less = self._stencils(t.ravel())
         picked = values[spans]
         # (points, stencil) x (points, stencil, ...) -> (points, ...)
@@ -90,43 +100,47 @@ class SliceGrid:
             out = np.where(positive & smoother, log_out, out)
         return np.asarray(out.reshape(t.shape + values.shape[1:]))
 
+    def _own(self, t: ArrayLike) -> Array:
+        """Return the times of the arrays for a user's."""
+        return np.asarray(t, dtype=np.float64) if self.clock is None else self.clock.tau(t)
+
     def _stencils(self, t: Array) -> Stencils:
         """Indices of the stencils in `times`, their weights, and those of one degree less."""
         n = len(self.times) - 1
         degree = min(lookups.INTERIOR, n)
         i = np.clip(np.searchsorted(self.times, t, side="right") - 1, 0, max(n - 1, 0))
-        spans = np.empty((len(t), degree + 1), np.int64)
+        spans = np.zeros((len(t), degree + 1), np.int64)
         weights, less = np.zeros((2, len(t), degree + 1))
-        later = i >= self.after
-        for mask, low in ((~later, 0), (later, self.after)):
-            if np.any(mask):
-                parts = self._lagrange(t[mask], i[mask], low)
-                spans[mask], weights[mask], less[mask] = parts
+        began = np.searchsorted(self.segments[:, lookups.FIRST], i, side="right") - 1
+        for k in np.unique(began):
+            mask = began == k
+            spans[mask], weights[mask], less[mask] = self._lagrange(t[mask], i[mask], int(k))
         return spans, weights, less
 
-    def _lagrange(self, t: Array, i: NDArray[np.int64], low: int) -> Stencils:
-        """Stencils that begin at `low` or later, in u (low = 0) or v."""
-        n = len(self.times) - 1
-        degree = min(lookups.INTERIOR, n)
-        if low == 0:
-            x, nodes = np.log1p(t / self.t0), np.log1p(self.times / self.t0)
-        else:
-            since = (np.maximum(y - self.t_break, 0.0) / self.width for y in (t, self.times))
-            x, nodes = (np.log1p(y) for y in since)
+    def _lagrange(self, t: Array, i: NDArray[np.int64], k: int) -> Stencils:
+        """Stencils within segment k."""
+        segment, n = self.segments[k : k + 1], len(self.times) - 1
+        low = int(segment[0, lookups.FIRST])
+        high = int(min(segment[0, lookups.FINAL], n))
+        degree, least = min(lookups.INTERIOR, n), min(lookups.INTERIOR, high - low)
+        x, nodes = positions(segment, t)[0], positions(segment, self.times)[0]
         near = i + (np.abs(x - nodes[np.minimum(i + 1, n)]) < np.abs(x - nodes[i]))
-        start = np.clip(near - degree // 2, min(low, n - degree), n - degree)
-        spans = start[:, None] + np.arange(degree + 1)
+        start = np.clip(near - degree // 2, low, high - least)
+        spans = np.minimum(start[:, None] + np.arange(degree + 1), n)
         # Next to the end the solver itself uses a lower degree.
-        skip = np.where((i == n - 1) & (n > lookups.LAST), max(0, degree - lookups.LAST), 0)
+        skip = np.where((i == n - 1) & (least > lookups.LAST), least - lookups.LAST, 0)
         weights, less = np.zeros((2, len(t), degree + 1))
-        for j, k in enumerate(skip):
-            y = nodes[spans[j, k:]]
-            lookups.lagrange(y, 0, len(y), x[j], weights[j, k:])
-            lookups.lagrange(y[1:], 0, len(y) - 1, x[j], less[j, k + 1 :])
+        for j, q in enumerate(skip):
+            y = nodes[spans[j, q : least + 1]]
+            lookups.lagrange(y, 0, len(y), x[j], weights[j, q : least + 1])
+            if len(y) > 1:
+                lookups.lagrange(y[1:], 0, len(y) - 1, x[j], less[j, q + 1 : least + 1])
+            else:
+                less[j, q] = 1.0
         return spans, weights, less
 
     def _two_times(self, t: ArrayLike, t_prime: ArrayLike) -> tuple[Array, Array]:
-        t, t_prime = np.broadcast_arrays(np.asarray(t, float), np.asarray(t_prime, float))
+        t, t_prime = np.broadcast_arrays(self._own(t), self._own(t_prime))
         s, p = t.ravel(), t_prime.ravel()
         if len(self.slices) == 1:
             return np.ones(t.shape), np.ones(t.shape)
@@ -140,16 +154,14 @@ class SliceGrid:
     @cached_property
     def _past(self) -> lookups.Past:
         """The slices as the kernels take them."""
-        u = np.log1p(self.slices / self.t0)
-        v = np.log1p(np.maximum(self.slices - self.t_break, 0.0) / self.width)
+        x = positions(self.segments, self.slices)
         C, R = (
             np.concatenate([panels.monomials(self.slice_nodes(i)[j], self.order)
                             for i in range(len(self.slices))])
             for j in range(2)
         )  # fmt: skip
         return lookups.Past(
-            self.slices, u, v, self._first, self.edges, self.edges_tau, C, R, self.t0, True,
-            self.t_break, self.width, self.after,
+            self.slices, x, self.segments, self._first, self.edges, self.edges_tau, C, R, True,
         )  # fmt: skip
 
     @cached_property
@@ -168,7 +180,7 @@ class SliceGrid:
 
     def variables(self) -> dict[str, tuple[tuple[str, ...], NDArray[Any], str]]:
         """Return what a file has to hold: name -> dimensions, values, meaning."""
-        return {
+        found = {
             "slice_time": (("slice",), self.slices, "time of the slice"),
             "row_size": (("slice",), self.order * self.n_panels + 1, "nodes of the slice"),
             "n_panels": (("slice",), self.n_panels, "panels of the slice"),
@@ -177,11 +189,23 @@ class SliceGrid:
             "t_prime": (("node",), self._t_prime(), "t' of the node"),
             "C": (("node",), self.C_nodes, "correlation C(t,t')"),
             "R": (("node",), self.R_nodes, "response R(t,t')"),
-        }
+            "segment": (
+                ("segment", "segment_column"), self.segments,
+                "origin, width, first slice, last slice, time of the jump before",
+            ),
+        }  # fmt: skip
+        if self.clock is not None:
+            edges, rates = self.clock.edges, self.clock.rates
+            found["clock_edge"] = (("clock_edge",), edges, "panels of the learning rate")
+            found["clock_rate"] = (
+                ("clock_panel", "clock_degree"), rates, "learning rate, Chebyshev coefficients",
+            )  # fmt: skip
+            found["own_time"] = (("time",), self.times, "integral of the learning rate")
+        return found
 
     def attributes(self) -> dict[str, Any]:
         """Return the scalars that belong to the variables."""
-        return {f"grid_{name}": getattr(self, name) for name in SCALARS}
+        return {"grid_order": self.order}
 
     def _t_prime(self) -> Array:
         count = len(self.slices)
@@ -198,10 +222,14 @@ class SliceGrid:
         ValueError
             The arrays contradict each other.
         """
-        scalars: Any = (kind(attributes[f"grid_{name}"]) for name, kind in SCALARS.items())
-        names = ("time", "slice_time", "n_panels", "edge", "edge_tau", "C", "R")
-        arrays: Any = (values[name] for name in names)
-        grid = cls(*arrays, *scalars)
+        names = {
+            "times": "time", "slices": "slice_time", "n_panels": "n_panels", "edges": "edge",
+            "edges_tau": "edge_tau", "C_nodes": "C", "R_nodes": "R",
+        }  # fmt: skip
+        arrays: dict[str, Any] = {field: values[name] for field, name in names.items()}
+        arrays["times"] = values.get("own_time", arrays["times"])
+        order, segments = int(attributes["grid_order"]), np.atleast_2d(values["segment"])
+        grid = cls(**arrays, order=order, segments=segments, clock=_clock(values))
         total, count, order = int(grid.n_panels.sum()), len(grid.slices), grid.order
         sizes = (len(grid.n_panels), len(grid.edges), len(grid.C_nodes), len(grid.R_nodes))
         if sizes != (count, total + count, order * total + count, order * total + count):
@@ -209,6 +237,7 @@ class SliceGrid:
         return grid
 
 
-SCALARS = {
-    "order": int, "t0": float, "t_break": float, "width": float, "after": int,
-}  # fmt: skip
+def _clock(values: dict[str, NDArray[Any]]) -> Clock | None:
+    if "clock_edge" not in values:
+        return None
+    return Clock(values["clock_edge"], values["clock_rate"])

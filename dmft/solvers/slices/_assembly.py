@@ -58,6 +58,7 @@ def integrals(
     K2: Array,
     fixed: Array,
     points: Array,
+    kernels: Array,
     panels: NDArray[np.int32],
     counts: IntArray,
     want: bool,
@@ -66,10 +67,12 @@ def integrals(
 ) -> tuple[Array, Array]:
     """Memory integrals I1 (equation of R) and I2 (equation of C) of every node at (R, C).
 
+    `kernels` holds the coefficients of K1 and K2 at every point where the loss depends on time.
     With `want`, dI1 and dI2, shape (nodes, 2 nodes), become their derivatives by (R, C).
     """
     size, p = R.size, ref.size - 1
     I1, I2 = np.empty(size), np.empty(size)
+    driven = kernels.size > 0
     for k in prange(size):
         B, H = np.empty(p + 1), np.empty(p + 1)
         i1, i2 = 0.0, 0.0
@@ -89,8 +92,12 @@ def integrals(
                 ch = pt[4] + wn * _gather(C, qh, p, H)
                 wr = pt[6]
                 rh = pt[5] + wr * _gather(R, qh, p, H)
-                k1, dk1 = polynomial(K1, ch)
-                k2, dk2 = polynomial(K2, ch)
+                if driven:
+                    k1, dk1 = polynomial(kernels[side, k, j, 0], ch)
+                    k2, dk2 = polynomial(kernels[side, k, j, 1], ch)
+                else:
+                    k1, dk1 = polynomial(K1, ch)
+                    k2, dk2 = polynomial(K2, ch)
                 r_row = _gather(R, q, p, B)
                 sigma = w * rh * k2
                 if side == 0:

@@ -57,50 +57,69 @@ def _narrowest(
 
 @njit(cache=True)
 def _graded(
-    length: float, h: float, a: float, b_tau: float, edges: Array, edges_tau: Array, out: Array
-) -> tuple[int, int]:
+    length: float, h: float, a: float, b_tau: float, edges: Array, edges_tau: Array, jumps: Array,
+    out: Array,
+) -> tuple[int, int]:  # fmt: skip
     """Dyadic panels on (a, a + length), graded to both ends down to h; return their numbers.
 
     out[j] holds the distances of a panel's ends from the near end of the interval: first the panels
     of the left half, then those of the right half.  `b_tau` is the distance of the interval's
     right end from t.  Panels wider than those of the slice are bisected: where the slice is
-    refined, so is the quadrature.
+    refined, so is the quadrature.  Jumps inside cut the interval into parts, each graded so.
     """
-    half = 0.5 * length
-    levels = max(0, math.ceil(math.log2(half / h) - 1e-12))
-    count, left = 0, 0
+    cuts = np.empty(jumps.size + 2)
+    cuts[0], parts = 0.0, 1
+    for jump in jumps:
+        if a < jump < a + length:
+            cuts[parts] = jump - a
+            parts += 1
+    cuts[parts] = length
+    count, left, reserve = 0, 0, 4 * parts
+    for part in range(parts):
+        reserve += 2 * _levels(cuts[part + 1] - cuts[part], h)
     stack = np.empty((64, 2))
     for end in range(2):
-        hi = half
-        for level in range(levels + 1):
-            lo = 0.5 * hi if level < levels else 0.0
-            stack[0, 0], stack[0, 1] = lo, hi
-            depth = 1
-            while depth > 0:
-                depth -= 1
-                c, d = stack[depth, 0], stack[depth, 1]
-                room = len(out) - count - depth - 2 * levels - 4
-                if depth < DEEPEST and room > 0:
-                    least = _narrowest(c, d, length, end == 0, a, b_tau, edges, edges_tau)
-                    if d - c > WIDER * least:
-                        mid = 0.5 * (c + d)
-                        stack[depth, 0], stack[depth, 1] = c, mid
-                        stack[depth + 1, 0], stack[depth + 1, 1] = mid, d
-                        depth += 2
-                        continue
-                out[count, 0], out[count, 1] = c, d
-                count += 1
-            hi = lo
+        for part in range(parts):
+            half = 0.5 * (cuts[part + 1] - cuts[part])
+            offset = cuts[part] if end == 0 else length - cuts[part + 1]
+            levels, hi = _levels(2.0 * half, h), half
+            for level in range(levels + 1):
+                lo = 0.5 * hi if level < levels else 0.0
+                stack[0, 0], stack[0, 1] = offset + lo, offset + hi
+                depth = 1
+                while depth > 0:
+                    depth -= 1
+                    c, d = stack[depth, 0], stack[depth, 1]
+                    room = len(out) - count - depth - reserve
+                    if depth < DEEPEST and room > 0:
+                        least = _narrowest(c, d, length, end == 0, a, b_tau, edges, edges_tau)
+                        if d - c > WIDER * least:
+                            mid = 0.5 * (c + d)
+                            stack[depth, 0], stack[depth, 1] = c, mid
+                            stack[depth + 1, 0], stack[depth + 1, 1] = mid, d
+                            depth += 2
+                            continue
+                    out[count, 0], out[count, 1] = c, d
+                    count += 1
+                hi = lo
         if end == 0:
             left = count
     return left, count
 
 
+@njit(cache=True)
+def _levels(length: float, h: float) -> int:
+    """Number of bisections of a half interval down to h."""
+    return max(0, math.ceil(math.log2(0.5 * length / h) - 1e-12))
+
+
 @njit(cache=True, parallel=True)
 def quadrature(
-    nodes: Array, nodes_tau: Array, h: float, edges: Array, edges_tau: Array, cap: int
+    nodes: Array, nodes_tau: Array, h: float, edges: Array, edges_tau: Array, jumps: Array, cap: int
 ) -> tuple[Array, IntArray]:
     """Panels of the integrals over (t'_k, t), list 0, and (0, t'_k), list 1, for every node k.
+
+    `jumps` are times at which integrands have kinks, ascending.
 
     Returns
     -------
@@ -115,7 +134,7 @@ def quadrature(
     for k in prange(size):
         tp, tau = nodes[k], nodes_tau[k]
         if tau > 0.0:
-            counts[0, k] = _graded(tau, h, tp, 0.0, edges, edges_tau, panels[0, k])
+            counts[0, k] = _graded(tau, h, tp, 0.0, edges, edges_tau, jumps, panels[0, k])
         if tp > 0.0:
-            counts[1, k] = _graded(tp, h, 0.0, tau, edges, edges_tau, panels[1, k])
+            counts[1, k] = _graded(tp, h, 0.0, tau, edges, edges_tau, jumps, panels[1, k])
     return panels, counts

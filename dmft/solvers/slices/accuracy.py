@@ -32,9 +32,9 @@ def new_grid(history: History, t: float, h0: float, eps: float, halvings: int = 
     The newest slice is looked up at the new nodes; panels on which the last Chebyshev
     coefficients of C or R exceed eps are halved.
     """
-    b, w = (history.t_break if t > history.t_break + 1e-9 else 0.0), history.width
-    near = min(max(0.5 * (t - b), h0), max(h0, 0.25 * w))
-    grid = panels.slice_grid(t, h0, history.order, 2.0, b, near)
+    breaks = _breaks(history, t, h0)
+    grid = panels.slice_grid(t, h0, history.order, 2.0, breaks)
+    b = breaks[-1][0] if breaks else 0.0
     for _ in range(halvings):
         far = np.minimum(grid.edges[:-1] - b, grid.edges_tau[1:]) >= BULK * (t - b)
         grid = panels.bisect(grid, far)
@@ -55,6 +55,17 @@ def new_grid(history: History, t: float, h0: float, eps: float, halvings: int = 
     return grid
 
 
+def _breaks(history: History, t: float, h0: float) -> list[tuple[float, float]]:
+    """Return the events before t, and how finely panels are graded next to each."""
+    found = []
+    for origin, width, _, _, since in history.segments[1:]:
+        if t > origin + 1e-9:
+            # Next to a jump as at t' = 0, next to an escape by its duration.
+            escape = min(max(0.5 * (t - origin), h0), max(h0, 0.25 * width))
+            found.append((float(origin), h0 if origin == since else escape))
+    return found
+
+
 def interpolation_defect(history: History, grid: Grid) -> tuple[float, float, float]:
     """Return how far the interpolation on the last interval is off, for C and R, log m and mu.
 
@@ -65,7 +76,7 @@ def interpolation_defect(history: History, grid: Grid) -> tuple[float, float, fl
     past, n = history.past(), history.n
     x = 0.5 * float(nodes[-1] + nodes[-2])
     used = np.empty(lookups.ROOM)
-    number = lookups.last_interval(past, n, first, nodes, x, used)
+    number = lookups.last_interval(past, n, lookups.segment_of(past, n), x, used)
     full = min(lookups.INTERIOR + 1, history.count - first)
     count = max(number, full)
     start = history.count - count

@@ -12,7 +12,7 @@ from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
 from dmft.two_time._one_time import one_time
 from dmft.two_time.panels import Grid
-from dmft.two_time.slices import NEVER, SliceGrid
+from dmft.two_time.slices import NEVER, SliceGrid, positions
 
 __all__ = ["History"]
 
@@ -32,9 +32,10 @@ class History:
 
     def __init__(self, order: int, t0: float, m0: float, mu0: float, positive: bool) -> None:
         self.order, self.t0, self.positive = order, t0, positive
-        self.t_break, self.width, self.after = 0.0, t0, NEVER
+        # Rows: origin, width, first slice, last slice, time of the last jump (see `Past`).
+        self.segments = np.array([[0.0, t0, 0.0, NEVER, 0.0]])
         self.count = 0
-        self._one = np.zeros((4, 64))
+        self._one = np.zeros((3, 64))
         self._first = np.zeros(65, np.int64)
         self._edges = np.zeros((2, 256))
         self._values = np.zeros((2, 256 * order))
@@ -65,7 +66,7 @@ class History:
         self._edges[0, f + i : f + i + size + 1] = grid.edges
         self._edges[1, f + i : f + i + size + 1] = grid.edges_tau
         self.count += 1
-        self._one[:2, i] = grid.t, math.log1p(grid.t / self.t0)
+        self._one[0, i] = grid.t
         self.change(C, R, m, mu)
 
     def change(self, C: Array, R: Array, m: float, mu: float) -> None:
@@ -75,11 +76,11 @@ class History:
         self._values[:, p * a + i : p * b + i + 1] = C, R
         self._monomials[0, a:b] = panels.monomials(C, p)
         self._monomials[1, a:b] = panels.monomials(R, p)
-        self._one[2:, i] = m, mu
+        self._one[1:, i] = m, mu
 
     def set_one_time(self, m: float, mu: float) -> None:
         """Replace m and mu of the newest slice."""
-        self._one[2:, self.count - 1] = m, mu
+        self._one[1:, self.count - 1] = m, mu
 
     def drop(self) -> None:
         """Remove the newest slice."""
@@ -98,12 +99,12 @@ class History:
     @property
     def u(self) -> Array:
         """log(1 + t/t0) of the slices."""
-        return self._one[1, : self.count]
+        return np.log1p(self.t / self.t0)
 
     @property
     def m(self) -> Array:
         """Overlap of the slices."""
-        return self._one[2, : self.count]
+        return self._one[1, : self.count]
 
     @property
     def log_m(self) -> NDArray[np.bool_]:
@@ -120,13 +121,32 @@ class History:
     @property
     def mu(self) -> Array:
         """Lagrange multiplier of the slices."""
-        return self._one[3, : self.count]
+        return self._one[2, : self.count]
 
     @property
-    def v(self) -> Array:
-        """log(1 + (t - t_break)/width) of the slices, 0 before t_break."""
-        since = np.maximum(self.t - self.t_break, 0.0) / self.width
-        return np.log1p(since)
+    def pending(self) -> bool:
+        """Whether an escape has been noted but its segment has not begun."""
+        return bool(self.segments[-1, lookups.FIRST] == NEVER)
+
+    @property
+    def segment(self) -> Array:
+        """Row of the segment of the newest slice."""
+        return np.asarray(self.segments[-2] if self.pending else self.segments[-1])
+
+    @property
+    def first(self) -> int:
+        """First slice of the segment of the newest one."""
+        return int(self.segment[lookups.FIRST])
+
+    @property
+    def since(self) -> float:
+        """Time of the last jump of the protocol, 0 if there was none."""
+        return float(self.segment[lookups.SINCE])
+
+    @property
+    def escaped(self) -> bool:
+        """Whether the newest segment began with an escape."""
+        return len(self.segments) > 1 and bool(self.segment[lookups.ORIGIN] > self.since)
 
     def edges(self, i: int) -> Array:
         """Return the edges t' and t - t' of slice i, shape (2, panels + 1)."""
@@ -134,10 +154,11 @@ class History:
 
     def panel_widths(self, t_prime: Array, t: float) -> Array:
         """Widths of the newest slice's panels at t' of slice t, scaled with the lookups."""
-        n, b = self.n, 0.0 if self.after == NEVER else self.t_break
+        n, b = self.n, float(self.segment[lookups.ORIGIN])
         if self.t[n] == 0.0:
             return np.full_like(t_prime, t)
-        scale = (float(self.t[n]) - b) / (t - b)
+        # Right after a jump the slice has no panels beyond it.
+        scale = max((float(self.t[n]) - b) / (t - b), 1e-300)
         mapped = np.where(t_prime <= b, t_prime, b + (t_prime - b) * scale)
         edges, edges_tau = self.edges(n)
         widths = panels.widths(edges, edges_tau)
@@ -146,37 +167,51 @@ class History:
 
     def nodes(self) -> tuple[Array, int]:
         """Return the variable in which new slices are interpolated, and the first slice used."""
-        return (self.u, 0) if self.after == NEVER else (self.v, self.after)
+        return positions(self.segment[None], self.t)[0], self.first
 
     def position(self, t: float) -> float:
         """Return the variable of :meth:`nodes` at time t."""
-        if self.after == NEVER:
-            return math.log1p(t / self.t0)
-        return math.log1p((t - self.t_break) / self.width)
+        return float(positions(self.segment[None], np.array([t]))[0, 0])
 
     def step_to(self, step: float) -> float:
         """Return the time one step after the newest slice."""
-        x = math.expm1(float(self.nodes()[0][-1]) + step)
-        return self.t0 * x if self.after == NEVER else self.t_break + self.width * x
+        origin, width = self.segment[:2]
+        return float(origin + width * math.expm1(self.position(float(self.t[-1])) + step))
 
     def set_break(self, t_break: float, width: float) -> None:
         """Note an escape."""
-        self.t_break, self.width = t_break, width
+        row = [t_break, width, NEVER, NEVER, self.since]
+        self.segments = np.concatenate([self.segments, [row]])
 
-    def activate_break(self, after: int) -> float:
-        """Interpolate the slices from `after` on in v; return dv/du at the newest slice."""
-        self.after = after
-        t = float(self.t[-1])
-        return (t + self.t0) / (t - self.t_break + self.width)
+    def activate_break(self, first: int) -> float:
+        """Begin its segment with a slice; return the ratio of the steps at the newest slice."""
+        t, before = float(self.t[-1]), self.segment
+        self.segments[-1, lookups.FIRST] = first
+        origin, width = self.segments[-1, :2]
+        return float((t - before[0] + before[1]) / (t - origin + width))
+
+    def jump(self, mu: float) -> None:
+        """Begin a new segment at the newest slice, which is there twice from now on.
+
+        The second copy has the mu after the jump.
+        """
+        if self.pending:
+            self.segments = self.segments[:-1]
+        n, t = self.n, float(self.t[-1])
+        self.segments[-1, lookups.FINAL] = n
+        self.segments = np.concatenate([self.segments, [[t, self.t0, n + 1.0, NEVER, t]]])
+        a, b = int(self._first[n]), int(self._first[n + 1])
+        C, R = self._values[:, self.order * a + n : self.order * b + n + 1].copy()
+        edges, edges_tau = self.edges(n).copy()
+        self.append(panels.from_edges(edges, edges_tau, self.order), C, R, float(self.m[-1]), mu)
 
     def past(self) -> lookups.Past:
         """Return the arrays as the kernels take them."""
         f = int(self._first[self.count])
         return lookups.Past(
-            self.t, self.u, self.v, self._first[: self.count + 1],
+            self.t, positions(self.segments, self.t), self.segments, self._first[: self.count + 1],
             self._edges[0, : f + self.count], self._edges[1, : f + self.count],
-            self._monomials[0, :f], self._monomials[1, :f], self.t0, True,
-            self.t_break, self.width, self.after,
+            self._monomials[0, :f], self._monomials[1, :f], True,
         )  # fmt: skip
 
     def extrapolate(self, grid: Grid) -> tuple[Array, Array, float, float]:
@@ -207,7 +242,7 @@ class History:
         return SliceGrid(
             times, self.t.copy(), np.diff(self._first[: self.count + 1]),
             edges[0].copy(), edges[1].copy(), values[0, :size].copy(), values[1, :size].copy(),
-            self.order, self.t0, self.t_break, self.width, self.after,
+            self.order, self.segments.copy(),
         )  # fmt: skip
 
     def restore(self, grid: SliceGrid, m: Array, mu: Array) -> None:
@@ -219,7 +254,7 @@ class History:
             They belong to another start or order, or contradict each other.
         """
         count = len(grid.slices)
-        same = grid.order == self.order and grid.t0 == self.t0
+        same = grid.order == self.order and grid.segments[0, lookups.WIDTH] == self.t0
         if not same or (m[0], mu[0]) != (self.m[0], self.mu[0]):
             raise ValueError("it belongs to another problem, or to other options")
         if not len(m) == len(mu) == count:
@@ -228,7 +263,7 @@ class History:
             edges, nodes = grid.slice_edges(i), grid.slice_nodes(i)
             new = panels.from_edges(*edges, self.order)
             self.append(new, *nodes, float(m[i]), float(mu[i]))
-        self.t_break, self.width, self.after = grid.t_break, grid.width, grid.after
+        self.segments = grid.segments.copy()
 
 
 def _doubled(array: NDArray[Any], axis: int) -> NDArray[Any]:

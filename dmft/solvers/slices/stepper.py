@@ -18,17 +18,17 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
-from numpy.polynomial import polynomial
 from numpy.typing import NDArray
 
 from dmft.model import Coefficients
 from dmft.solvers.base import Outcome, Problem, Record
 from dmft.solvers.slices.accuracy import interpolation_defect, new_grid
+from dmft.solvers.slices.driving import Driving, polynomial
 from dmft.solvers.slices.history import History
 from dmft.solvers.slices.options import SlicesOptions
 from dmft.solvers.slices.system import System, Unknown
 from dmft.two_time import _lookups as lookups
-from dmft.two_time.slices import NEVER, SliceGrid
+from dmft.two_time.slices import SliceGrid
 
 __all__ = ["Slices", "compiled"]
 
@@ -97,22 +97,17 @@ class Slices:
 
     def __init__(self, problem: Problem, options: SlicesOptions, tol: float) -> None:
         self.problem, self.options, self.tol = problem, options, tol
-        S, K1, K2 = problem.coefficients.polynomials()
-        # C starts to fall at the rate T + sqrt(K1 + K2); next to the signal S(1) may be faster.
-        # sqrt(3) makes t0 = 1 for Q = x^3/3, where the constants below were measured.
-        rate = problem.T + max(math.sqrt(float(K1.sum() + K2.sum())), float(S.sum()))
-        t0 = math.sqrt(3.0) / rate
-        m0 = problem.m0
-        mu0 = problem.T + m0 * float(polynomial.polyval(m0, S))
+        self.driving = d = Driving(problem)
+        t0, m0 = d.unit(), problem.m0
+        S = float(polynomial(d.signal(0.0, "after"), m0))
+        mu0 = float(d.temperature(0.0, "after")) + m0 * S
         # The signal pulls m > 0 upwards, so it never changes sign and log m is smooth.
         self.history = History(options.order, t0, m0, mu0, m0 > 0.0)
         self.max_step = float(options.filled(tol).max_step or 0.0)
         # However short a run is, it has a few slices.
-        self.du = min(options.first_step, math.log1p(problem.t_end / t0) / FEWEST)
+        self.first_step = self.du = min(options.first_step, math.log1p(d.end / t0) / FEWEST)
         self.smallest = SMALLEST * self.du
-        c = problem.coefficients
-        e_p = [-s * m0**p / p for p, s in zip(c.orders, c.signal, strict=True)]
-        self.e_p = [np.array(e_p, dtype=np.float64)]
+        self.e_p = [d.energies(0.0, "after", m0, np.zeros(len(d.K1)))]
         # Per slice: |C(t,t) - 1|; defect of C and R, of m (relative), of mu; t R in mid-interval.
         self.monitor = [np.zeros(5)]
         self.rejected = self.evaluations = 0
@@ -122,7 +117,8 @@ class Slices:
     @property
     def t(self) -> float:
         """Time reached, at most t_end."""
-        return min(float(self.history.t[-1]), self.problem.t_end)
+        h, d = self.history, self.driving
+        return self.problem.t_end if self.finished else float(d.user_time(h.t[-1]))
 
     @property
     def m(self) -> float:
@@ -136,22 +132,22 @@ class Slices:
 
     def _now(self) -> tuple[float, float]:
         h = self.history
-        if h.t[-1] <= self.problem.t_end:
+        if h.t[-1] <= self.driving.end:
             return float(h.m[-1]), float(h.mu[-1])
         weights = np.empty(lookups.ROOM)
-        start, count = lookups.stencil(h.past(), h.n, self.problem.t_end, weights)
+        start, count = lookups.stencil(h.past(), h.n, self.driving.end, weights)
         m, mu, _, _ = h.one_time(start, count, weights)
         return float(m), float(mu)
 
     @property
     def finished(self) -> bool:
         """Whether t_end is reached."""
-        return bool(self.history.t[-1] >= self.problem.t_end)
+        return bool(self.history.t[-1] >= self.driving.end)
 
     @property
     def work_done(self) -> float:
         """Fraction of the work done: slices are equidistant in u, and cost u^2."""
-        u_end = math.log1p(self.problem.t_end / self.history.t0)
+        u_end = math.log1p(self.driving.end / self.history.t0)
         return min(1.0, float(self.history.u[-1]) / u_end) ** 2
 
     def advance(self) -> Outcome:
@@ -171,11 +167,12 @@ class Slices:
     def _try(self) -> tuple[float, str]:
         """Try one slice and choose the next step; return its error in units of the aim."""
         h, o = self.history, self.options
-        t = h.step_to(self.du)
+        t = self._next_time()
         end_width = o.end_width * h.t0
         # Late aging: defects and last coefficients are then the noise of an all but neutral mode,
         # which smaller steps and finer panels raise.
-        lenient = LENIENT if t > AGING * h.t0 and not self._escaping() else 1.0
+        since = t - h.since
+        lenient = LENIENT if since > AGING * h.t0 and not self._escaping() else 1.0
         grid = new_grid(h, t, end_width, o.refine * self.tol * lenient, o.halvings)
         C, R, m, mu = h.extrapolate(grid)
         R[-1] = 1.0
@@ -183,7 +180,7 @@ class Slices:
             self.du *= 0.5
             return math.inf, "the predicted slice is not finite"
         h.append(grid, C, R, m, mu)
-        system = System(self.problem, h, grid, end_width)
+        system = System(self.problem, h, grid, end_width, self.driving)
         result = system.solve(Unknown(R, C, m, mu), NEWTON * self.tol)
         self.evaluations += result.evaluations
         if not result.ok:
@@ -197,23 +194,48 @@ class Slices:
         two, relative, mu_defect = defects
         # mu and e are judged in units of the model's rate where that is fast.
         mu_defect = 0.5 * mu_defect * min(1.0, h.t0)
-        excess = max(two / lenient, relative, mu_defect) / aim if h.n >= STARTING else 0.0
+        excess = max(two / lenient, relative, mu_defect) / aim if h.n - h.first >= STARTING else 0.0
         if excess > REJECT:
             h.drop()
             self.du *= max(0.3, 0.9 * excess**-0.2)
             return excess, "the error between slices exceeds its aim"
         self.e_p.append(system.energies(x))
-        if h.n < STARTING:
+        if h.n - h.first < STARTING:
             # The degrees compared are too low to tell anything about steps as short as these.
             defects = (0.0, 0.0, 0.0)
         middle = np.abs(grid.nodes - 0.5 * t) < 0.4 * t
         memory = t * float(np.max(np.abs(x.R[middle]), initial=0.0))
         self.monitor.append(np.array([abs(x.C[-1] - 1.0), *defects, memory]))
         growth = min(GROWTH, 0.9 * max(excess, 1e-9) ** -0.2)
-        cap = self.max_step * max(1.0, t / (1e3 * h.t0)) ** -o.shrink
+        cap = self.max_step * max(1.0, since / (1e3 * h.t0)) ** -o.shrink
         self.du = min(self.du * growth, cap)
-        self._watch_escape()
+        if t in self.driving.jumps:
+            self._jump(system, x)
+        else:
+            self._watch_escape()
         return excess, ""
+
+    def _next_time(self) -> float:
+        """Return the time of the next slice: a step on, at a jump, or with a drive at the end."""
+        h, d = self.history, self.driving
+        t = h.step_to(self.du)
+        if d.drive is None:
+            return t
+        # Functions of time are known up to the end only.
+        now = float(h.t[-1])
+        stop = float(np.append(d.jumps[d.jumps > now], d.end)[0])
+        if t >= stop:
+            return stop
+        # No sliver of a step is left.
+        return 0.5 * (now + stop) if stop - t < 0.5 * (t - now) else t
+
+    def _jump(self, system: System, x: Unknown) -> None:
+        """Begin anew at a jump: small steps, and stencils that do not reach across."""
+        mu, e_p = system.mu_after(x), system.energies(x, "after")
+        self.history.jump(mu)
+        self.e_p.append(e_p)
+        self.monitor.append(np.zeros(5))
+        self.du, self.escape, self.width = self.first_step, 0.0, 0.0
 
     def _rate(self) -> float:
         """Return d log m/dt at the newest slice, 0 if m is not positive."""
@@ -229,10 +251,10 @@ class Slices:
     def _watch_escape(self) -> None:
         """Note an escape to the signal, and change variables once enough slices lie past it."""
         h = self.history
-        if h.after != NEVER or not h.positive or h.n < STARTING:
+        if h.escaped or not h.positive or h.n - h.first < STARTING:
             return
         t, m = h.t, h.m
-        if h.t_break == 0.0:
+        if not h.pending:
             rate = self._rate()
             if self.escape == 0.0:
                 # An event much shorter than t: it stays at a fixed t' from now on.
@@ -241,13 +263,14 @@ class Slices:
             elif abs(rate) * self.width < SETTLED or t[-1] > self.escape + SHIFT * self.width:
                 h.set_break(float(t[-1]), self.width)
             return
-        after = int(np.searchsorted(t, h.t_break + 0.5 * h.width))
+        t_break, width = h.segments[-1, : lookups.WIDTH + 1]
+        after = int(np.searchsorted(t, t_break + 0.5 * width))
         if h.count >= after + STARTING:
             self.du = min(self.du * h.activate_break(after), self.max_step)
 
     def record(self) -> Record:
         """Return everything up to the time reached, with error estimates."""
-        h, end = self.history, self.problem.t_end
+        h, end, d = self.history, self.driving.end, self.driving
         times, one = h.t.copy(), np.column_stack([h.m, h.mu, np.array(self.e_p)])
         grid = h.grid(times)
         if times[-1] > end:
@@ -258,8 +281,11 @@ class Slices:
             times = np.append(times[keep], end)
             one = np.concatenate([one[keep], at_end])
             grid = replace(grid, times=times)
+        if d.clock is not None:
+            grid = replace(grid, clock=d.clock)
         return Record(
-            t=times, m=one[:, 0], mu=one[:, 1], e_p=one[:, 2:], grid=grid, errors=self._errors(),
+            t=d.user_time(times), m=one[:, 0], mu=one[:, 1], e_p=one[:, 2:], grid=grid,
+            errors=self._errors(),
             stats={
                 "slices": h.n, "rejected": self.rejected, "evaluations": self.evaluations,
                 **self._noise(),
@@ -298,15 +324,16 @@ class Slices:
         """
         m = np.abs(self.history.m)
         gain = np.cumsum(np.where(m < SMALL, relative, 0.0))
-        bend = 1.0 - m / m[-1] if self.history.t_break > 0.0 else np.ones_like(m)
+        settled = self.history.escaped or self.history.pending
+        bend = 1.0 - m / m[-1] if settled else np.ones_like(m)
         return float(np.max(gain * m * np.maximum(bend, 0.0)))
 
     def _lost(self) -> bool:
         """Whether noise has shortened the steps in late aging: they would only go on to shrink."""
         t, short = float(self.history.t[-1]), self.du < COLLAPSED * self.max_step
-        return (
-            short and t > AGING * self.history.t0 and not self._escaping() and bool(self._noise())
-        )
+        # With a drive short steps may be what it asks for.
+        late = t > AGING * self.history.t0 and self.driving.drive is None
+        return short and late and not self._escaping() and bool(self._noise())
 
     def _noise(self) -> dict[str, float]:
         """Return since when the defect of C has been rising in late aging, if it has.
@@ -315,7 +342,7 @@ class Slices:
         """
         h, two = self.history, np.array(self.monitor)[:, 1]
         late = np.flatnonzero(h.t > NOISE_FROM * h.t0)
-        if h.after != NEVER or len(late) < STARTING:
+        if len(h.segments) > 1 or len(late) < STARTING:
             return {}
         recent, healthy = float(np.max(two[late[-STARTING:]])), int(late[np.argmin(two[late])])
         if recent < NOISE * two[healthy] or recent < NOISE_FLOOR * self.tol:

@@ -10,6 +10,8 @@ With Sigma(t,s) = R(t,s) K2(C(t,s)) and D(t,s) = K1(C(t,s)), slice t obeys, give
     mu(t)        =  T + m S(m) + int_0^t R(t,s) [K1(C(t,s)) + C(t,s) K2(C(t,s))] ds          (5)
 
 by collocation in t': no derivative in t is discretised, so no step of t is too large for stability.
+Where T, S and the kernels depend on time they are taken at the time t' of the equation, K1 and K2
+also at s; at a jump the equation of C, on its left, takes what holds before, that of R after.
 C(t,t) = 1 is not imposed: what it misses is a measure of the error.
 """
 
@@ -19,18 +21,19 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.polynomial import polynomial
 from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve
 
 from dmft.solvers.base import Problem
 from dmft.solvers.slices._assembly import integrals
 from dmft.solvers.slices._quadrature import quadrature
+from dmft.solvers.slices.driving import Driving, Side, derivative, polynomial
 from dmft.solvers.slices.history import History
 from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
 from dmft.two_time._one_time import one_times
 from dmft.two_time.panels import Grid
+from dmft.two_time.slices import NEVER
 
 __all__ = ["Slice", "System", "Unknown"]
 
@@ -68,21 +71,20 @@ class _Row(NamedTuple):
     dG_C: Array
 
 
-def _slope(c: Array) -> Array:
-    """Return the coefficients of the derivative."""
-    return np.asarray(polynomial.polyder(c), dtype=np.float64) if len(c) > 1 else np.zeros(1)
-
-
 class System:
     """Equations (1)-(5) of the newest slice of a history."""
 
-    def __init__(self, problem: Problem, history: History, grid: Grid, h0: float) -> None:
+    def __init__(
+        self, problem: Problem, history: History, grid: Grid, h0: float,
+        driving: Driving | None = None,
+    ) -> None:  # fmt: skip
         self.problem, self.history, self.grid = problem, history, grid
-        self.S, self.K1, self.K2 = problem.coefficients.polynomials()
+        self.driving = d = driving or Driving(problem)
+        jumps = d.jumps[d.jumps < grid.t]
         reference = panels.reference(grid.order)
         self.nodes, self.bary = reference.nodes, reference.weights
         self.right, self.left, half = panels.collocation_rows(grid, reference)
-        self.size = len(grid.nodes)
+        self.size, self.nodes_t = len(grid.nodes), grid.nodes
         k, p = np.arange(self.size), grid.order
         # The panels right and left of a node (at the ends the only one).
         on_right, on_left = np.minimum(k // p, len(half) - 1), np.maximum((k - 1) // p, 0)
@@ -91,18 +93,50 @@ class System:
         self.columns_left = p * on_left[:, None] + np.arange(p + 1)
         x, w = np.polynomial.legendre.leggauss(GAUSS)
         levels = max(0, math.ceil(math.log2(0.5 * grid.t / h0)))
-        cap = 4 * (levels + 3) + 3 * len(grid.edges)
+        cap = 4 * (levels + 3) * (len(jumps) + 1) + 3 * len(grid.edges)
         past, n = history.past(), history.n
-        parts, counts = quadrature(grid.nodes, grid.nodes_tau, h0, grid.edges, grid.edges_tau, cap)
+        parts, counts = quadrature(
+            grid.nodes, grid.nodes_tau, h0, grid.edges, grid.edges_tau, jumps, cap
+        )
         rules = self.nodes, self.bary, 0.5 * (1.0 + x), 0.5 * w
         self.known = lookups.known_part(
-            past, n, grid.nodes, grid.nodes_tau, *rules, self.K1, self.K2, parts, counts
-        )
+            past, n, grid.nodes, grid.nodes_tau, *rules, d.K1, d.K2, *self._factors(parts, counts),
+            parts, counts,
+        )  # fmt: skip
         self.row = lookups.row_points(past, n, *rules, parts[0, 0], *counts[0, 0])
         self.times = lookups.time_stencils(past, n, grid.nodes)
+        self.T_left, self.S_left = d.temperature(grid.nodes), d.signal(grid.nodes)
+        self._left_of_jumps(jumps)
         self.index = grid.order * self.row[1][:, None] + np.arange(grid.order + 1)
         self.m_scale = history.m_scale
         self.mu_scale = 1.0 / history.t0
+
+    def _factors(self, parts: Array, counts: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Return the factors of the kernels at the nodes and at all points of their integrals."""
+        d, g = self.driving, self.grid
+        sides: tuple[Side, Side] = ("before", "after")
+        rows = np.stack([d.factors(g.nodes, side) for side in sides])
+        if d.drive is None:
+            self.row_factors = np.empty(0)
+            return rows, np.empty((2, self.size, 0, 0))
+        x = 0.5 * (1.0 + np.polynomial.legendre.leggauss(GAUSS)[0])
+        parts = parts[:, :, : np.max(counts)]
+        y = parts[..., :1] + (parts[..., 1:] - parts[..., :1]) * x
+        index = np.arange(y.shape[2])[:, None]
+        length = np.stack([g.nodes_tau, g.nodes])[:, :, None, None]
+        first = np.stack([g.nodes, np.zeros(self.size)])[:, :, None, None]
+        left, all_ = (counts[:, :, k, None, None] for k in range(2))
+        s = first + np.where(index < left, y, length - y)
+        s = np.where(index < all_, s, 0.0).reshape(2, self.size, -1)
+        columns = d.factors(s)
+        self.row_factors = columns[0, 0, : GAUSS * counts[0, 0, 1]]
+        return rows, columns
+
+    def _left_of_jumps(self, jumps: Array) -> None:
+        """Note the nodes at jumps and mu before each: of two slices there the first one has it."""
+        self.jump_nodes = np.searchsorted(self.nodes_t, jumps)
+        last = self.history.segments[:, lookups.FINAL]
+        self.jump_mu = self.history.mu[last[last < NEVER].astype(np.int64)]
 
     def evaluate(self, x: Unknown, jacobian: bool) -> tuple[Array, Array | None]:
         """Return the residual of (1)-(5), rows scaled by the half widths, and its Jacobian.
@@ -114,8 +148,9 @@ class System:
         self.history.set_one_time(x.m, x.mu)
         dI1, dI2 = np.empty((2, N, 2 * N)) if jacobian else np.empty((2, 0, 0))
         I1, I2 = integrals(
-            x.R, x.C, self.nodes, self.bary, self.K1, self.K2, *self.known, jacobian, dI1, dI2
-        )
+            x.R, x.C, self.nodes, self.bary, self.driving.K1, self.driving.K2, *self.known,
+            jacobian, dI1, dI2,
+        )  # fmt: skip
         h = self.history
         at_nodes = one_times(h.m, h.mu, h.log_m, h.n, *self.times).T
         row = self._row_integrals(x)
@@ -123,20 +158,34 @@ class System:
         return F, self._jacobian(x, dI1, dI2, at_nodes, row) if jacobian else None
 
     def _residual(self, x: Unknown, I1: Array, I2: Array, at_nodes: Array, row: _Row) -> Array:
-        N, T, m0 = self.size, self.problem.T, self.problem.m0
+        N, m0 = self.size, self.problem.m0
         m_k, mu_k = at_nodes[:2]
+        mu_left = self._mu_left(mu_k)
         dR = np.einsum("kb,kb->k", self.right, x.R[self.columns_right])
         dC = np.einsum("kb,kb->k", self.left, x.C[self.columns_left])
-        S_k = polynomial.polyval(m_k, self.S)
+        S_k = polynomial(self.S_left, m_k)
         F = np.empty(2 * N + 2)
         F[:N] = self.half_right * (dR - mu_k * x.R + I1)
         F[N - 1] = x.R[-1] - 1.0
-        F[N : 2 * N] = self.half_left * (dC + mu_k * x.C - S_k * x.m - 2.0 * T * x.R - I2)
+        F[N : 2 * N] = self.half_left * (
+            dC + mu_left * x.C - S_k * x.m - 2.0 * self.T_left * x.R - I2
+        )
         F[N] = x.C[0] - x.R[0] - m0 * row.M
         F[2 * N] = (x.m - x.R[0] * m0 - row.M) / self.m_scale
-        excess = x.mu - T - x.m * float(polynomial.polyval(x.m, self.S)) - row.G
-        F[2 * N + 1] = excess / self.mu_scale
+        T, S = self.T_left[-1], float(polynomial(self._signal(), x.m))
+        F[2 * N + 1] = (x.mu - T - x.m * S - row.G) / self.mu_scale
         return F
+
+    def _signal(self) -> Array:
+        """Coefficients of S at the time of the slice."""
+        return self.S_left if self.S_left.ndim == 1 else np.asarray(self.S_left[-1])
+
+    def _mu_left(self, mu_k: Array) -> Array:
+        if len(self.jump_nodes) == 0:
+            return mu_k
+        mu_left = mu_k.copy()
+        mu_left[self.jump_nodes] = self.jump_mu
+        return mu_left
 
     def _jacobian(self, x: Unknown, dI1: Array, dI2: Array, at_nodes: Array, row: _Row) -> Array:
         N, scale = self.size, self.m_scale
@@ -151,11 +200,11 @@ class System:
         J[N - 1] = 0.0
         J[N - 1, N - 1] = 1.0
         # (2)
-        S_k, dS_k = polynomial.polyval(m_k, self.S), polynomial.polyval(m_k, _slope(self.S))
+        S_k, dS_k = polynomial(self.S_left, m_k), polynomial(derivative(self.S_left), m_k)
         J[N : 2 * N, : 2 * N] = -hl[:, None] * dI2
         J[N + k[:, None], N + self.columns_left] += hl[:, None] * self.left
-        J[N + k, N + k] += hl * mu_k
-        J[N + k, k] -= 2.0 * self.problem.T * hl
+        J[N + k, N + k] += hl * self._mu_left(mu_k)
+        J[N + k, k] -= 2.0 * self.T_left * hl
         J[N : 2 * N, 2 * N + 1] = hl * dmu_k * x.C
         J[N : 2 * N, 2 * N] = -hl * (S_k + dS_k * dm_k * x.m) * scale
         self._last_rows(J, x, row)
@@ -173,42 +222,52 @@ class System:
         J[2 * N, :N] = -row.dM_R / scale
         J[2 * N, 0] -= m0 / scale
         J[2 * N, 2 * N] = 1.0 - row.dM_m
-        S, dS = (float(polynomial.polyval(x.m, c)) for c in (self.S, _slope(self.S)))
+        signal = self._signal()
+        S, dS = (float(polynomial(c, x.m)) for c in (signal, derivative(signal)))
         J[2 * N + 1, :N] = -row.dG_R
         J[2 * N + 1, N : 2 * N] = -row.dG_C
         J[2 * N + 1, 2 * N] = -(S + x.m * dS) * scale
         J[2 * N + 1, 2 * N + 1] = 1.0
 
-    def _row_integrals(self, x: Unknown) -> _Row:
-        h = self.history
+    def _row_integrals(self, x: Unknown, side: Side = "before") -> _Row:
+        h, d = self.history, self.driving
         w, _, rows, spans, stencils = self.row
         m_s, _, dm_s, _ = one_times(h.m, h.mu, h.log_m, h.n, spans, stencils).T
-        R = np.einsum("jb,jb->j", rows, x.R[self.index])
-        C = np.einsum("jb,jb->j", rows, x.C[self.index])
-        S = polynomial.polyval(m_s, self.S)
-        dS = polynomial.polyval(m_s, _slope(self.S))
-        K1, K2 = polynomial.polyval(C, self.K1), polynomial.polyval(C, self.K2)
-        slope = polynomial.polyval(C, _slope(self.K1))
-        slope = slope + K2 + C * polynomial.polyval(C, _slope(self.K2))
+        R, C = self._on_row(x)
+        signal = d.S if d.drive is None else d.S * self.row_factors
+        S, dS = polynomial(signal, m_s), polynomial(derivative(signal), m_s)
+        K1, K2 = d.kernel(d.factors(self.grid.t, side), self.row_factors)
+        at_C = polynomial(K1, C) + C * polynomial(K2, C)
+        slope = polynomial(derivative(K1), C) + polynomial(K2, C)
+        slope = slope + C * polynomial(derivative(K2), C)
         dM_R, dG_R, dG_C = np.zeros(self.size), np.zeros(self.size), np.zeros(self.size)
         np.add.at(dM_R, self.index, (w * S)[:, None] * rows)
-        np.add.at(dG_R, self.index, (w * (K1 + C * K2))[:, None] * rows)
+        np.add.at(dG_R, self.index, (w * at_C)[:, None] * rows)
         np.add.at(dG_C, self.index, (w * R * slope)[:, None] * rows)
         return _Row(
             float(np.sum(w * R * S)), dM_R, float(np.sum(w * R * dS * dm_s)),
-            float(np.sum(w * R * (K1 + C * K2))), dG_R, dG_C,
+            float(np.sum(w * R * at_C)), dG_R, dG_C,
         )  # fmt: skip
 
-    def energies(self, x: Unknown) -> Array:
-        """Energy per channel, e_p = -signal_p m^p/p - int R noise_p C^(p-1)."""
-        w, _, rows, _, _ = self.row
-        R = np.einsum("jb,jb->j", rows, x.R[self.index])
-        C = np.einsum("jb,jb->j", rows, x.C[self.index])
-        c = self.problem.coefficients
-        return np.array([
-            -s * x.m**p / p - k * np.sum(w * R * C ** (p - 1))
-            for p, s, k in zip(c.orders, c.signal, c.noise, strict=True)
-        ])  # fmt: skip
+    def _on_row(self, x: Unknown) -> tuple[Array, Array]:
+        """Values of R and C at the points of the integrals over the slice."""
+        rows = self.row[2]
+        R, C = (np.einsum("jb,jb->j", rows, values[self.index]) for values in (x.R, x.C))
+        return R, C
+
+    def energies(self, x: Unknown, side: Side = "before") -> Array:
+        """Energy per channel, e_p = -a_p m^p/p - int R noise_p C^(p-1)."""
+        d, w = self.driving, self.row[0]
+        R, C = self._on_row(x)
+        K1 = d.kernel(d.factors(self.grid.t, side), self.row_factors)[0]
+        memory = np.sum((w * R)[:, None] * K1 * C[:, None] ** np.arange(len(d.K1)), axis=0)
+        return d.energies(self.grid.t, side, x.m, memory)
+
+    def mu_after(self, x: Unknown) -> float:
+        """Return mu, eq. (5), after a jump at the time of the slice."""
+        d, t = self.driving, self.grid.t
+        S = float(polynomial(d.signal(t, "after"), x.m))
+        return float(d.temperature(t, "after")) + x.m * S + self._row_integrals(x, "after").G
 
     def solve(self, x: Unknown, tol: float, max_iter: int = 12) -> Slice:
         """Chord Newton from x: one factorisation, renewed while the contraction is poor."""

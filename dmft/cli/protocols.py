@@ -1,0 +1,99 @@
+"""A protocol from the options of the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dmft.protocol import Protocol
+
+__all__ = ["protocol_of"]
+
+
+def protocol_of(
+    m0: float | None, start: str | None, temperature: str, learning_rate: str,
+    anneal: str | None, loss_delta: str | None, stages: list[str],
+) -> Protocol:  # fmt: skip
+    """Return the protocol of `dmft solve`'s options, see there."""
+    from dmft.protocol import Annealing, Overlap, Protocol, Thermal
+
+    if (m0 is None) == (start is None):
+        raise ValueError("give --m0 (the overlap at t = 0) or --start thermal:T0, one of both")
+    if m0 is not None:
+        begin: Overlap | Thermal = Overlap(m0)
+    else:
+        kind, _, value = str(start).partition(":")
+        if kind != "thermal":
+            raise ValueError(f"start = {start!r} is not allowed: it must be thermal:T0")
+        begin = Thermal(_number("start", value))
+    loss: Any = None
+    if anneal is not None:
+        if loss_delta is not None:
+            raise ValueError("give --anneal or --loss-delta, not both")
+        numbers = _numbers("anneal", anneal, 2, "C,TAU, such as 100,70")
+        loss = Annealing(*numbers)
+    elif loss_delta is not None:
+        loss = _loss("loss_delta", loss_delta)
+    return Protocol(
+        begin, T=_schedule("temperature", temperature),
+        learning_rate=_schedule("learning_rate", learning_rate), loss_delta=loss,
+        stages=[_stage(text) for text in stages],
+    )  # fmt: skip
+
+
+def _schedule(name: str, text: str) -> Any:
+    """Return a number, or the power law of VALUE,TAU,EXPONENT."""
+    from dmft.protocol import PowerLaw
+
+    if "," not in text:
+        return _number(name, text)
+    wanted = "a number, or VALUE,TAU,EXPONENT for VALUE (1 + t/TAU)^-EXPONENT"
+    return PowerLaw(*_numbers(name, text, 3, wanted))
+
+
+def _loss(name: str, text: str) -> dict[int, float]:
+    found: dict[int, float] = {}
+    for part in text.split(","):
+        order, equals, value = part.partition("=")
+        if not equals or not order.strip().isdigit():
+            raise ValueError(f"{name} = {text!r} is not allowed: it must be like 2=1.5,3=0.6")
+        found[int(order)] = _number(f"{name}[{order.strip()}]", value)
+    return found
+
+
+def _stage(text: str) -> tuple[float, dict[str, Any]]:
+    """Return the stage of TIME:KEY=VALUE[;KEY=VALUE]."""
+    time, colon, rest = text.partition(":")
+    settings: dict[str, Any] = {}
+    for part in rest.split(";") if colon else []:
+        key, _, value = part.strip().partition("=")
+        key = key.replace("-", "_")
+        if key == "temperature":
+            settings["T"] = _schedule(key, value)
+        elif key == "learning_rate":
+            settings["learning_rate"] = _schedule(key, value)
+        elif key == "loss_delta":
+            settings["loss_delta"] = _loss(key, value)
+        else:
+            settings = {}
+            break
+    if not settings:
+        raise ValueError(
+            f"stage = {text!r} is not allowed: it must be TIME:KEY=VALUE;... with the keys"
+            " temperature, learning-rate and loss-delta, such as 10:temperature=0"
+        )
+    return _number("stage", time), settings
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{name} = {text!r} is not allowed: it must be a number") from None
+
+
+def _numbers(name: str, text: str, count: int, wanted: str) -> list[float]:
+    parts = text.split(",")
+    if len(parts) != count:
+        raise ValueError(f"{name} = {text!r} is not allowed: it must be {wanted}")
+    return [_number(name, part) for part in parts]

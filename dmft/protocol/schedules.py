@@ -1,0 +1,238 @@
+"""Functions of time that drive a run: given in closed form, as a table, or as a user's function.
+
+A setting is a number, one of the classes below, or any function of a float; `sampled` turns the
+latter into a `Table`, so that whatever reaches a solver or a file is numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmft import checks
+
+__all__ = ["Annealing", "PowerLaw", "Schedule", "Switch", "Table", "evaluate", "sampled"]
+
+Array = NDArray[np.float64]
+
+# Panels of a table: Chebyshev nodes of each, and points between them where it is checked.
+DEGREE = 16
+CHECKS = (-0.93, -0.31, 0.17, 0.56, 0.985)
+TABLE_TOL = 1e-12
+# A panel this short (relative to its time) that still misses the tolerance holds a jump.
+SHORTEST = 1e-13
+LARGEST_STEP = 1e-6
+FIRST_PANEL = 1e-3
+# Times beyond a table's end by less than this fraction are rounding of the caller's.
+SLACK = 1e-12
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """``value (1 + t/tau)^-exponent``, with t the time since the start of the run.
+
+    Parameters
+    ----------
+    value : float
+        Value at t = 0, > 0.
+    tau : float
+        Time after which it begins to fall, > 0.
+    exponent : float
+        Any finite number.
+    """
+
+    value: float
+    tau: float
+    exponent: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", checks.positive_number("value", self.value))
+        object.__setattr__(self, "tau", checks.positive_number("tau", self.tau))
+        object.__setattr__(self, "exponent", checks.finite_number("exponent", self.exponent))
+
+    def at(self, t: Array) -> Array:
+        """Return the values at times t."""
+        return np.asarray(self.value * np.exp(-self.exponent * np.log1p(t / self.tau)))
+
+
+@dataclass(frozen=True)
+class Annealing:
+    """``Delta'_p(t) = Delta_p + C exp(-t/tau)`` for a variance of the loss (arXiv:1812.09066).
+
+    Parameters
+    ----------
+    C : float
+        What is added at t = 0; the sum has to stay > 0.
+    tau : float
+        Time of the decay, > 0.
+    base : float, optional
+        Delta_p; filled in from the model.
+    """
+
+    C: float
+    tau: float
+    base: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "C", checks.finite_number("C", self.C))
+        object.__setattr__(self, "tau", checks.positive_number("tau", self.tau))
+        if self.base is not None:
+            object.__setattr__(self, "base", checks.positive_number("base", self.base))
+
+    def at(self, t: Array) -> Array:
+        """Return the values at times t."""
+        assert self.base is not None
+        return np.asarray(self.base + self.C * np.exp(-t / self.tau))
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One schedule before a time and another from it on.
+
+    Parameters
+    ----------
+    time : float
+        Time of the switch, > 0.
+    before, after : schedule
+        Numbers, schedules or functions of t (the time since the start of the run).
+    """
+
+    time: float
+    before: Any
+    after: Any
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "time", checks.positive_number("time", self.time))
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A function of time as Chebyshev polynomials on panels.
+
+    Parameters
+    ----------
+    edges : ndarray, shape (n+1,)
+        Ends of the panels, ascending.
+    coefficients : ndarray, shape (n, degree+1)
+        Chebyshev coefficients on each panel.
+    """
+
+    edges: Array
+    coefficients: Array
+
+    def at(self, t: Array) -> Array:
+        """Return the values at times t.
+
+        Raises
+        ------
+        ValueError
+            A time lies outside the table.
+        """
+        t, first, last = np.asarray(t, dtype=np.float64), self.edges[0], self.edges[-1]
+        outside = ~((t >= first - SLACK * last) & (t <= last + SLACK * last))
+        if np.any(outside):
+            raise ValueError(
+                f"the table of a user's function covers t in [{first:g}, {last:g}], not"
+                f" t = {t[outside].flat[0]:g}: give the function again"
+            )
+        panel = np.clip(np.searchsorted(self.edges, t, side="right") - 1, 0, len(self.edges) - 2)
+        low, high = self.edges[panel], self.edges[panel + 1]
+        x = np.clip((2.0 * t - low - high) / (high - low), -1.0, 1.0)
+        c = np.moveaxis(self.coefficients[panel], -1, 0)
+        return np.asarray(np.polynomial.chebyshev.chebval(x, c, tensor=False))
+
+
+Schedule = float | PowerLaw | Annealing | Switch | Table | Callable[[float], float]
+
+
+def evaluate(schedule: Any, t: Array) -> Array:
+    """Return the values of a number or of a schedule without switches at times t."""
+    if isinstance(schedule, float):
+        return np.full(np.shape(t), schedule)
+    return np.asarray(schedule.at(t))
+
+
+def sampled(function: Callable[[float], float], start: float, end: float, low: str) -> Table:
+    """Return the table of a user's function on [start, end], to 1e-12 of its size on each panel.
+
+    Parameters
+    ----------
+    function : callable
+        Function of a float, smooth on the interval (jumps are what `stages` are for).
+    start, end : float
+        The interval.
+    low : {">", ">="}
+        Values have to be > 0 or >= 0.
+
+    Raises
+    ------
+    ValueError
+        The function raises, is not finite, too small, or jumps; the sentence tells the time.
+    """
+    # Short panels first: what happens at early times must not fall between the points of a long
+    # interval.
+    edges, width = [start], FIRST_PANEL
+    while edges[-1] + 1.5 * width < end:
+        edges.append(edges[-1] + width)
+        width *= 2.0
+    edges.append(end)
+    waiting = list(pairwise(edges))[::-1]
+    done: list[float] = [start]
+    coefficients: list[Array] = []
+    while waiting:
+        a, b = waiting.pop()
+        fit, wrong = _panel(function, a, b, low)
+        if not wrong:
+            done.append(b)
+            coefficients.append(fit)
+        elif b - a < SHORTEST * max(abs(b), end - start):
+            raise ValueError(
+                f"it jumps at t = {b:.6g}: give the two sides as stages or as a Switch"
+            )
+        else:
+            middle = 0.5 * (a + b)
+            waiting += [(middle, b), (a, middle)]
+    table = Table(np.array(done), np.array(coefficients))
+    _check_edges(table)
+    return table
+
+
+def _check_edges(table: Table) -> None:
+    """Raise ValueError where neighbouring panels differ: the function jumps between their nodes."""
+    left = table.coefficients[:-1].sum(axis=1)
+    right = table.coefficients[1:] @ (-1.0) ** np.arange(DEGREE + 1)
+    jumps = np.abs(right - left) > LARGEST_STEP * np.maximum(np.abs(left), np.abs(right))
+    # Where a function touches 0 the sides are rounding: compare with its size.
+    jumps &= np.abs(right - left) > TABLE_TOL * np.max(np.abs(table.coefficients))
+    if np.any(jumps):
+        t = table.edges[1:-1][jumps][0]
+        raise ValueError(f"it jumps at t = {t:.6g}: give the two sides as stages or as a Switch")
+
+
+def _panel(function: Callable[[float], float], a: float, b: float, low: str) -> tuple[Array, bool]:
+    """Return Chebyshev coefficients on [a, b] and whether they miss the function in between."""
+    x = np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))
+    points = np.concatenate([x, CHECKS])
+    times = 0.5 * (a + b) + 0.5 * (b - a) * points
+    values = np.array([_value(function, float(t), low) for t in times])
+    basis = np.polynomial.chebyshev.chebvander(x, DEGREE)
+    fit = 2.0 / (DEGREE + 1) * (basis.T @ values[: DEGREE + 1])
+    fit[0] *= 0.5
+    miss = np.abs(np.polynomial.chebyshev.chebval(points, fit) - values)
+    return fit, bool(np.max(miss) > TABLE_TOL * np.max(np.abs(values)))
+
+
+def _value(function: Callable[[float], float], t: float, low: str) -> float:
+    try:
+        value = float(function(t))
+    except Exception as error:
+        raise ValueError(f"it raises {type(error).__name__} at t = {t:.6g}: {error}") from error
+    if not math.isfinite(value) or value < 0.0 or (low == ">" and value == 0.0):
+        raise ValueError(f"it is {value:g} at t = {t:.6g}: it must be finite and {low} 0")
+    return value

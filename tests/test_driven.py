@@ -1,0 +1,176 @@
+"""Protocols in every solver: against the N = infinity limit, exact cases, and each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import dmft
+from dmft.protocol import Annealing, Overlap, PowerLaw, Protocol, Switch, Thermal
+from tests.systems.cases import SEED
+from tests.systems.protocols import CUBE, DRIVEN, MIXTURE
+from validation.limit import limit_descent, limit_flow
+
+names = [case.name for case in DRIVEN]
+
+
+def drive_of(case, end):
+    lowered = case.protocol.sampled(case.model, end).lowered(case.model)
+    return lowered.m0, lowered.drive
+
+
+def deviations(a, b, t_end):
+    """Largest differences of two runs in m, mu, e, C and R."""
+    t = np.linspace(0.0, t_end, 41)[1:]
+    x, y = a.at(t), b.at(t)
+    s = np.repeat(np.linspace(0.2, t_end, 14), 12)
+    s_prime = s * np.tile(np.linspace(0.0, 1.0, 12), 14)
+    pairs = {q: (getattr(x, q), getattr(y, q)) for q in ("m", "mu", "e")}
+    pairs |= {q: (getattr(a, q)(s, s_prime), getattr(b, q)(s, s_prime)) for q in ("C", "R")}
+    return {q: float(np.max(np.abs(u - v))) for q, (u, v) in pairs.items()}
+
+
+# The limit of discrete steps needs T > 0 at all times, and a drive.
+NOISY = {"function", "cooling", "rate", "annealing", "thermal-quench"}
+
+
+@pytest.mark.parametrize("case", [c for c in DRIVEN if c.name in NOISY], ids=lambda c: c.name)
+def test_descent_agrees_with_the_limit(case):
+    """Discrete steps against the N = infinity limit, which knows no CHS equation, to 1e-11."""
+    steps, h = 60, 0.1
+    m0, drive = drive_of(case, steps * h + h)
+    run = limit_descent(case.model, m0, h, steps, drive=drive)
+    s = dmft.solve(case.model, steps * h, protocol=case.protocol, method="gradient_descent", step=h)
+    i, j = np.tril_indices(steps + 1)
+    pairs = ((run.m, s.m), (run.mu, s.mu), (run.e, s.e), ((run.c @ run.c.T)[i, j], s.grid.C_packed))
+    for got, want in pairs:
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-11)
+
+
+FLOWS = {
+    "rate": (SEED, Protocol(Overlap(0.1), learning_rate=PowerLaw(1.0, 1.0, 0.5))),
+    "annealing": (MIXTURE, Protocol(Overlap(0.2), loss_delta=Annealing(3.0, 2.0))),
+    "mismatch": (SEED, Protocol(Overlap(0.1), loss_delta={2: 1.5, 3: lambda t: 0.6 + 0.0 * t})),
+    "stages": (
+        SEED,
+        Protocol(Overlap(0.2), stages=[(1.0, {"loss_delta": {3: 2.0}, "learning_rate": 0.5})]),
+    ),
+    "thermal": (CUBE, Protocol(Thermal(1.0), loss_delta=Annealing(1.0, 3.0))),
+}
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_flow_agrees_with_the_limit(name):
+    """Gradient flow of `dense` against the N = infinity limit, 1e-6 in m, mu, e and C."""
+    model, protocol = FLOWS[name]
+    times = np.array([0.0, 0.5, 2.0, 4.0])
+    lowered = protocol.sampled(model, 4.0).lowered(model)
+    run = limit_flow(model, lowered.m0, times, drive=lowered.drive)
+    s = dmft.solve(model, 4.0, protocol=protocol, method="dense", tol=1e-7)
+    at = s.at(times)
+    for got, want in ((run.m, at.m), (run.mu, at.mu), (run.e, at.e)):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-6)
+    C = s.C(times[:, None], np.minimum(times, times[:, None]))
+    np.testing.assert_allclose(np.tril(run.c @ run.c.T), np.tril(C), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", DRIVEN, ids=names)
+def test_slices_agree_with_dense(case):
+    tol = 1e-5
+    s = dmft.solve(case.model, 5.0, protocol=case.protocol, tol=tol)
+    d = dmft.solve(case.model, 5.0, protocol=case.protocol, method="dense", tol=1e-6)
+    assert s.success
+    assert d.success
+    for q, difference in deviations(s, d, 5.0).items():
+        assert difference < tol
+        assert difference < s.errors[q] + d.errors[q]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", DRIVEN, ids=names)
+def test_slices_are_within_tol_of_dense(case):
+    s = dmft.solve(case.model, 20.0, protocol=case.protocol, tol=1e-6)
+    d = dmft.solve(case.model, 20.0, protocol=case.protocol, method="dense", tol=1e-7)
+    assert max(deviations(s, d, 20.0).values()) < 1e-6
+
+
+def test_error_falls_with_tol_across_jumps():
+    case = next(c for c in DRIVEN if c.name == "stages")
+    d = dmft.solve(case.model, 5.0, protocol=case.protocol, method="dense", tol=1e-8)
+    errors = []
+    for tol in (1e-4, 1e-6):
+        s = dmft.solve(case.model, 5.0, protocol=case.protocol, tol=tol)
+        errors.append(max(deviations(s, d, 5.0).values()))
+    slope = np.log10(errors[0] / errors[1]) / 2.0
+    assert 0.75 < slope < 1.3
+
+
+def test_order_of_dense_across_a_jump():
+    """Without extrapolation errors fall like h^2, as in a smooth run."""
+    case = next(c for c in DRIVEN if c.name == "stages")
+    best = dmft.solve(case.model, 4.0, protocol=case.protocol, method="dense", tol=1e-8)
+    m = []
+    for steps in (96, 192, 384):
+        options = dmft.DenseOptions(steps=steps, grids=(1,))
+        run = dmft.solve(
+            case.model, 4.0, protocol=case.protocol, method="dense", tol=0.1, options=options
+        )
+        m.append(abs(float(run.at(4.0).m - best.at(4.0).m)))
+    orders = np.log2(np.array(m[:-1]) / m[1:])
+    assert np.all(np.abs(orders - 2.0) < 0.25)
+
+
+def test_learning_rate_is_a_change_of_time():
+    """eta = (1+t)^(-1/2): tau = 2 (sqrt(1+t) - 1), C, R and m of the plain run at tau."""
+    plain = dmft.solve(SEED, 10.0, m0=0.1, T=0.5, tol=1e-7)
+    protocol = Protocol(Overlap(0.1), T=0.5, learning_rate=PowerLaw(1.0, 1.0, 0.5))
+    run = dmft.solve(SEED, 35.0, protocol=protocol, tol=1e-7)
+    t = np.array([0.5, 3.0, 20.0, 35.0])
+    tau = 2.0 * (np.sqrt(1.0 + t) - 1.0)
+    assert run.t[-1] == 35.0
+    np.testing.assert_allclose(run.at(t).m, plain.at(tau).m, rtol=0, atol=2e-7)
+    np.testing.assert_allclose(run.at(t).mu, plain.at(tau).mu, rtol=0, atol=4e-7)
+    np.testing.assert_allclose(run.C(t, 0.2 * t), plain.C(tau, 2 * (np.sqrt(1 + 0.2 * t) - 1)),
+                               rtol=0, atol=2e-7)  # fmt: skip
+
+
+def test_thermal_start_above_T_d_is_stationary():
+    """Q = q^3, T0 = T = 1 (T_d = sqrt(3)/2): mu = 4, e = -1, R = -dC/dtau / T."""
+    s = dmft.solve(CUBE, 1e3, protocol=Protocol(Thermal(1.0), T=1.0), tol=1e-7)
+    t = np.array([1.0, 30.0, 1e3])
+    np.testing.assert_allclose(s.at(t).mu, 4.0, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(s.at(t).e, -1.0, rtol=0, atol=1e-7)
+    tau = np.array([0.3, 0.9])
+    np.testing.assert_allclose(s.C(30.0, 30.0 - tau), s.at(tau).m,
+                               rtol=0, atol=1e-7)  # fmt: skip
+    h = 1e-3
+    slope = (s.C(1e3, 1e3 - 0.5 - h) - s.C(1e3, 1e3 - 0.5 + h)) / (2 * h)
+    assert abs(float(s.R(1e3, 1e3 - 0.5) + slope)) < 1e-6
+
+
+def test_switch_is_two_stages():
+    switched = Protocol(Overlap(0.1), T=Switch(2.0, 1.0, 0.0))
+    staged = Protocol(Overlap(0.1), T=1.0, stages=[(2.0, {"T": 0.0})])
+    a, b = (dmft.solve(SEED, 5.0, protocol=p, tol=1e-4) for p in (switched, staged))
+    np.testing.assert_array_equal(a.m, b.m)
+
+
+@pytest.mark.parametrize("name", ["function", "rate", "stages", "thermal"])
+def test_saved_and_resumed_is_the_same_run(name, tmp_path):
+    case = next(c for c in DRIVEN if c.name == name)
+    whole = dmft.solve(case.model, 4.0, protocol=case.protocol, tol=1e-4)
+    whole.save(tmp_path / "whole.nc")
+    again = dmft.load(tmp_path / "whole.nc")
+    t = np.array([0.1, 1.0, 2.5, 4.0])
+    np.testing.assert_array_equal(again.at(t).mu, whole.at(t).mu)
+    np.testing.assert_array_equal(again.C(t, 0.3 * t), whole.C(t, 0.3 * t))
+    assert str(again.protocol) == str(whole.protocol)
+    part = dmft.solve(
+        case.model, 4.0, protocol=case.protocol, tol=1e-4,
+        stop=lambda now: "enough" if now.t > 3.1 else "",
+    )  # fmt: skip
+    part.save(tmp_path / "part.nc")
+    resumed = dmft.resume(tmp_path / "part.nc")
+    for q in ("t", "m", "mu", "e_p"):
+        np.testing.assert_array_equal(getattr(resumed, q), getattr(whole, q))
+    np.testing.assert_array_equal(resumed.C(t, 0.3 * t), whole.C(t, 0.3 * t))
