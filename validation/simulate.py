@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,12 +11,20 @@ from tqdm import tqdm
 
 from dmft import checks
 from dmft.model import SpikedMixture
-from dmft.protocol import Overlap
+from dmft.protocol import Overlap, Protocol
 from validation.instances import check_size, draw
 from validation.statistics import QUANTITIES, Ensemble
-from validation.stored import Loss, Trajectory, gradient_descent, gradient_flow
+from validation.stored import (
+    Loss,
+    Trajectory,
+    driven_descent,
+    gradient_descent,
+    gradient_flow,
+)  # fmt: skip
 
-__all__ = ["METHODS", "check", "check_times", "children", "simulate", "step_error"]
+__all__ = [
+    "METHODS", "check", "check_times", "children", "simulate", "simulate_driven", "step_error",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
@@ -80,6 +89,60 @@ def simulate(
     spawned = children(root_seed, int(seeds))
     with tqdm(spawned, desc=f"N={n}", unit="run", total=int(seeds), disable=disable) as bar:
         runs = [_run(model, n, m0, child, times, method, step, dtype) for child in bar]
+    m, mu, e = (np.array([getattr(run, name) for run in runs]) for name in ("m", "mu", "e"))
+    return Ensemble(int(n), times, m, mu, e)
+
+
+def simulate_driven(
+    model: SpikedMixture,
+    protocol: Protocol,
+    *,
+    n: int,
+    seeds: int,
+    times: ArrayLike,
+    step: float = 0.1,
+    dtype: str = "float32",
+    root_seed: int = ROOT_SEED,
+    progress: bool | None = None,
+) -> Ensemble:
+    """Run discrete gradient descent or Langevin under a protocol on `seeds` instances.
+
+    The theory of these runs is ``dmft.solve(..., method="gradient_descent", step=step)`` with the
+    same protocol.  Run k has the instance of run k of :func:`simulate`.
+
+    Parameters
+    ----------
+    model : SpikedMixture
+        Orders 2, 3, 4, together or alone.
+    protocol : Protocol
+        Start overlap, temperature, learning rate and variances of the loss.
+    n, seeds, times, step, dtype, root_seed, progress
+        As in :func:`simulate`.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range, the start is thermal, or the couplings do not fit memory.
+    ArithmeticError
+        A run left the range of numbers: the step is too long.
+    """
+    if not isinstance(protocol.start, Overlap):
+        raise ValueError(f"start = {protocol.start!r} is not allowed: it must be an Overlap(m0)")
+    m0 = protocol.start.m0
+    times = check(
+        model, n=n, seeds=seeds, m0=m0, times=times, method="gradient_descent", step=step,
+        dtype=dtype,
+    )  # fmt: skip
+    drive = protocol.sampled(model, float(times[-1]) + step).driving(model)
+    runs = []
+    disable = None if progress is None else not progress
+    spawned = children(root_seed, int(seeds))
+    with tqdm(spawned, desc=f"N={n}", unit="run", total=int(seeds), disable=disable) as bar:
+        for child in bar:
+            loss, noise = Loss(draw(model, n, m0, child, dtype)), child.spawn(1)[0]
+            with _in_range("gradient_descent", step, dtype):
+                rng = np.random.default_rng(noise)
+                runs.append(driven_descent(loss, times, step, drive, rng))
     m, mu, e = (np.array([getattr(run, name) for run in runs]) for name in ("m", "mu", "e"))
     return Ensemble(int(n), times, m, mu, e)
 
@@ -156,9 +219,15 @@ def _run(
     step: float,
     dtype: str,
 ) -> Trajectory:
+    with _in_range(method, step, dtype):
+        return METHODS[method](Loss(draw(model, n, m0, seed, dtype)), times, step)
+
+
+@contextmanager
+def _in_range(method: str, step: float, dtype: str) -> Iterator[None]:
     try:
         with np.errstate(over="raise", invalid="raise"):
-            return METHODS[method](Loss(draw(model, n, m0, seed, dtype)), times, step)
+            yield
     except FloatingPointError as error:
         raise ArithmeticError(
             f"{method} with step = {step:g} left the range of {dtype} ({error}): lower the step"

@@ -13,9 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dmft.protocol import Drive
 from validation.instances import Instance
+from validation.limit import steps_of
 
-__all__ = ["Loss", "Trajectory", "gradient_descent", "gradient_flow"]
+__all__ = ["Loss", "Trajectory", "driven_descent", "gradient_descent", "gradient_flow"]
 
 Array = NDArray[np.float64]
 
@@ -61,14 +63,18 @@ class Loss:
         full[self.j, self.k] = pairs
         return (full @ x + full.T @ x) / 3.0
 
-    def force(self, x: Array) -> Array:
-        """Return -grad H, shape (n,)."""
-        return np.asarray(sum(self.channels(x).values()))
+    def force(self, x: Array, shares: dict[int, float] | None = None) -> Array:
+        """Return -grad H, shape (n,), the channels times `shares` (Delta_p/Delta'_p) if given."""
+        forces = self.channels(x).items()
+        return np.asarray(sum(f * shares[p] if shares else f for p, f in forces))
 
-    def observe(self, x: Array) -> tuple[float, float, float]:
-        """Return m, mu, e at x, with e from Euler's relation: H_p = x.grad H_p/p."""
+    def observe(
+        self, x: Array, shares: dict[int, float] | None = None
+    ) -> tuple[float, float, float]:
+        """Return m, mu at T = 0, e at x, with e from Euler's relation: H_p = x.grad H_p/p."""
         n = self.instance.n
         parts = {p: float(x @ force) / n for p, force in self.channels(x).items()}
+        parts = {p: part * shares[p] if shares else part for p, part in parts.items()}
         e = -sum(part / p for p, part in parts.items())
         return float(x @ self.instance.x_star) / n, sum(parts.values()), e
 
@@ -118,6 +124,39 @@ def gradient_flow(loss: Loss, times: Array, step: float = 0.1) -> Trajectory:
         return _on_sphere(x + step / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4))
 
     return _run(loss, times, step, advance)
+
+
+def driven_descent(
+    loss: Loss, times: Array, step: float, drive: Drive, rng: np.random.Generator
+) -> Trajectory:
+    """Follow a protocol: x <- x - h_k grad H_k + sqrt(2 T_k h_k) xi, scaled back onto the sphere.
+
+    Parameters
+    ----------
+    loss : Loss
+        Where to descend.
+    times : ndarray
+        Ascending; each is rounded to a whole number of steps.
+    step : float
+        The step h; h_k = h eta(t_k), t_k = k h.
+    drive : Drive
+        Temperature, learning rate and weights of the loss.
+    rng : Generator
+        Of the noise.
+    """
+    model, n = loss.instance.model, loss.instance.n
+    counts = np.rint(np.asarray(times, dtype=np.float64) / step).astype(int)
+    h, T, settings = steps_of(drive, step, int(counts[-1]))
+    deltas, rows, x = np.array(model.deltas), [], loss.instance.x0
+    for k in range(counts[-1] + 1):
+        shares = dict(zip(model.orders, deltas * settings[k].weights, strict=True))
+        if k in counts:
+            m, mu, e = loss.observe(x, shares)
+            rows.append((m, mu + T[k], e))
+        noise = math.sqrt(2.0 * T[k] * h[k]) * rng.standard_normal(n)
+        x = _on_sphere(x + h[k] * loss.force(x, shares) + noise)
+    m, mu, e = np.array(rows).T
+    return Trajectory(counts * step, m, mu, e)
 
 
 def _run(loss: Loss, times: Array, step: float, advance: Callable[[Array], Array]) -> Trajectory:

@@ -212,25 +212,31 @@ def _with_tables(thing: Any, tables: dict[tuple[int, str], Table]) -> Any:
     return replace(thing, **new)
 
 
-def lowered(protocol: Protocol, model: SpikedMixture) -> Lowered:
-    """See :meth:`dmft.protocol.Protocol.lowered`."""
+def driving(protocol: Protocol, model: SpikedMixture) -> tuple[Drive, float, str]:
+    """Return the drive, m(0) and what the user should know."""
     starts, found = pieces(protocol, model)
     noise = np.array(model.deltas)
-    first, note, m0, planted = found[0], "", 1.0, np.ones(len(noise))
+    note, m0, planted = "", 1.0, np.ones(len(noise))
     if isinstance(protocol.start, Thermal):
-        at_0 = [float(schedules.evaluate(d, np.array(0.0))) for d in first.deltas]
+        at_0 = [float(schedules.evaluate(d, np.array(0.0))) for d in found[0].deltas]
         planted = noise / (np.array(at_0) * protocol.start.T0)
         note = thermal.check_start(protocol.start.T0, np.array(model.orders), noise, np.array(at_0))
     else:
         m0 = protocol.start.m0
     orders = np.array(model.orders, dtype=np.int64)
-    drive = Drive(np.array(starts), tuple(found), orders, noise, planted)
+    return Drive(np.array(starts), tuple(found), orders, noise, planted), m0, note
+
+
+def lowered(protocol: Protocol, model: SpikedMixture) -> Lowered:
+    """See :meth:`dmft.protocol.Protocol.lowered`."""
+    drive, m0, note = driving(protocol, model)
+    first = drive.pieces[0]
     still = all(isinstance(s, float) for s in (first.T, *first.deltas))
-    if len(found) == 1 and still and first.rate == 1.0:
+    if len(drive.pieces) == 1 and still and first.rate == 1.0:
         coefficients = drive.coefficients(0.0)
         if not protocol.loss_delta:  # the same bits as without a protocol
             plain = model.coefficients()
-            coefficients = plain._replace(signal=plain.signal * planted)
+            coefficients = plain._replace(signal=plain.signal * drive.planted)
         return Lowered(coefficients, m0, first.T, None, note)
     T = float(drive.temperature(0.0))
     return Lowered(drive.coefficients(0.0), m0, T, drive, note)

@@ -10,6 +10,7 @@ from typing import Any
 from dmft import checks
 from dmft.model import MAX_ORDER, SpikedMixture
 from dmft.protocol import lowering
+from dmft.protocol.drive import Drive
 from dmft.protocol.schedules import Annealing, PowerLaw, Switch, Table
 from dmft.protocol.starts import Overlap, Thermal
 
@@ -171,6 +172,16 @@ class Protocol:
             A thermal start below T_K.
         """
         return lowering.lowered(self, model)
+
+    def driving(self, model: SpikedMixture) -> Drive:
+        """Return T, learning rate and weights as functions of time, even where they stand still.
+
+        Raises
+        ------
+        ValueError
+            A thermal start below T_K.
+        """
+        return lowering.driving(self, model)[0]
 
     def __str__(self) -> str:
         text = [str(self.start), f"T = {_short(self.T)}"]

@@ -7,10 +7,11 @@ import pytest
 
 import dmft
 from dmft.model import Coefficients, SpikedMatrixTensor
+from dmft.protocol import Annealing, Overlap, PowerLaw, Protocol, Thermal
 from dmft.solvers.base import Problem
 from dmft.solvers.gradient_descent import GradientDescent, GradientDescentOptions
 from validation.instances import draw
-from validation.simulate import simulate, step_error
+from validation.simulate import simulate, simulate_driven, step_error
 from validation.statistics import Ensemble, compare
 from validation.stored import Loss, gradient_descent, gradient_flow
 
@@ -195,3 +196,46 @@ def test_p4():
     assert result.largest_z < 3.0
     raw = (result.table["mean"] - result.table["theory"]) / result.table["standard_error"]
     assert np.max(np.abs(raw)) > 4.0
+
+
+PROTOCOLS = {
+    "annealing": Protocol(Overlap(0.2), T=0.5, loss_delta=Annealing(3.0, 2.0)),
+    "schedule": Protocol(Overlap(0.2), T=0.3, learning_rate=PowerLaw(1.0, 2.0, 0.5)),
+    "temperature": Protocol(Overlap(0.2), T=PowerLaw(1.0, 2.0, 1.0)),
+    "stages": Protocol(
+        Overlap(0.2), T=0.5, stages=[(2.0, {"T": 0.0, "loss_delta": {2: 1.2}})]
+    ),
+}  # fmt: skip
+
+
+def driven_against_theory(name, n, seeds, smaller):
+    """Compare runs under a protocol with its discrete theory, with the 1/N term of (N', seeds)."""
+    ensembles = [
+        simulate_driven(SEED, PROTOCOLS[name], n=size, seeds=count, times=TIMES)
+        for size, count in ((n, seeds), smaller)
+    ]
+    theory = dmft.solve(SEED, 10.0, protocol=PROTOCOLS[name], method="gradient_descent", step=0.1)
+    return compare(theory, *ensembles)
+
+
+@pytest.mark.parametrize("name", ["annealing", "stages"])
+def test_small_driven_ensemble_agrees(name):
+    """N = 100, 8 seeds, with the 1/N term measured at N = 50: within 4 standard errors."""
+    assert driven_against_theory(name, 100, 8, (50, 40)).largest_z < 4.0
+
+
+def test_a_plain_protocol_is_plain_descent():
+    protocol = Protocol(Overlap(0.2))
+    run = {"n": 20, "seeds": 2, "times": TIMES, "dtype": "float64"}
+    driven = simulate_driven(SEED, protocol, **run)
+    plain = simulate(SEED, m0=0.2, method="gradient_descent", **run)
+    np.testing.assert_allclose(driven.m, plain.m, rtol=0, atol=1e-13)
+    with pytest.raises(ValueError, match="start = "):
+        simulate_driven(SEED, Protocol(Thermal(2.0)), **run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_protocols(name):
+    """|z| < 3 for m, mu, e at t = 1, 2, 5, 10: N = 500, 20 seeds, 1/N term from N = 150."""
+    assert driven_against_theory(name, 500, 20, (150, 100)).largest_z < 3.0
