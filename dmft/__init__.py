@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmft import plots, theory
+    from dmft import observables, plots, theory
     from dmft.model import SpikedMatrixTensor, SpikedMixture
     from dmft.protocol import Annealing, Overlap, PowerLaw, Protocol, Stage, Switch, Thermal
     from dmft.run import resume, solve
@@ -44,7 +44,7 @@ _HOME = {
     "resume": "dmft.run",
     "solve": "dmft.run",
 }
-_MODULES = ("plots", "theory")
+_MODULES = ("observables", "plots", "theory")
 
 __all__ = [
     "Annealing",
@@ -66,6 +66,7 @@ __all__ = [
     "Thermal",
     "WallTime",
     "load",
+    "observables",
     "plots",
     "resume",
     "solve",

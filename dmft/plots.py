@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft import storage
 from dmft.analysis import threshold
+from dmft.observables import observable_table
 from dmft.solution import Solution
 from dmft.theory.phases import Band, PhaseDiagram
 
@@ -26,6 +28,7 @@ __all__ = [
     "correlation",
     "label",
     "measured_threshold",
+    "observable",
     "one_time",
     "overview",
     "phase_diagram",
@@ -86,8 +89,10 @@ def label(solution: Solution) -> str:
     """Return the parameters of a run for a legend."""
     channels = zip(solution.model.orders, solution.model.deltas, strict=True)
     deltas = ", ".join(rf"$\Delta_{{{p}}}={delta:.4g}$" for p, delta in channels)
-    start = solution.protocol
-    return rf"{deltas}, $m_0={start.start.m0:.3g}$, $T={start.T:.3g}$"
+    protocol = solution.protocol
+    if not protocol.plain:
+        return f"{deltas}, {protocol}"
+    return rf"{deltas}, $m_0={protocol.start.m0:.3g}$, $T={protocol.T:.3g}$"
 
 
 def one_time(
@@ -282,6 +287,35 @@ def overview(solution: Solution) -> Figure:
         axes[1, 1].set_title("")
         axes[1, 1].legend()
         figure.suptitle(label(solution))
+    return figure
+
+
+def observable(solution: Solution, name: str, times: ArrayLike | None = None) -> Figure:
+    """Draw what :func:`dmft.observables.observable_table` gives: chi against C, others against t.
+
+    Raises
+    ------
+    ValueError
+        As there.
+    """
+    from matplotlib.figure import Figure
+
+    table = observable_table(solution, name, times)
+    with style():
+        figure = Figure(figsize=(3.6, 2.9), layout="constrained")
+        ax = figure.subplots()
+        if name == "chi-C":
+            for color, t in zip(itertools.cycle(COLORS), np.unique(table["t"]), strict=False):
+                one = table["t"] == t
+                ax.plot(table["C"][one], table["chi"][one], color=color, label=f"$t={t:g}$")
+            ax.set(xlabel="correlation $C(t,t')$", ylabel=r"integrated response $\chi(t,t')$")
+            ax.legend()
+        else:
+            (column,) = (key for key in table if key != "t")
+            late = table["t"] > 0.0
+            ax.plot(table["t"][late], table[column][late])
+            ax.set(xscale="log", xlabel="time $t$", ylabel=column.replace("_", " "))
+        ax.set_title(label(solution), fontsize="x-small")
     return figure
 
 

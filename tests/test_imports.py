@@ -21,7 +21,7 @@ FLOW = (
     ("two_time",),
     ("storage",),
     ("solution",),
-    ("growth",),
+    ("growth", "observables"),
     ("solvers",),
     ("verification", "stop", "plan"),
     ("loop",),

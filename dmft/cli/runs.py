@@ -181,9 +181,10 @@ def show(
     plot: Path | None = None,
     csv: Path | None = None,
     times: str | None = None,
+    observable: Literal["chi-C", "hessian", "mse"] | None = None,
     force: Force = False,
 ) -> int:
-    """Summarise a run; draw it or write its m, mu, e as a table.
+    """Summarise a run; draw it or write its m, mu, e, or an observable, as a table.
 
     Parameters
     ----------
@@ -195,12 +196,19 @@ def show(
         Table to write: t, m, mu, e and the energy of each channel.
     times
         Times of the table, such as 1,10,100; without it all accepted times.
+    observable
+        What the table and the figure show instead: chi-C (integrated response against C at each
+        of the times, without them at the last one), hessian (its smallest eigenvalue), mse.
     """
-    from dmft import storage, tables
+    from dmft import observables, storage, tables
     from dmft.solution import load
 
     solution = load(run)
-    table = tables.run_table(solution, None if times is None else _numbers("times", times))
+    chosen = None if times is None else _numbers("times", times)
+    if observable is None:
+        table = tables.run_table(solution, chosen)
+    else:
+        table = observables.observable_table(solution, observable, chosen)
     for name, target in (("plot", plot), ("csv", csv)):
         if target is not None:
             storage.check_target(target, force=force, name=name)
@@ -211,13 +219,17 @@ def show(
         if csv is not None and csv.resolve() == plot.resolve():
             raise ValueError(f"csv = {str(csv)!r} is not allowed: it is the file of the plot, too")
     print(_summary(solution))
-    if times is not None and csv is None:
+    if (times is not None or observable is not None) and csv is None and plot is None:
         tables.write_csv(sys.stdout, table)
     if csv is not None:
         tables.save_csv(csv, table, force=force)
         print(f"saved       {csv}")
     if plot is not None:
-        plots.save(plots.overview(solution), plot, force=force)
+        if observable is None:
+            figure = plots.overview(solution)
+        else:
+            figure = plots.observable(solution, observable, chosen)
+        plots.save(figure, plot, force=force)
         print(f"saved       {plot}")
     return OK
 

@@ -1,0 +1,282 @@
+"""What people plot of a run: response, fluctuation-dissipation, aging, times, loss and Hessian.
+
+All functions take a :class:`dmft.Solution`; all quantities are dimensionless.  With a learning rate
+eta the response function of the files, R, responds to a field outside eta; chi below is the
+response to a field h in the loss, H - h.x, so it holds eta.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dmft import checks
+from dmft.solution import Solution
+from dmft.theory import hessian
+from dmft.two_time import panels
+
+__all__ = [
+    "aging",
+    "chi_C",
+    "escape_time",
+    "fdt_ratio",
+    "integrated_response",
+    "mean_square_error",
+    "observable_table",
+    "relaxation_time",
+    "smallest_eigenvalue",
+]
+
+Array = NDArray[np.float64]
+
+# Panels of integrals over R: graded to both ends down to END/rate, Gauss points from this order.
+ORDER, END = 12, 0.25
+# Step of difference quotients, relative to the distance from the nearer end.
+STEP = 2e-3
+
+
+def integrated_response(solution: Solution, t: ArrayLike, t_prime: ArrayLike) -> Array:
+    """Return ``chi(t,t') = int_t'^t R(t,s) eta(s) ds``, the response at t to a field since t'.
+
+    Parameters
+    ----------
+    solution : Solution
+        Any run.
+    t, t_prime : array_like
+        Times, broadcast, 0 <= t_prime <= t <= time reached.
+
+    Returns
+    -------
+    ndarray
+        In equilibrium at T > 0 ``T chi = 1 - C(t,t')``.
+
+    Raises
+    ------
+    ValueError
+        A pair of times is outside the triangle.
+    """
+    t, t_prime = np.broadcast_arrays(np.asarray(t, float), np.asarray(t_prime, float))
+    out = np.empty(t.shape)
+    for index in np.ndindex(t.shape):
+        out[index] = _integral(solution, float(t[index]), float(t_prime[index]))
+    return out
+
+
+def _integral(solution: Solution, t: float, t_prime: float) -> float:
+    solution.R(t, t_prime)  # refuses times outside the triangle
+    drive = solution.protocol.driving(solution.model)
+    jumps = drive.breaks[(drive.breaks > t_prime) & (drive.breaks < t)]
+    x, weights, _ = panels.gauss(ORDER)
+    total = 0.0
+    for a, b in zip([t_prime, *jumps], [*jumps, t], strict=True):
+        if b > a:
+            h = END / max(drive.fastest(0.0, t), 1.0 / t)
+            grid = panels.slice_grid(b - a, min(h, b - a), 2)
+            # Distances from the nearer end, so that neither end cancels.
+            half = 0.5 * grid.widths[:, None]
+            s = a + (grid.edges[:-1, None] + half * (1.0 + x)).ravel()
+            s = np.minimum(s, np.nextafter(t, 0.0))
+            values = solution.R(t, s) * drive.rate(s)
+            total += float(np.sum((half * weights).ravel() * values))
+    return total
+
+
+def chi_C(solution: Solution, t: float, points: int = 60) -> tuple[Array, Array, Array]:
+    """Return t', C(t,t') and chi(t,t') from t' = t down to 0: the parametric curve chi(C).
+
+    Its slope is -X/T: straight with slope -1/T in equilibrium, broken at the plateau in aging.
+
+    Parameters
+    ----------
+    solution : Solution
+        Any run.
+    t : float
+        Time of the curve, in (0, time reached].
+    points : int, default 60
+        Number of points, graded to both ends.
+
+    Raises
+    ------
+    ValueError
+        t is outside its range, or points < 4.
+    """
+    points = checks.integer("points", points, low=4, high=100_000)
+    t = checks.finite_number("t", t, low=0.0, high=float(solution.t[-1]))
+    half = np.concatenate([[0.0], 0.5 * np.geomspace(min(1e-2 / t, 1e-2), 1.0, points // 2)])
+    t_prime = t * np.concatenate([1.0 - half, half[-2::-1]])
+    return t_prime, solution.C(t, t_prime), integrated_response(solution, t, t_prime)
+
+
+def fdt_ratio(solution: Solution, t: ArrayLike, t_prime: ArrayLike) -> Array:
+    """Return the fluctuation-dissipation ratio ``X(t,t') = T eta R(t,t') / d_t' C(t,t')``, T at t'.
+
+    Parameters
+    ----------
+    solution : Solution
+        A run at T > 0.
+    t, t_prime : array_like
+        Times, broadcast, 0 < t_prime < t <= time reached.
+
+    Returns
+    -------
+    ndarray
+        1 in equilibrium.  The effective temperature (Cugliandolo, Kurchan and Peliti 1997) is T/X.
+        d_t' C is a difference quotient, good to about 1e-5.
+
+    Raises
+    ------
+    ValueError
+        A pair of times is outside the open triangle.
+    """
+    t, t_prime = np.broadcast_arrays(np.asarray(t, float), np.asarray(t_prime, float))
+    if np.any((t_prime <= 0.0) | (t_prime >= t)):
+        raise ValueError("t_prime is not allowed at 0 or t: it must be in (0, t)")
+    step = STEP * np.minimum(t_prime, t - t_prime)
+    near = (solution.C(t, t_prime + step) - solution.C(t, t_prime - step)) / (2.0 * step)
+    far = (solution.C(t, t_prime + 2 * step) - solution.C(t, t_prime - 2 * step)) / (4.0 * step)
+    slope = (4.0 * near - far) / 3.0
+    drive = solution.protocol.driving(solution.model)
+    field = drive.temperature(t_prime) * drive.rate(t_prime)
+    return np.asarray(field * solution.R(t, t_prime) / slope)
+
+
+def aging(solution: Solution, t_w: ArrayLike, ratios: ArrayLike, mu: float = 1.0) -> Array:
+    """Return ``C(t_w + x t_w^mu, t_w)``: one row for each t_w, one column for each ratio x.
+
+    Rows that fall onto each other show aging with that exponent mu (1: simple aging).
+
+    Raises
+    ------
+    ValueError
+        A time is outside [0, time reached].
+    """
+    t_w = np.atleast_1d(np.asarray(t_w, float))[:, None]
+    return solution.C(t_w + np.atleast_1d(np.asarray(ratios, float)) * t_w**mu, t_w)
+
+
+def escape_time(solution: Solution, level: float = 0.1) -> float:
+    """Return the first time at which \\|m\\| reaches the level; NaN if it does not.
+
+    Raises
+    ------
+    ValueError
+        The level is not in (0, 1).
+    """
+    from scipy.optimize import brentq
+
+    level = _level(level)
+    above = np.flatnonzero(np.abs(solution.m) >= level)
+    if len(above) == 0:
+        return math.nan
+    k = int(above[0])
+    if k == 0:
+        return 0.0
+    low, high = (float(x) for x in solution.t[k - 1 : k + 1])
+    return float(brentq(lambda t: abs(float(solution.at(t).m)) - level, low, high, rtol=1e-14))
+
+
+def relaxation_time(solution: Solution, t_w: float, level: float = math.exp(-1.0)) -> float:
+    """Return the first tau with ``C(t_w + tau, t_w) = level``; NaN if the run ends before.
+
+    Raises
+    ------
+    ValueError
+        t_w is outside [0, time reached], or the level not in (0, 1).
+    """
+    from scipy.optimize import brentq
+
+    level = _level(level)
+    end = float(solution.t[-1])
+    t_w = checks.finite_number("t_w", t_w, low=0.0, high=end)
+    if end == t_w:
+        return math.nan
+    tau = np.concatenate([[0.0], np.geomspace(1e-3 * min(1.0, end - t_w), end - t_w, 400)])
+    C = solution.C(np.minimum(t_w + tau, end), t_w)
+    below = np.flatnonzero(level >= C)
+    if len(below) == 0:
+        return math.nan
+    k = int(below[0])
+
+    def excess(x: float) -> float:
+        return float(solution.C(min(t_w + x, end), t_w)) - level
+
+    return float(brentq(excess, tau[k - 1], tau[k], rtol=1e-14))
+
+
+def mean_square_error(solution: Solution, t: ArrayLike, *, posterior_mean: bool = False) -> Array:
+    """Return ``|x - x*|^2/N = 2 (1 - m)``; for the mean of the Bayes posterior (T = 1) ``1 - m``.
+
+    Raises
+    ------
+    ValueError
+        A time is outside [0, time reached].
+    """
+    return np.asarray((1.0 if posterior_mean else 2.0) * (1.0 - solution.at(t).m))
+
+
+def smallest_eigenvalue(solution: Solution, t: ArrayLike) -> Any:
+    """Return the smallest eigenvalue of the Hessian along a run, from mu(t) - T and m(t).
+
+    See :func:`dmft.theory.hessian.smallest_eigenvalue`: the lower end of the bulk, or the isolated
+    eigenvalue below it.  The multiplier of the Hessian is ``-sum_p p e_p``, mu at T = 0.
+
+    Raises
+    ------
+    ValueError
+        A time is outside [0, time reached], or the loss is not the model's own.
+    """
+    protocol = solution.protocol
+    if any(part.loss_delta is not None for part in (protocol, *protocol.stages)):
+        raise ValueError(
+            "loss_delta is not allowed here: the Hessian is known for the model's own loss"
+        )
+    at = solution.at(t)
+    multiplier = -np.asarray(at.e_p) @ np.array(solution.model.orders)
+    return hessian.smallest_eigenvalue(solution.model, at.m, multiplier)
+
+
+NAMES = ("chi-C", "hessian", "mse")
+
+
+def observable_table(
+    solution: Solution, name: str, times: ArrayLike | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return an observable as columns.
+
+    Parameters
+    ----------
+    solution : Solution
+        Any run.
+    name : {"chi-C", "hessian", "mse"}
+        The parametric curve chi(C) at each time (columns t, t_prime, C, chi; without times at the
+        last one), or the smallest eigenvalue of the Hessian, or 2 (1 - m), against t (without
+        times at all accepted ones).
+    times : array_like, optional
+        Times.
+
+    Raises
+    ------
+    ValueError
+        The name is none of these, or a time is outside its range.
+    """
+    if name == "chi-C":
+        chosen = np.atleast_1d(solution.t[-1] if times is None else np.asarray(times, float))
+        curves = [chi_C(solution, float(t)) for t in chosen]
+        t_prime, C, chi = (np.concatenate(part) for part in zip(*curves, strict=True))
+        t = np.repeat(chosen, [len(curve[0]) for curve in curves])
+        return {"t": t, "t_prime": t_prime, "C": C, "chi": chi}
+    t = np.atleast_1d(solution.t if times is None else np.asarray(times, float))
+    if name == "hessian":
+        return {"t": t, "smallest_eigenvalue": np.atleast_1d(smallest_eigenvalue(solution, t))}
+    if name == "mse":
+        return {"t": t, "mean_square_error": mean_square_error(solution, t)}
+    raise ValueError(f"observable = {name!r} is not allowed: it must be one of {NAMES}")
+
+
+def _level(level: float) -> float:
+    wanted = "a finite number in (0, 1)"
+    level = checks.positive_number("level", level, wanted=wanted)
+    return checks.finite_number("level", level, high=math.nextafter(1.0, 0.0), wanted=wanted)
