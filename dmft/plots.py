@@ -223,7 +223,7 @@ def measured_threshold(scan: Scan) -> Figure:
     """Draw a measured gradient-flow threshold: growth rates, crossings, and the error against t.
 
     Left: logit(G/lambda) against 1/Delta_2, whose curves at t and 10 t cross at x*(t). Right:
-    |x*(t) - x_c| and the error of fits to escape times, x_c the BBP line.
+    the distance of x*(t) to the BBP line, and that of fits to escape times.
     """
     from matplotlib.figure import Figure
 

@@ -6,6 +6,8 @@ project = "dmft"
 author = "The dmft developers"
 release = __version__
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc", "myst_nb"]
+# Formulas between dollars, as on every page of theory.
+myst_enable_extensions = ["dollarmath", "amsmath"]
 html_theme = "furo"
 exclude_patterns = ["_build"]
 nb_execution_mode = "cache"
