@@ -151,6 +151,12 @@ def continued(before: Solution, path: str | os.PathLike[str], t_end: float | Non
         raise ValueError(
             f"t_end = {end:g} is not allowed: the run has reached t = {reached:g}; give a later one"
         )
+    waiting = [s for s in before.protocol.stages if s.start == math.inf]
+    if waiting and end > planned:
+        raise ValueError(
+            f"t_end = {end:g} is not allowed: by t = {planned:g} a stage waits for overlap"
+            f" {waiting[0].overlap:g}, which is looked for from t = 0; start a new run"
+        )
     options = {name: value for name, value in known["options"].items() if name != "type"}
     try:
         return Plan(

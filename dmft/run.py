@@ -10,10 +10,11 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from scipy.optimize import brentq
 from threadpoolctl import threadpool_limits
 
 from dmft import checks, loop, storage, verification
@@ -23,7 +24,7 @@ from dmft.protocol import Protocol
 from dmft.solution import Solution, Status, load
 from dmft.solvers.base import Record, Stepper
 from dmft.solvers.slices import Slices, compiled
-from dmft.stop import Progress, Stop, watch
+from dmft.stop import OverlapReached, Progress, Stop, watch
 
 __all__ = ["resume", "solve"]
 
@@ -63,7 +64,7 @@ def solve(
         Temperature: 0 is gradient flow, 1 is Langevin on the Bayes posterior.
     protocol : Protocol, optional
         Start, temperature, learning rate and loss as functions of time, instead of `m0` and `T`.
-        What depends on time is for methods "dense" and "gradient_descent" only.
+        When a stage that begins at an overlap begins is found by a run of its own.
     method : {"slices", "dense", "gradient_descent"}, default "slices"
         "slices": gradient flow or Langevin in continuous time, at a cost that grows like log t.
         "dense": the same at a cost of O(t^3), for t up to ~100; the reference of the tests.
@@ -114,6 +115,9 @@ def solve(
     >>> s.success
     True
     """
+    if isinstance(protocol, Protocol) and protocol.open_stage is not None:
+        how = {"method": method, "tol": tol, "preset": preset, "step": step, "options": options}
+        protocol = _settled(model, t_end, protocol, progress, {**how, "threads": threads})
     plan = planned(model, t_end, m0, T, protocol, method, tol, preset, step, options, verify)
     if checkpoint is not None and method != "slices":
         raise ValueError(f"checkpoint is for method 'slices' only, not for {method!r}")
@@ -174,6 +178,45 @@ def resume(
 
     running = _Running(threads, progress, callback, stop, checkpoint, checkpoint_every)
     return _run(plan, stepper, float(before.stats.get("seconds", 0.0)), running)
+
+
+def _settled(
+    model: SpikedMixture,
+    t_end: float,
+    protocol: Protocol,
+    progress: bool | None,
+    how: dict[str, Any],
+) -> Protocol:
+    """Return the protocol with the times at which its stages reach the overlaps they begin at."""
+    while (k := protocol.open_stage) is not None:
+        stage, stages = protocol.stages[k], list(protocol.stages)
+        later = [s.start for s in stages[k + 1 :] if s.start is not None]
+        trial = dataclasses.replace(protocol, stages=stages[:k])
+        run = solve(
+            model, min([checks.positive_number("t_end", t_end), *later]), protocol=trial,
+            progress=progress, stop=OverlapReached(stage.overlap), **how,
+        )  # fmt: skip
+        if run.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
+        stages[k] = dataclasses.replace(stage, start=_reached(run, stage.overlap, k))
+        protocol = dataclasses.replace(protocol, stages=stages)
+    return protocol
+
+
+def _reached(run: Solution, overlap: float, k: int) -> float:
+    """Return when |m| reaches the overlap of stage k + 1: inf if it does not in this run."""
+    there = np.flatnonzero(np.abs(run.m) >= overlap)
+    if len(there) == 0:
+        return math.inf
+    i, begins = int(there[0]), [s.start for s in run.protocol.stages if s.start < math.inf]
+    if run.t[i] <= max([0.0, *begins]):
+        raise ValueError(
+            f"overlap = {overlap:g} of stage {k + 1} is not allowed: m = {run.m[i]:.4g} at"
+            f" t = {run.t[i]:g}, before the stage can begin"
+        )
+    gap = lambda t: abs(float(run.at(t).m)) - overlap  # noqa: E731
+    low = max([float(run.t[i - 1]), *begins])
+    return float(brentq(gap, low, run.t[i], xtol=1e-14 * float(run.t[i]), rtol=1e-15))
 
 
 class _Running(NamedTuple):

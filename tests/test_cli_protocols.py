@@ -44,6 +44,22 @@ def test_options_make_the_protocol(options, protocol):
     assert str(dmft.load("r.nc").protocol) == str(protocol)
 
 
+def test_a_stage_that_begins_at_an_overlap():
+    assert main(["solve", *SEED.split(), "--m0", "0.1", "--stage", "m=0.15:learning-rate=0.5"]) == 0
+    (stage,) = dmft.load("r.nc").protocol.stages
+    assert (stage.overlap, stage.learning_rate) == (0.15, 0.5)
+    assert 0.0 < stage.start < 2.0
+
+
+def test_heavy_ball(capsys):
+    options = [*SEED.replace("--tol 1e-3", "--step 0.1").split(), "--m0", "0.1"]
+    assert main(["solve", *options, "--method", "gradient_descent", "--momentum", "0.5"]) == 0
+    assert dmft.load("r.nc").provenance["options"]["momentum"] == 0.5
+    for wrong in (["--momentum", "0.5"], ["--momentum", "1", "--method", "gradient_descent"]):
+        assert main(["solve", *options, "--force", *wrong]) == 2
+        assert "momentum" in capsys.readouterr().err
+
+
 def test_the_same_keys_in_a_file(here):
     (here / "run.toml").write_text(
         'p = 3\ndelta_2 = 0.7\ndelta_p = 1.0\nt_end = 2\ntol = 1e-3\noutput = "r.nc"\nm0 = 0.1\n'

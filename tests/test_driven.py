@@ -155,6 +155,60 @@ def test_switch_is_two_stages():
     np.testing.assert_array_equal(a.m, b.m)
 
 
+def test_momentum_under_a_protocol_agrees_with_the_limit():
+    protocol = Protocol(
+        Overlap(0.2), T=PowerLaw(0.5, 1.0, 1.0), learning_rate=PowerLaw(1.0, 1.0, 0.5),
+        loss_delta=Annealing(3.0, 2.0), stages=[(2.0, {"loss_delta": {2: 1.2}})],
+    )  # fmt: skip
+    drive = protocol.sampled(MIXTURE, 7.0).lowered(MIXTURE).drive
+    run = limit_descent(MIXTURE, 0.2, 0.1, 60, drive=drive, momentum=0.6)
+    options = dmft.GradientDescentOptions(0.1, momentum=0.6)
+    s = dmft.solve(MIXTURE, 6.0, protocol=protocol, method="gradient_descent", options=options)
+    i, j = np.tril_indices(61)
+    pairs = ((run.m, s.m), (run.mu, s.mu), (run.e, s.e), ((run.c @ run.c.T)[i, j], s.grid.C_packed))
+    for got, want in pairs:
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-11)
+
+
+LATER = [
+    dmft.Stage(overlap=0.3, learning_rate=0.2),
+    dmft.Stage(5.0, T=0.1),
+    dmft.Stage(overlap=0.9, T=0.0),
+]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"tol": 1e-5},
+        {"method": "dense", "tol": 1e-7},
+        {"method": "gradient_descent", "step": 0.05},
+    ],
+)
+def test_stage_begins_at_an_overlap(how, tmp_path):
+    """The overlap is 0.3 where the stage begins; what follows is the run with that time given."""
+    s = dmft.solve(SEED, 6.0, protocol=Protocol(Overlap(0.1), stages=LATER), **how)
+    first, second, third = s.protocol.stages
+    assert float(s.at(first.start).m) == pytest.approx(0.3, abs=1e-4 if "step" in how else 1e-6)
+    assert (second.start, third.start, third.overlap) == (5.0, np.inf, 0.9)
+    stages = [(first.start, {"learning_rate": 0.2}), (5.0, {"T": 0.1})]
+    timed = dmft.solve(SEED, 6.0, protocol=Protocol(Overlap(0.1), stages=stages), **how)
+    np.testing.assert_array_equal(s.m, timed.m)
+    s.save(tmp_path / "run.nc")
+    assert str(dmft.load(tmp_path / "run.nc").protocol) == str(s.protocol)
+    if "tol" in how and "method" not in how:
+        with pytest.raises(ValueError, match=r"t_end = 30 .* waits for overlap 0\.9"):
+            dmft.resume(tmp_path / "run.nc", 30.0)
+
+
+def test_overlaps_that_cannot_begin_a_stage_are_refused():
+    start = Protocol(Overlap(0.5), stages=[dmft.Stage(overlap=0.3, T=1.0)])
+    with pytest.raises(ValueError, match=r"overlap = 0\.3 of stage 1 .* m = 0\.5 at t = 0"):
+        dmft.solve(SEED, 3.0, protocol=start)
+    with pytest.raises(ValueError, match=r"stage 1 begins at m = 0\.3, at a time that is not"):
+        start.sampled(SEED, 1.0)
+
+
 @pytest.mark.parametrize("name", ["function", "rate", "stages", "thermal"])
 def test_saved_and_resumed_is_the_same_run(name, tmp_path):
     case = next(c for c in DRIVEN if c.name == name)

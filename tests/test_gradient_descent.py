@@ -9,6 +9,7 @@ from dmft.solution import Status
 from dmft.solvers.gradient_descent import GradientDescentOptions
 from tests.systems.cases import ROWS, SEED
 from tests.systems.matrix_descent import matrix_descent
+from validation.limit import limit_descent
 
 
 @pytest.mark.parametrize(("T", "h"), [(0.0, 0.1), (0.5, 0.1), (1.2, 0.3)])
@@ -71,6 +72,47 @@ def test_divergence_is_a_status():
     assert np.all(np.isfinite(s.mu))
 
 
+@pytest.mark.parametrize("momentum", [0.5, 0.9])
+@pytest.mark.parametrize("T", [1e-14, 0.5])
+def test_momentum_agrees_with_the_limit(T, momentum):
+    """The heavy ball against the N = infinity limit, which knows no CHS equation, to 1e-12."""
+    steps, h = 60, 0.1
+    run = limit_descent(SEED, 0.1, h, steps, T=T, momentum=momentum)
+    options = GradientDescentOptions(h, momentum=momentum)
+    s = solve(SEED, steps * h, m0=0.1, T=T, method="gradient_descent", options=options)
+    plain = solve(SEED, steps * h, m0=0.1, T=T, method="gradient_descent", step=h)
+    assert abs(s.m[-1] - plain.m[-1]) > 1e-3
+    i, j = np.tril_indices(steps + 1)
+    pairs = ((run.m, s.m), (run.mu, s.mu), (run.e, s.e), ((run.c @ run.c.T)[i, j], s.grid.C_packed))
+    for got, want in pairs:
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("T", [0.0, 0.5])
+def test_momentum_at_small_steps_is_the_flow(T):
+    """As h -> 0: the flow at times t/(1-b), at the temperature T/(1-b); errors fall like h."""
+    b = 0.5
+    flow = solve(SEED, 2.0 / (1 - b), m0=0.1, T=T / (1 - b), method="dense", tol=1e-8)
+    errors = []
+    for h in (0.004, 0.002, 0.001):
+        options = GradientDescentOptions(h, momentum=b)
+        s = solve(SEED, 2.0, m0=0.1, T=T, method="gradient_descent", options=options)
+        pairs = ((s.m[-1], flow.m[-1]), (s.e[-1], flow.e[-1]), (s.C(2, 1), flow.C(4, 2)))
+        errors.append([abs(float(x) - float(y)) for x, y in pairs])
+    slopes = np.polyfit(np.log([4.0, 2.0, 1.0]), np.log(errors), 1)[0]
+    assert slopes == pytest.approx(1.0, abs=0.15)
+
+
+def test_momentum_ends_at_the_ml_fixed_point_sooner():
+    model = SpikedMatrixTensor(p=4, delta_2=1 / 3, delta_p=4.0)
+    options = GradientDescentOptions(0.1, momentum=0.5)
+    s = solve(model, 80.0, m0=1e-6, method="gradient_descent", options=options)
+    assert s.m[-1] == pytest.approx(0.82243399423339, rel=0, abs=1e-8)
+    slow = solve(model, 80.0, m0=1e-6, method="gradient_descent", step=0.1)
+    first = [int(np.argmax(run.m > 0.5)) for run in (s, slow)]
+    assert 0 < first[0] < first[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [
@@ -78,6 +120,8 @@ def test_divergence_is_a_status():
         ({"step": np.nan}, "step"),
         ({"step": 0.1, "scheme": "rk4"}, "scheme"),
         ({"step": 0.1, "max_steps": 0}, "max_steps"),
+        ({"step": 0.1, "momentum": 1.0}, r"momentum = 1\.0 .* \[0, 1\)"),
+        ({"step": 0.1, "momentum": 0.5, "scheme": "euler"}, "momentum = 0.5 is for"),
     ],
 )
 def test_bad_options(arguments, name):

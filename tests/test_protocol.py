@@ -12,6 +12,7 @@ from dmft.protocol import (
     Overlap,
     PowerLaw,
     Protocol,
+    Stage,
     Switch,
     Thermal,
     files,
@@ -86,6 +87,8 @@ def test_functions_out_of_range_are_refused_before_the_run(settings, sentence):
          r"start = 1 of stage 2 .* > 2"),
         (lambda: Protocol(Overlap(0.1), stages=[(1.0, {"colour": 0.0})]), r"stages has"),
         (lambda: Protocol(Overlap(0.1), stages=[(math.inf, {"T": 0.0})]), r"start = inf"),
+        (lambda: Stage(T=0.0), r"start is missing"),
+        (lambda: Stage(overlap=1.0, T=0.0), r"overlap = 1\.0 .* \(0, 1\)"),
     ],
 )  # fmt: skip
 def test_bad_settings(make, sentence):

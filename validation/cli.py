@@ -15,7 +15,9 @@ from cyclopts import App, Parameter
 
 from dmft import SpikedMatrixTensor, SpikedMixture, checks, solve, storage, tables
 from dmft.cli import Force, Whole, guarded, model_of
+from dmft.cli.protocols import protocol_of
 from dmft.solution import Solution, Status, load
+from dmft.solvers.gradient_descent import GradientDescentOptions
 from validation.limit import limit_flow
 from validation.printing import MOST_ROWS, print_step_error, print_table, print_verdict
 from validation.replay import parameters, replay, runs_table
@@ -136,7 +138,12 @@ def revealed(
     delta_2: float | None = None,
     delta_p: float | None = None,
     channels: str | None = None,
-    temperature: float = 0.0,
+    temperature: str = "0",
+    learning_rate: str = "1",
+    anneal: str | None = None,
+    loss_delta: str | None = None,
+    stage: Annotated[list[str] | None, Parameter(negative="")] = None,
+    momentum: float = 0.0,
     seeds: Whole = 40,
     t_end: float = 10.0,
     step: float = 0.1,
@@ -164,7 +171,11 @@ def revealed(
     channels
         Any mixture instead of p, delta_2, delta_p: 2=0.9,3=1.5,4=2.0
     temperature
-        T >= 0 of discrete Langevin; gradient_flow is for 0 only.
+        T >= 0 of discrete Langevin, or a schedule VALUE,TAU,EXPONENT; gradient_flow is for 0 only.
+    learning_rate, anneal, loss_delta, stage
+        Protocol of gradient_descent, as in `dmft solve`.
+    momentum
+        Of the heavy ball in [0, 1), for gradient_descent.
     seeds
         Number of independent instances, >= 2.
     t_end
@@ -188,14 +199,19 @@ def revealed(
         if path is not None:
             storage.check_target(path, force=force, name=name)
     root_seed = checks.integer("root_seed", root_seed, low=0)
-    setting: dict[str, Any] = {"m0": m0, "T": temperature, "method": method, "step": step}
-    check_revealed(model, n=n, seeds=seeds, times=chosen, **setting)
-    solver: dict[str, Any] = {"method": method, "step": step}
+    protocol = protocol_of(m0, None, temperature, learning_rate, anneal, loss_delta, stage or [])
+    setting: dict[str, Any] = {"method": method, "step": step, "momentum": momentum}
+    solver: dict[str, Any] = {"method": method}
     if method == "gradient_flow":
         solver = {"method": "dense", "tol": 1e-7}
-    theory = _solve(model, float(chosen[-1]), m0=m0, T=temperature, **solver)
+    else:
+        solver["options"] = GradientDescentOptions(step, momentum=momentum)
+    T = protocol.T if protocol.plain else 0.0
+    check_revealed(model, n=n, seeds=seeds, times=chosen, m0=m0, T=T, method=method, step=step)
+    theory = _solve(model, float(chosen[-1]), protocol=protocol, **solver)
+    start = {"m0": m0, "T": T} if protocol.plain else {"protocol": theory.protocol}
     ensemble = simulate_revealed(
-        model, n=n, seeds=seeds, times=chosen, root_seed=root_seed, **setting
+        model, n=n, seeds=seeds, times=chosen, root_seed=root_seed, **start, **setting
     )
     result = compare(theory, ensemble)
     print_table(result.table)

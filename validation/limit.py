@@ -243,6 +243,7 @@ def limit_descent(
     steps: int,
     *,
     T: float = 0.0,
+    momentum: float = 0.0,
     drive: Driving | None = None,
 ) -> LimitRun:
     """Take discrete normalised gradient-descent (Langevin) steps at N = infinity.
@@ -258,6 +259,8 @@ def limit_descent(
         Overlap at the start, step h > 0, temperature > 0.
     steps : int
         Number of steps.
+    momentum : float, default 0
+        Of the heavy ball, which adds ``momentum (c_k - c_(k-1))`` to the step.
     drive : Driving, optional
         T (> 0), learning rate and loss as functions of time, instead of T.
     """
@@ -267,11 +270,12 @@ def limit_descent(
     if drive is not None:
         h, T_k, settings = steps_of(drive, step, steps)
     c, rows, points = field.start(m0), [], []
+    last = c
     for k in range(steps + 1):
         force, e = field.query(c, settings[k])
         points.append(c)
         rows.append((c[0], T_k[k] + float(force @ c), e))
-        c = c + h[k] * force
+        c, last = c + momentum * (c - last) + h[k] * force, c
         c = c / float(np.linalg.norm(c))
     m, mu, energy = np.array(rows).T
     return LimitRun(step * np.arange(steps + 1, dtype=np.float64), m, mu, energy, np.array(points))

@@ -35,9 +35,10 @@ SAME = 1e-5
 
 
 def parameters(model: SpikedMixture, protocol: Protocol) -> dict[str, float]:
-    """Return m0, T and delta_p of each channel."""
+    """Return m0, delta_p of each channel, and T if it is all there is of the protocol."""
     deltas = {f"delta_{p}": delta for p, delta in model.channels.items()}
-    return {"m0": protocol.start.m0, "T": protocol.T, **deltas}
+    temperature = {"T": protocol.T} if protocol.plain else {}
+    return {"m0": protocol.start.m0, **temperature, **deltas}
 
 
 def runs_table(ensembles: Sequence[Ensemble], given: dict[str, float]) -> dict[str, NDArray[Any]]:

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ from scipy.linalg import solve_triangular
 
 from dmft.model import SpikedMixture
 from validation.instances import MEMORY_LIMIT
-from validation.limit import Gram
+from validation.limit import Gram, Setting
 
 __all__ = ["Restricted", "Revealed", "check_memory"]
 
@@ -142,8 +143,10 @@ class Revealed:
             tensor.slices.append(tensor.draw(rng))
         self.d = 2
 
-    def query(self, c: Array) -> tuple[Array, float, float]:
+    def query(self, c: Array, setting: Setting | None = None) -> tuple[Array, float, float]:
         """Return ``B/sqrt(N) + Q'(m) v_0``, shape (dimension,), e and x.grad H/N at c.
+
+        Without a setting the loss is the model's.
 
         Raises
         ------
@@ -153,24 +156,29 @@ class Revealed:
             The next direction would take more than 8 GB.
         """
         d, root, m = self.d, math.sqrt(self.n), float(c[0])
+        now = setting or self.gram.own
         force, e, slope = np.zeros(len(c)), 0.0, 0.0
-        for p, tensor in self.tensors.items():
-            delta, part = self.model.channels[p], tensor.contract(c[:d])
-            force[:d] += math.sqrt(p / delta) * part
-            e_p = -(m**p) / (p * delta) - float(part @ c[:d]) / (root * math.sqrt(p * delta))
+        for k, (p, tensor) in enumerate(self.tensors.items()):
+            part = self._sizes(p, now.weights[k]) * tensor.contract(c[:d])
+            force[:d] += part
+            e_p = -now.signal[k] * m**p / p - float(part @ c[:d]) / (root * p)
             e, slope = e + e_p, slope + p * e_p
-        force[:d] += math.sqrt(self.gram.own.nugget2) * self.rng.standard_normal(d)
-        row, s = self.gram.row(c)
+        force[:d] += math.sqrt(now.nugget2) * self.rng.standard_normal(d)
+        row, s = self.gram.row(c, now)
         # With d = N directions all of the field is known.
         if s > 0.0 and d < self.n:
             check_memory(self.model, d + 1)
             chi = math.sqrt(self.rng.chisquare(self.n - d))
-            self.gram.reveal(c, row, s)
+            self.gram.reveal(c, row, s, now)
             self._reveal(chi)
             force[d] = s * chi
         force /= root
-        force[0] += float(self.model.dQ(m))
+        force[0] += float(now.signal @ m ** (self.gram.orders - 1))
         return force, e, slope
+
+    def _sizes(self, p: int, weight: Any) -> Any:
+        """Return the factor of S_p in F: sqrt(p/Delta_p) if the weight is 1/Delta_p."""
+        return math.sqrt(p * self.model.channels[p]) * weight
 
     def _reveal(self, chi: float) -> None:
         """Append the slices along v_new, given that B_1..B_k have components (0, .., 0, s chi).
@@ -179,28 +187,32 @@ class Revealed:
         T_1(c_j^(p-1)) + sqrt(2T/h) xi_j`` with covariance K, and ``Cov(T_1, y_j) =
         sqrt(p/Delta_p)/p c_j^(p-1)``.  So ``T_1 += sqrt(p/Delta_p)/p sum_j lambda_j c_j^(p-1)``
         with ``K lambda = b - y`` has the conditional law.  Noise along v_new is not needed again.
+        Where the loss changes, query j has sqrt(p Delta_p) w_p(j) in place of sqrt(p/Delta_p).
         """
         L, points = self.gram.L, self.gram.points[:, : self.d]
-        y = math.sqrt(self.gram.own.nugget2) * self.rng.standard_normal(len(L))
+        y = np.sqrt(self.gram.nuggets) * self.rng.standard_normal(len(L))
+        sizes = {p: self._sizes(p, self.gram.weights[:, k]) for k, p in enumerate(self.tensors)}
         for p, tensor in self.tensors.items():
             tensor.slices.append(tensor.draw(self.rng))
-            y += math.sqrt(p / self.model.channels[p]) * at_points(tensor.slices[-1][0], points)
+            y += sizes[p] * at_points(tensor.slices[-1][0], points)
         white = -np.asarray(solve_triangular(L, y, lower=True))
         white[-1] += chi  # L^-1 b: b has one entry, L[-1, -1] chi
         weights = np.asarray(solve_triangular(L, white, lower=True, trans=1))
         self._check(points, weights, y, chi)
         for p, tensor in self.tensors.items():
-            factor = math.sqrt(p / self.model.channels[p]) / p
-            tensor.slices[-1][0] += factor * sum_of_powers(points, weights, p - 1)
+            tensor.slices[-1][0] += sum_of_powers(points, weights * sizes[p] / p, p - 1)
         self.d += 1
 
     def _check(self, points: Array, weights: Array, y: Array, chi: float) -> None:
         """Raise ArithmeticError unless ``K weights = b - y``: otherwise a bad L goes unseen."""
         wanted = -y
         wanted[-1] += float(self.gram.L[-1, -1]) * chi
-        K = self.model.dQ(points @ points.T)
-        residual = K @ weights + self.gram.own.nugget2 * weights - wanted
-        scale = max(chi, 1.0) * math.sqrt(float(self.model.dQ(1.0)) + self.gram.own.nugget2)
+        q, w = points @ points.T, self.gram.weights
+        K = np.zeros_like(q)
+        for k, (p, delta) in enumerate(self.model.channels.items()):
+            K += delta * np.outer(w[:, k], w[:, k]) * q ** (p - 1)
+        residual = K @ weights + self.gram.nuggets * weights - wanted
+        scale = max(chi, 1.0) * math.sqrt(float(K[-1, -1]) + float(self.gram.nuggets[-1]))
         worst = float(np.max(np.abs(residual))) / scale
         if not worst <= LARGEST_RESIDUAL:  # true of NaN too
             raise ArithmeticError(

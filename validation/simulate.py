@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -23,7 +24,8 @@ from validation.stored import (
 )  # fmt: skip
 
 __all__ = [
-    "METHODS", "check", "check_times", "children", "simulate", "simulate_driven", "step_error",
+    "METHODS", "check", "check_momentum", "check_times", "children", "simulate", "simulate_driven",
+    "start_of", "step_error",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -101,14 +103,16 @@ def simulate_driven(
     seeds: int,
     times: ArrayLike,
     step: float = 0.1,
+    momentum: float = 0.0,
     dtype: str = "float32",
     root_seed: int = ROOT_SEED,
     progress: bool | None = None,
 ) -> Ensemble:
     """Run discrete gradient descent or Langevin under a protocol on `seeds` instances.
 
-    The theory of these runs is ``dmft.solve(..., method="gradient_descent", step=step)`` with the
-    same protocol.  Run k has the instance of run k of :func:`simulate`.
+    The theory of these runs is ``dmft.solve(..., method="gradient_descent")`` with the same
+    protocol and ``GradientDescentOptions(step, momentum=momentum)``.  Run k has the instance of run
+    k of :func:`simulate`.
 
     Parameters
     ----------
@@ -116,6 +120,8 @@ def simulate_driven(
         Orders 2, 3, 4, together or alone.
     protocol : Protocol
         Start overlap, temperature, learning rate and variances of the loss.
+    momentum : float, default 0
+        Of the heavy ball, in [0, 1).
     n, seeds, times, step, dtype, root_seed, progress
         As in :func:`simulate`.
 
@@ -126,9 +132,7 @@ def simulate_driven(
     ArithmeticError
         A run left the range of numbers: the step is too long.
     """
-    if not isinstance(protocol.start, Overlap):
-        raise ValueError(f"start = {protocol.start!r} is not allowed: it must be an Overlap(m0)")
-    m0 = protocol.start.m0
+    m0, momentum = start_of(protocol), check_momentum(momentum, "gradient_descent")
     times = check(
         model, n=n, seeds=seeds, m0=m0, times=times, method="gradient_descent", step=step,
         dtype=dtype,
@@ -142,9 +146,25 @@ def simulate_driven(
             loss, noise = Loss(draw(model, n, m0, child, dtype)), child.spawn(1)[0]
             with _in_range("gradient_descent", step, dtype):
                 rng = np.random.default_rng(noise)
-                runs.append(driven_descent(loss, times, step, drive, rng))
+                runs.append(driven_descent(loss, times, step, drive, rng, momentum))
     m, mu, e = (np.array([getattr(run, name) for run in runs]) for name in ("m", "mu", "e"))
     return Ensemble(int(n), times, m, mu, e)
+
+
+def start_of(protocol: Protocol) -> float:
+    """Return m(0), or raise ValueError where the start is thermal."""
+    if not isinstance(protocol.start, Overlap):
+        raise ValueError(f"start = {protocol.start!r} is not allowed: it must be an Overlap(m0)")
+    return protocol.start.m0
+
+
+def check_momentum(momentum: float, method: str) -> float:
+    """Return the momentum of discrete steps, or raise ValueError."""
+    wanted, below_1 = "a number in [0, 1)", math.nextafter(1.0, 0.0)
+    momentum = checks.finite_number("momentum", momentum, low=0.0, high=below_1, wanted=wanted)
+    if momentum and method != "gradient_descent":
+        raise ValueError(f"momentum is for method 'gradient_descent' only, not for {method!r}")
+    return momentum
 
 
 def children(root: int | Sequence[int], seeds: int) -> Iterator[np.random.SeedSequence]:

@@ -127,9 +127,12 @@ def gradient_flow(loss: Loss, times: Array, step: float = 0.1) -> Trajectory:
 
 
 def driven_descent(
-    loss: Loss, times: Array, step: float, drive: Drive, rng: np.random.Generator
-) -> Trajectory:
+    loss: Loss, times: Array, step: float, drive: Drive, rng: np.random.Generator,
+    momentum: float = 0.0,
+) -> Trajectory:  # fmt: skip
     """Follow a protocol: x <- x - h_k grad H_k + sqrt(2 T_k h_k) xi, scaled back onto the sphere.
+
+    With momentum b the step has b (x_k - x_(k-1)) too.
 
     Parameters
     ----------
@@ -143,18 +146,22 @@ def driven_descent(
         Temperature, learning rate and weights of the loss.
     rng : Generator
         Of the noise.
+    momentum : float, default 0
+        Of the heavy ball.
     """
     model, n = loss.instance.model, loss.instance.n
     counts = np.rint(np.asarray(times, dtype=np.float64) / step).astype(int)
     h, T, settings = steps_of(drive, step, int(counts[-1]))
     deltas, rows, x = np.array(model.deltas), [], loss.instance.x0
+    last = x
     for k in range(counts[-1] + 1):
         shares = dict(zip(model.orders, deltas * settings[k].weights, strict=True))
         if k in counts:
             m, mu, e = loss.observe(x, shares)
             rows.append((m, mu + T[k], e))
         noise = math.sqrt(2.0 * T[k] * h[k]) * rng.standard_normal(n)
-        x = _on_sphere(x + h[k] * loss.force(x, shares) + noise)
+        push = momentum * (x - last) + h[k] * loss.force(x, shares) + noise
+        x, last = _on_sphere(x + push), x
     m, mu, e = np.array(rows).T
     return Trajectory(counts * step, m, mu, e)
 

@@ -1,13 +1,14 @@
 """Ensembles at any N on revealed tensors: gradient descent, gradient flow and Langevin.
 
 Gradient descent is ``x <- x - h grad H + sqrt(2Th) xi``, scaled back onto the sphere; T > 0 is
-discrete Langevin.  Gradient flow (T = 0) takes classical Runge-Kutta steps.
+discrete Langevin.  Gradient flow (T = 0) takes classical Runge-Kutta steps.  Under a protocol the
+step, the noise and the loss are those of step k; momentum adds ``momentum (x_k - x_(k-1))``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,17 +16,17 @@ from tqdm import tqdm
 
 from dmft import checks
 from dmft.model import SpikedMixture
-from dmft.protocol import Overlap
-from validation.limit import Field
+from dmft.protocol import Overlap, Protocol
+from validation.limit import Driving, Field, Setting, steps_of
 from validation.revealed import Revealed, check_memory
-from validation.simulate import ROOT_SEED, check_times, children
+from validation.simulate import ROOT_SEED, check_momentum, check_times, children, start_of
 from validation.statistics import Ensemble
 
 __all__ = ["QUERIES", "Path", "flow_step_error", "follow", "simulate_revealed"]
 
 Array = NDArray[np.float64]
-# A point -> the force there (in growing coordinates), e, and x.grad H/N.
-Query = Callable[[Array], tuple[Array, float, float]]
+# A point (and a Setting) -> the force there (in growing coordinates), e, and x.grad H/N.
+Query = Callable[..., tuple[Array, float, float]]
 
 # Queries of one step.
 QUERIES = {"gradient_descent": 1, "gradient_flow": 4}
@@ -48,7 +49,15 @@ class Path(NamedTuple):
 
 
 def follow(
-    query: Query, c: Array, times: Array, step: float, method: str, *, T: float = 0.0
+    query: Query,
+    c: Array,
+    times: Array,
+    step: float,
+    method: str,
+    *,
+    T: float = 0.0,
+    momentum: float = 0.0,
+    driven: tuple[Array, Array, list[Setting]] | None = None,
 ) -> Path:
     """Start at c and observe at each of the times, whole multiples of the step.
 
@@ -66,16 +75,25 @@ def follow(
         Discrete steps, or Runge-Kutta of order 4.
     T : float, default 0
         Temperature; it only enters mu = T - x.grad H/N.
+    momentum : float, default 0
+        Of the heavy ball, for discrete steps.
+    driven : tuple, optional
+        h_k, T_k and the settings of each discrete step, instead of `step` and `T`.
     """
-    rows, points = [], []
+    rows, points, last = [], [], c
     wanted = set(np.rint(times / step).astype(int).tolist())
     for k in range(max(wanted) + 1):
-        force, e, slope = query(c)
+        h, T_k = step, T
+        if driven is None:
+            force, e, slope = query(c)
+        else:
+            h, T_k = float(driven[0][k]), float(driven[1][k])
+            force, e, slope = query(c, driven[2][k])
         if k in wanted:
-            rows.append((c[0], T - slope, e))
+            rows.append((c[0], T_k - slope, e))
             points.append(c)
         if method == "gradient_descent":
-            c = c + step * force
+            c, last = c + momentum * (c - last) + h * force, c
         else:
             c = c + step * _runge_kutta(query, c, force, step)
         c = c / float(np.linalg.norm(c))
@@ -103,11 +121,13 @@ def simulate_revealed(
     *,
     n: float,
     seeds: int,
-    m0: float,
+    m0: float | None = None,
     times: ArrayLike,
     method: str = "gradient_descent",
     step: float = 0.1,
     T: float = 0.0,
+    protocol: Protocol | None = None,
+    momentum: float = 0.0,
     root_seed: int = ROOT_SEED,
     progress: bool | None = None,
 ) -> Ensemble:
@@ -125,8 +145,8 @@ def simulate_revealed(
         change the cost.
     seeds : int
         Number of instances, >= 2.
-    m0 : float
-        Overlap at t = 0, in [-1, 1].
+    m0 : float, optional
+        Overlap at t = 0, in [-1, 1]; required without `protocol`.
     times : array_like
         Ascending times >= 0, whole multiples of `step`; C is recorded between all of them.
     method : {"gradient_descent", "gradient_flow"}
@@ -135,6 +155,10 @@ def simulate_revealed(
         Step of the descent or of the integrator.
     T : float, default 0
         Temperature >= 0.
+    protocol : Protocol, optional
+        Start, temperature, learning rate and loss of discrete steps, instead of `m0` and `T`.
+    momentum : float, default 0
+        Of the heavy ball, in [0, 1), for discrete steps.
     root_seed : int
         Root of all random numbers.
     progress : bool, optional
@@ -149,25 +173,68 @@ def simulate_revealed(
     MemoryError
         At T = 0: so many directions were revealed that the tensors do not fit memory.
     """
-    times = check(model, n=n, seeds=seeds, m0=m0, times=times, method=method, step=step, T=T)
-    nugget2, known = (2.0 * T / step, 0.0) if T > 0.0 else (_nugget2(model), KNOWN)
-    room = _room(times, step, method, T)
+    m0, largest_T, drive = _driving(model, m0, T, protocol, method, momentum, times, step)
+    times = check(
+        model, n=n, seeds=seeds, m0=m0, times=times, method=method, step=step, T=largest_T
+    )
+    nugget2, known = (2.0 * T / step, 0.0) if largest_T > 0.0 else (_nugget2(model), KNOWN)
+    driven = None
+    if drive is not None:
+        driven = _driven(model, drive, step, round(float(times[-1]) / step))
+        # Where T falls to 0 what is known already reveals no direction.
+        nugget2, known = _nugget2(model), KNOWN
+    room = _room(times, step, method, largest_T)
     disable = None if progress is None else not progress
     paths = []
     with tqdm(total=int(seeds), desc=f"N={n:g}", unit="run", disable=disable) as bar:
         # N in the root: one that is the same would make runs of different N alike.
         for seed in children((root_seed, int(n)), int(seeds)):
             field = Revealed(model, n, nugget2, known, room, np.random.default_rng(seed))
-            paths.append(_follow(field, m0, times, step, method, T))
+            how = {"T": T, "momentum": momentum, "driven": driven}
+            paths.append(_follow(field, m0, times, step, method, how))
             bar.update()
     m, mu, e, C = (np.array([getattr(path, name) for path in paths]) for name in Path._fields[1:])
     return Ensemble(n, times, m, mu, e, C)
 
 
-def _follow(field: Revealed, m0: float, times: Array, step: float, method: str, T: float) -> Path:
+def _driving(
+    model: SpikedMixture, m0: float | None, T: float, protocol: Protocol | None, method: str,
+    momentum: float, times: ArrayLike, step: float,
+) -> tuple[float, float, Driving | None]:  # fmt: skip
+    """Return the overlap at the start, the largest temperature, and the drive of a protocol."""
+    momentum = check_momentum(momentum, method)
+    if protocol is None:
+        if m0 is None:
+            raise ValueError("m0 is missing: give the overlap at t = 0 in [-1, 1], or a protocol")
+        return m0, T, None
+    if m0 is not None or T != 0.0:
+        raise ValueError("m0 and T are shorthand for a protocol: give them or protocol, not both")
+    if method != "gradient_descent":
+        raise ValueError(f"a protocol is for method 'gradient_descent' only, not for {method!r}")
+    start = start_of(protocol)
+    end = float(check_times(times, step)[-1])
+    drive = protocol.sampled(model, end + step).driving(model)
+    steps = step * np.arange(round(end / step) + 1)
+    return start, float(np.max(drive.temperature(steps))), drive
+
+
+def _driven(
+    model: SpikedMixture, drive: Driving, step: float, steps: int
+) -> tuple[Array, Array, list[Setting]]:
+    """Return h_k, T_k and the settings, whose noise does not vanish with T."""
+    h, T, settings = steps_of(drive, step, steps)
+    deltas = np.array(model.deltas)
+    least = [NUGGET**2 * float(deltas @ s.weights**2) for s in settings]
+    pairs = zip(settings, least, strict=True)
+    return h, T, [s._replace(nugget2=max(s.nugget2, low)) for s, low in pairs]
+
+
+def _follow(
+    field: Revealed, m0: float, times: Array, step: float, method: str, how: dict[str, Any]
+) -> Path:
     try:
         with np.errstate(over="raise", invalid="raise"):
-            return follow(field.query, field.start(m0), times, step, method, T=T)
+            return follow(field.query, field.start(m0), times, step, method, **how)
     except FloatingPointError as error:
         raise ArithmeticError(
             f"{method} with step = {step:g} left the range of numbers ({error}): lower the step"

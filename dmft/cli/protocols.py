@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dmft.protocol import Protocol
+    from dmft.protocol import Protocol, Stage
 
 __all__ = ["protocol_of"]
 
@@ -61,8 +61,10 @@ def _loss(name: str, text: str) -> dict[int, float]:
     return found
 
 
-def _stage(text: str) -> tuple[float, dict[str, Any]]:
-    """Return the stage of TIME:KEY=VALUE[;KEY=VALUE]."""
+def _stage(text: str) -> Stage:
+    """Return the stage of TIME:KEY=VALUE[;KEY=VALUE]; m=OVERLAP may stand for TIME."""
+    from dmft.protocol import Stage
+
     time, colon, rest = text.partition(":")
     settings: dict[str, Any] = {}
     for part in rest.split(";") if colon else []:
@@ -82,7 +84,10 @@ def _stage(text: str) -> tuple[float, dict[str, Any]]:
             f"stage = {text!r} is not allowed: it must be TIME:KEY=VALUE;... with the keys"
             " temperature, learning-rate and loss-delta, such as 10:temperature=0"
         )
-    return _number("stage", time), settings
+    name, equals, overlap = time.partition("=")
+    if equals and name.strip() == "m":
+        return Stage(overlap=_number("stage", overlap), **settings)
+    return Stage(_number("stage", time), **settings)
 
 
 def _number(name: str, text: str) -> float:

@@ -15,6 +15,7 @@ from dmft.cli.protocols import protocol_of
 if TYPE_CHECKING:
     from dmft.model import SpikedMixture
     from dmft.solution import Solution
+    from dmft.solvers.gradient_descent import GradientDescentOptions
     from dmft.stop import Stop
 
 __all__ = ["model_of", "resume", "show", "solve"]
@@ -40,6 +41,7 @@ def solve(
     tol: float | None = None,
     preset: Literal["loose", "default", "tight"] | None = None,
     step: float | None = None,
+    momentum: float = 0.0,
     verify: bool = False,
     stop_overlap: float | None = None,
     stop_relaxed: float | None = None,
@@ -82,6 +84,7 @@ def solve(
     stage
         What changes at a later time, TIME:KEY=VALUE;... with the keys temperature, learning-rate
         and loss-delta, such as 10:temperature=0; may be given several times, in ascending time.
+        m=OVERLAP in place of TIME: once |m| reaches it.
     method
         slices (continuous time, cost grows like log t), dense (the same, t up to about 100) or
         gradient_descent (discrete steps).
@@ -91,6 +94,8 @@ def solve(
         Tolerance and grid of slices: loose (sweeps), default, tight (C at late times).
     step
         Step of gradient_descent, > 0.
+    momentum
+        Momentum of the heavy ball in [0, 1), for gradient_descent.
     verify
         Measure the errors by a second, coarser run (slices).
     stop_overlap
@@ -118,12 +123,26 @@ def solve(
         )
     # A run that is killed before its first checkpoint must not be taken for the old one.
     part.unlink(missing_ok=True)
+    options = None
+    if momentum != 0.0:
+        options, step = _heavy_ball(method, step, momentum), None
     solution = run(
         model, t_end, protocol=protocol, method=method, tol=tol, preset=preset, step=step,
-        verify=verify, threads=threads, stop=_stops(stop_overlap, stop_relaxed, max_seconds),
+        options=options, verify=verify, threads=threads,
+        stop=_stops(stop_overlap, stop_relaxed, max_seconds),
         checkpoint=part if method == "slices" else None, checkpoint_every=checkpoint_every,
     )  # fmt: skip
     return _saved(solution, output, part)
+
+
+def _heavy_ball(method: str, step: float | None, momentum: float) -> GradientDescentOptions:
+    from dmft.solvers.gradient_descent import GradientDescentOptions
+
+    if method != "gradient_descent":
+        raise ValueError(f"momentum is for method 'gradient_descent' only, not for {method!r}")
+    if step is None:
+        raise ValueError("method 'gradient_descent' needs step")
+    return GradientDescentOptions(step, momentum=momentum)
 
 
 @app.command

@@ -54,13 +54,20 @@ def _spans(protocol: Protocol, model: SpikedMixture) -> list[_Span]:
     """Return the stages with what they take over from the ones before."""
     now: dict[str, Any] = {"T": 0.0, "learning_rate": 1.0, "loss_delta": model.channels}
     spans = []
-    starts = [0.0, *(stage.start for stage in protocol.stages), math.inf]
-    for k, stage in enumerate((protocol, *protocol.stages)):
+    if (first := protocol.open_stage) is not None:
+        raise ValueError(
+            f"stage {first + 1} begins at {protocol.stages[first].begin}, at a time that is not"
+            " known: dmft.solve finds it; take the protocol of its solution"
+        )
+    acting = [(k, s) for k, s in enumerate(protocol.stages, start=1) if s.start < math.inf]
+    starts = {0: 0.0, **{k: stage.start for k, stage in acting}}
+    ends = dict(zip(starts, [*list(starts.values())[1:], math.inf], strict=True))
+    for k, stage in ((0, protocol), *acting):
         for name in ("T", "learning_rate"):
             if getattr(stage, name) is not None:
                 now[name] = getattr(stage, name)
         now["loss_delta"] = now["loss_delta"] | _deltas(stage.loss_delta, model, k)
-        spans.append(_Span(k, starts[k], starts[k + 1], **now))
+        spans.append(_Span(k, starts[k], ends[k], **now))
     return spans
 
 

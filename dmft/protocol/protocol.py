@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -59,29 +60,64 @@ def _loss_delta(value: Any, stage: str) -> Any:
 
 @dataclass(frozen=True)
 class Stage:
-    """Settings from a time on; what is not given goes on as before.
+    """Settings from a time or an overlap on; what is not given goes on as before.
 
     Parameters
     ----------
-    start : float
-        When the stage begins, > 0.
+    start : float, optional
+        When the stage begins, > 0.  Where `overlap` is given :func:`dmft.solve` fills it in: inf if
+        the overlap is not reached in the run or before the next stage.
     T, learning_rate, loss_delta
         As of :class:`Protocol`; functions get the time since the start of the run.
+    overlap : float, optional
+        The stage begins once \\|m\\| reaches this, in (0, 1).
+
+    Examples
+    --------
+    >>> Stage(overlap=0.5, learning_rate=0.1).start is None
+    True
     """
 
-    start: float
+    start: float | None = None
     T: Any = None
     learning_rate: Any = None
     loss_delta: Any = None
+    overlap: float | None = None
 
     def __post_init__(self) -> None:
-        start = checks.positive_number("start", self.start, wanted="a finite number > 0 (a stage)")
-        object.__setattr__(self, "start", start)
-        at = f" (in the stage from t = {start:g} on)"
+        at = self._check_begin()
         for name in ("T", "learning_rate"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _schedule(name, getattr(self, name), at))
         object.__setattr__(self, "loss_delta", _loss_delta(self.loss_delta, at))
+
+    def _check_begin(self) -> str:
+        """Check when the stage begins and return that for messages."""
+        if self.overlap is not None:
+            low, high = math.nextafter(0.0, 1.0), math.nextafter(1.0, 0.0)
+            wanted = "a number in (0, 1) (a stage)"
+            overlap = checks.finite_number(
+                "overlap", self.overlap, low=low, high=high, wanted=wanted
+            )
+            object.__setattr__(self, "overlap", overlap)
+        elif self.start is None:
+            raise ValueError("start is missing: a stage needs the time or the overlap it begins at")
+        if self.start is not None and not (self.overlap and self.start == math.inf):
+            wanted = "a finite number > 0 (a stage)"
+            object.__setattr__(
+                self, "start", checks.positive_number("start", self.start, wanted=wanted)
+            )
+        return f" (in the stage from {self.begin} on)"
+
+    @property
+    def begin(self) -> str:
+        """When the stage begins, in words."""
+        if self.overlap is None:
+            return f"t = {self.start:g}"
+        if self.start is None:
+            return f"m = {self.overlap:g}"
+        found = f"t = {self.start:g}" if self.start < math.inf else "not reached"
+        return f"m = {self.overlap:g} ({found})"
 
 
 @dataclass(frozen=True)
@@ -100,7 +136,8 @@ class Protocol:
         Noise variances Delta'_p > 0 in the loss, where they are not the true ones.  An `Annealing`
         alone acts on all channels p > 2 (arXiv:1812.09066).
     stages : sequence of Stage, or of pairs (start, settings), optional
-        What changes later, such as ``[(10.0, {"T": 0.5})]``; ascending starts > 0.
+        What changes later, such as ``[(10.0, {"T": 0.5})]``; ascending starts > 0.  A stage may
+        begin at an overlap: ``Stage(overlap=0.5, learning_rate=0.1)``.
 
     A schedule is a number, `PowerLaw`, `Annealing` (for loss_delta), `Switch`, or any smooth
     function of t.  A function is sampled to 1e-12 when a run begins.
@@ -133,13 +170,20 @@ class Protocol:
         object.__setattr__(self, "learning_rate", rate)
         object.__setattr__(self, "loss_delta", _loss_delta(self.loss_delta, ""))
         object.__setattr__(self, "stages", tuple(_stage(s) for s in self.stages))
-        starts = [0.0, *(stage.start for stage in self.stages)]
-        for k, (before, after) in enumerate(pairwise(starts), start=1):
+        timed = [(k, s.start) for k, s in enumerate(self.stages, start=1) if s.start is not None]
+        starts = [(0, 0.0), *(pair for pair in timed if pair[1] < math.inf)]
+        for (_, before), (k, after) in pairwise(starts):
             if after <= before:
                 raise ValueError(
                     f"start = {after:g} of stage {k} is not allowed: it must be > {before:g}, the"
                     " start of the stage before"
                 )
+
+    @property
+    def open_stage(self) -> int | None:
+        """Index of the first stage that begins at an overlap whose time is not known yet."""
+        starts = [stage.start for stage in self.stages]
+        return starts.index(None) if None in starts else None
 
     @property
     def plain(self) -> bool:
@@ -190,7 +234,7 @@ class Protocol:
         if self.loss_delta is not None:
             text.append(f"loss_delta = {_short(self.loss_delta)}")
         text += [
-            f"from t = {stage.start:g}: "
+            f"from {stage.begin}: "
             + ", ".join(
                 f"{name} = {_short(value)}"
                 for name in ("T", "learning_rate", "loss_delta")

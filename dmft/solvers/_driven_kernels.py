@@ -248,7 +248,7 @@ def advance(  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def descend(  # type: ignore[no-untyped-def]
-    k_from, k_to, C, R, m, mu, e_p, T, h, W, A, normalise, orders, noise
+    k_from, k_to, C, R, m, mu, e_p, T, h, W, A, momentum, normalise, orders, noise
 ):
     """Take discrete steps k_from..k_to-1 and fill mu, e_p at each step and at k_to.
 
@@ -288,16 +288,25 @@ def descend(  # type: ignore[no-untyped-def]
         force2 = signal * B + own + 2.0 * T[k] / gain
         for j in range(k):
             force2 += w[j] * (signal * m[j] + sum_C[j] + 2.0 * sum_D[j])
+        last, m_last, A_last, c_last = start - k, m[k], A_kk, 1.0
+        if k > 0:
+            m_last, c_last = m[k - 1], c[k - 1]
+            A_last = signal * m_last + sum_C[k - 1] + sum_D[k - 1]
         keep = 1.0 - gain * mu[k]
         if normalise:
-            keep = 1.0 / np.sqrt(1.0 + 2.0 * gain * A_kk + gain * gain * force2)
+            pushed = A_kk + momentum * (A_kk - A_last)
+            norm2 = 1.0 + 2.0 * momentum * (1.0 + momentum) * (1.0 - c_last)
+            keep = 1.0 / np.sqrt(norm2 + 2.0 * gain * pushed + gain * gain * force2)
             gain *= keep
-        m[k + 1] = keep * m[k] + gain * B
+        stay, back = keep * (1.0 + momentum), keep * momentum
+        m[k + 1] = stay * m[k] - back * m_last + gain * B
         new = start + k + 1
         for j in range(k):
-            C[new + j] = keep * c[j] + gain * (signal * m[j] + sum_C[j] + sum_D[j])
-            R[new + j] = keep * r[j] + gain * sum_R[j]
-        C[new + k] = keep + gain * A_kk if normalise else 1.0 - h[k] * T[k]
+            force = signal * m[j] + sum_C[j] + sum_D[j]
+            C[new + j] = stay * c[j] - back * C[last + j] + gain * force
+            before = R[last + j] if j < k - 1 else 0.0
+            R[new + j] = stay * r[j] - back * before + gain * sum_R[j]
+        C[new + k] = stay - back * c_last + gain * A_kk if normalise else 1.0 - h[k] * T[k]
         R[new + k] = keep if normalise else 1.0
         C[new + k + 1] = R[new + k + 1] = 1.0
     return True

@@ -197,12 +197,13 @@ def _energies(k, c, r, m_k, h, orders, signal, noise, e_k):  # type: ignore[no-u
 
 @njit(cache=True)
 def descend(  # type: ignore[no-untyped-def]
-    k_from, k_to, C, R, m, mu, e_p, T, h, normalise, orders, signal, noise, S, K1, K2
+    k_from, k_to, C, R, m, mu, e_p, T, h, momentum, normalise, orders, signal, noise, S, K1, K2
 ):
     """Take discrete steps k_from..k_to-1 and fill mu, e_p at each step and at k_to.
 
     The sums over j < k in the module docstring of `gradient_descent`: W and d hold
-    ``h K2(C_kj) R_kj`` and ``h K1(C_kj)``.  Returns False where a value is not finite.
+    ``h K2(C_kj) R_kj`` and ``h K1(C_kj)``.  `momentum` is for normalised
+    steps.  Returns False where a value is not finite.
     """
     w, d = np.empty(k_to + 1), np.empty(k_to + 1)
     sum_C, sum_R, sum_D = np.empty(k_to + 1), np.empty(k_to + 1), np.empty(k_to + 1)
@@ -228,17 +229,28 @@ def descend(  # type: ignore[no-untyped-def]
         force2 = signal_k * B + _polynomial(K1, 1.0) + 2.0 * T / h
         for j in range(k):
             force2 += w[j] * (signal_k * m[j] + sum_C[j] + 2.0 * sum_D[j])
+        # x_(k-1) and the force along it; the run begins at rest, x_(-1) = x_0.
+        last, m_last, A_last, c_last = row - k, m[k], A_kk, 1.0
+        if k > 0:
+            m_last, c_last = m[k - 1], c[k - 1]
+            A_last = signal_k * m_last + sum_C[k - 1] + sum_D[k - 1]
         if normalise:
-            keep, gain = 1.0 / np.sqrt(1.0 + 2.0 * h * A_kk + h * h * force2), h
+            pushed = A_kk + momentum * (A_kk - A_last)
+            norm2 = 1.0 + 2.0 * momentum * (1.0 + momentum) * (1.0 - c_last)
+            keep, gain = 1.0 / np.sqrt(norm2 + 2.0 * h * pushed + h * h * force2), h
             gain *= keep
         else:
             keep, gain = 1.0 - h * mu[k], h
-        m[k + 1] = keep * m[k] + gain * B
+        stay, back = keep * (1.0 + momentum), keep * momentum
+        m[k + 1] = stay * m[k] - back * m_last + gain * B
         new = row + k + 1
         for j in range(k):
-            C[new + j] = keep * c[j] + gain * (signal_k * m[j] + sum_C[j] + sum_D[j])
-            R[new + j] = keep * r[j] + gain * sum_R[j]
-        C[new + k] = keep + gain * A_kk if normalise else 1.0 - h * T
+            force = signal_k * m[j] + sum_C[j] + sum_D[j]
+            C[new + j] = stay * c[j] - back * C[last + j] + gain * force
+            # x_(k-1) does not respond to what comes after it, so not at j = k - 1.
+            before = R[last + j] if j < k - 1 else 0.0
+            R[new + j] = stay * r[j] - back * before + gain * sum_R[j]
+        C[new + k] = stay - back * c_last + gain * A_kk if normalise else 1.0 - h * T
         R[new + k] = keep if normalise else 1.0
         C[new + k + 1] = R[new + k + 1] = 1.0
     return True

@@ -17,6 +17,15 @@ diagonal.  Fixed points carry no bias from h.  `scheme = "euler"` is the first-o
 codes published with arXiv:1812.09066 and arXiv:1907.08226: the same sums without normalisation,
 C_{k+1,l} = C_kl + h (A_kl - mu_k C_kl), with R_{k+1,k} = 1 and C_kk = 1 imposed.
 
+With momentum b (heavy ball, arXiv:2102.11755) the step is ``x_k + b (x_k - x_{k-1}) - h grad H +
+sqrt(2Th) xi``, scaled back; it begins at rest, x_{-1} = x_0.  So
+
+    Z_k^2 = 1 + 2b(1+b)(1 - C_{k,k-1}) + 2h [(1+b) A_kk - b A_{k,k-1}] + h^2 [as above]
+
+and in the recursions of m, C and R ``x_k`` becomes ``(1+b) x_k - b x_{k-1}``, whose last term has
+no response to step k - 1 or later.  As h -> 0 at fixed b it is the flow at times t/(1-b), with the
+temperature T/(1-b).
+
 A protocol that depends on time has ``h_k = h eta(t_k)``, T(t_k) and the weights of the loss at
 t_k = k h in step k: each h is that of its own step (h_j in W_kj and P_kl, h_k elsewhere), and
 K1_kj = sum_p Delta_p w_p(t_k) w_p(t_j) C_kj^(p-1).  A jump acts from the first step at or after it.
@@ -57,6 +66,9 @@ class GradientDescentOptions:
     max_steps : int, default 20000
         The largest number of steps that is tried (memory 8 max_steps^2 bytes).
 
+    momentum : float, default 0
+        Momentum b of the heavy ball in [0, 1), for normalised steps.
+
     Raises
     ------
     ValueError
@@ -66,6 +78,7 @@ class GradientDescentOptions:
     step: float
     scheme: str = "normalised"
     max_steps: int = 20_000
+    momentum: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "step", checks.positive_number("step", self.step))
@@ -74,6 +87,13 @@ class GradientDescentOptions:
                 f"scheme = {self.scheme!r} is not allowed: it must be one of {SCHEMES}"
             )
         object.__setattr__(self, "max_steps", checks.integer("max_steps", self.max_steps, low=1))
+        momentum = checks.finite_number(
+            "momentum", self.momentum, low=0.0, high=math.nextafter(1.0, 0.0),
+            wanted="a number in [0, 1)",
+        )  # fmt: skip
+        object.__setattr__(self, "momentum", momentum)
+        if momentum and self.scheme != "normalised":
+            raise ValueError(f"momentum = {momentum:g} is for scheme 'normalised' only")
 
 
 def _onto(t: Array, breaks: Array) -> Array:
@@ -125,15 +145,16 @@ class GradientDescent:
 
     def _descend(self, to: int) -> bool:
         values = self.C, self.R, self.m_k, self.mu_k, self.e_p
-        normalise, drive = self.options.scheme == "normalised", self.problem.drive
+        drive = self.problem.drive
+        how = self.options.momentum, self.options.scheme == "normalised"
         if drive is None:
             ok = _triangle_kernels.descend(
-                self.k, to, *values, self.problem.T, self.options.step, normalise,
+                self.k, to, *values, self.problem.T, self.options.step, *how,
                 *self.problem.coefficients, *self.polynomials,
             )  # fmt: skip
         else:
             ok = _driven_kernels.descend(
-                self.k, to, *values, *self.driven, normalise, drive.orders, drive.noise
+                self.k, to, *values, *self.driven, *how, drive.orders, drive.noise
             )
         if ok:
             self.k = to

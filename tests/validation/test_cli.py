@@ -197,3 +197,19 @@ def test_runs_are_compared_with_a_saved_theory(here, capsys, n):
     Path("runs.csv").write_text(text)
     assert main(f"{compare} --force".split()) == 2
     assert "delta_2 = 0.8, but the theory has 0.7" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--anneal", "3,2", "--temperature", "0.5"],
+        ["--stage", "m=0.25:learning-rate=0.3", "--momentum", "0.5"],
+    ],
+)
+def test_revealed_under_a_protocol(options, capsys, tmp_path):
+    run = "revealed --p 3 --delta-2 0.7 --delta-p 1 --n 1e8 --m0 0.2 --seeds 10 --t-end 4".split()
+    assert main([*run, *options, "--runs", str(tmp_path / "runs.csv")]) == 0
+    assert "simulation agree" in capsys.readouterr().out
+    header = (tmp_path / "runs.csv").read_text().splitlines()[0]
+    assert "m0" in header
+    assert ",T" not in header

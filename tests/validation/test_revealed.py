@@ -8,6 +8,7 @@ import pytest
 
 import dmft
 from dmft.model import Coefficients, SpikedMixture
+from dmft.protocol import Annealing, Overlap, PowerLaw, Protocol, Thermal
 from tests.systems.cases import SEED
 from validation.compare import extrapolate, judge, mean_and_scatter, sigmas, standard_error
 from validation.limit import limit_flow
@@ -202,6 +203,38 @@ def test_a_hundred_million_spins(T):
     assert runs.standard_error("m").max() < 2e-4
 
 
+PROTOCOLS = {
+    "annealing": Protocol(Overlap(0.2), T=0.5, loss_delta=Annealing(3.0, 2.0)),
+    "schedule": Protocol(Overlap(0.2), T=0.3, learning_rate=PowerLaw(1.0, 2.0, 0.5)),
+    "cooling": Protocol(Overlap(0.2), T=PowerLaw(1.0, 2.0, 1.0)),
+    "quench": Protocol(
+        Overlap(0.2), T=0.5, stages=[(2.0, {"T": 0.0, "loss_delta": {2: 1.2}})]
+    ),
+    "mismatch": Protocol(Overlap(0.2), loss_delta={3: 0.6}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.7])
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_protocols_at_a_hundred_million_spins(name, momentum):
+    """Every m, mu, e and C(t,t') within 4 standard errors of the theory; m good to 3e-4."""
+    options = dmft.GradientDescentOptions(0.1, momentum=momentum)
+    how = {"protocol": PROTOCOLS[name]}
+    theory = dmft.solve(SEED, 10.0, method="gradient_descent", options=options, **how)
+    runs = simulate_revealed(SEED, n=1e8, seeds=20, times=TIMES, momentum=momentum, **how)
+    result = compare(theory, runs)
+    assert result.largest_z < 4.5  # twenty seeds: Student's distribution
+    assert result.verdict.agree
+    assert runs.standard_error("m").max() < 3e-4
+
+
+def test_annealing_without_its_kernel_is_caught():
+    """The loss's own variance in place of the annealed one is more than 20 sigma away."""
+    theory = dmft.solve(SEED, 10.0, m0=0.2, T=0.5, method="gradient_descent", step=0.1)
+    runs = simulate_revealed(SEED, n=1e8, seeds=5, times=TIMES, protocol=PROTOCOLS["annealing"])
+    assert compare(theory, runs).largest_z > 20.0
+
+
 def test_flow_at_large_n_agrees_with_dense():
     theory = dmft.solve(SEED, 10.0, m0=0.1, method="dense", tol=1e-7)
     runs = simulate_revealed(SEED, n=1e8, seeds=10, m0=0.1, times=TIMES, method="gradient_flow")
@@ -352,6 +385,15 @@ def test_tensors_that_outgrow_memory_are_an_error(monkeypatch):
         ({"method": "newton"}, "method = 'newton'"),
         ({"times": [1.05]}, r"times = 1\.05"),
         ({"step": 0.0}, "step = 0"),
+        ({"momentum": 1.0}, "momentum = 1"),
+        ({"momentum": 0.5, "method": "gradient_flow"}, "momentum is for"),
+        ({"m0": None}, "m0 is missing"),
+        ({"protocol": Protocol(Overlap(0.1))}, "m0 and T are shorthand"),
+        ({"m0": None, "protocol": Protocol(Thermal(2.0))}, "start = Thermal"),
+        (
+            {"m0": None, "protocol": Protocol(Overlap(0.1)), "method": "gradient_flow"},
+            "a protocol is for method",
+        ),
     ],
 )
 def test_bad_input(arguments, sentence):
