@@ -298,6 +298,39 @@ def limit(
     return 0 if verdict else 1
 
 
+@app.command
+def report(
+    *,
+    output: Path = Path("evidence.html"),
+    quick: bool = False,
+    only: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
+    workers: Whole | None = None,
+    force: Force = False,
+) -> int:
+    """Check every claim of the package and write a page of evidence and a CSV table.
+
+    Interrupted, it goes on where it was when it is called again.
+
+    Parameters
+    ----------
+    output
+        Page to write, .html; the table beside it ends in .csv.
+    quick
+        Few seeds: minutes instead of an hour.
+    only
+        Claims to check, such as langevin amp; all unless given.
+    workers
+        Number of processes, >= 1; one for each core unless given.
+    """
+    from validation.report import report as make
+
+    found = make(output, quick=quick, only=only, workers=workers, force=force)
+    for name, evidence in found.items():
+        print(f"{name:16} {'agree' if evidence.agree else 'DISAGREE':8} {evidence.verdict}")
+    print(f"done: open {output}")
+    return 0 if all(evidence.agree for evidence in found.values()) else 1
+
+
 def _solve(model: SpikedMixture, t_end: float, **arguments: Any) -> Solution:
     """Return the theory; what kept it from t_end is an error here."""
     theory = solve(model, t_end, **arguments)

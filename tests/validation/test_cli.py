@@ -207,7 +207,23 @@ def test_runs_are_compared_with_a_saved_theory(here, capsys, n):
     ],
 )
 def test_revealed_under_a_protocol(options, capsys, tmp_path):
-    run = "revealed --p 3 --delta-2 0.7 --delta-p 1 --n 1e8 --m0 0.2 --seeds 10 --t-end 4".split()
+    run = [
+        "revealed",
+        "--p",
+        "3",
+        "--delta-2",
+        "0.7",
+        "--delta-p",
+        "1",
+        "--n",
+        "1e8",
+        "--m0",
+        "0.2",
+        "--seeds",
+        "10",
+        "--t-end",
+        "4",
+    ]
     assert main([*run, *options, "--runs", str(tmp_path / "runs.csv")]) == 0
     assert "simulation agree" in capsys.readouterr().out
     header = (tmp_path / "runs.csv").read_text().splitlines()[0]
