@@ -20,7 +20,7 @@ from dmft.solution import Solution, Status, load
 from dmft.solvers.gradient_descent import GradientDescentOptions
 from validation.limit import limit_flow
 from validation.printing import MOST_ROWS, print_step_error, print_table, print_verdict
-from validation.replay import parameters, replay, runs_table
+from validation.replay import parameters, replay, save_runs
 from validation.simulate import ROOT_SEED, check, simulate, step_error
 from validation.statistics import QUANTITIES, Comparison, compare
 from validation.trajectories import check as check_revealed
@@ -73,6 +73,8 @@ class Setting:
         Number of instances of the smaller N.
     output
         CSV table to write.
+    runs
+        File of all runs to write: NetCDF-4 (.nc), or CSV with t, m, e, seed, N and the parameters.
     """
 
     p: Whole
@@ -87,14 +89,16 @@ class Setting:
     smaller_n: Whole | None = None
     smaller_seeds: Whole = 100
     output: Path | None = None
+    runs: Path | None = None
     force: Force = False
 
     def compare(self, method: str) -> tuple[Solution, Comparison]:
         """Solve and simulate; every parameter is checked before anything runs."""
         times = _times(self.times, self.t_end, self.step)
         model = SpikedMatrixTensor(p=self.p, delta_2=self.delta_2, delta_p=self.delta_p)
-        if self.output is not None:
-            storage.check_target(self.output, force=self.force)
+        for name, path in (("output", self.output), ("runs", self.runs)):
+            if path is not None:
+                storage.check_target(path, force=self.force, name=name)
         runs: dict[str, Any] = {"m0": self.m0, "times": times, "step": self.step, "method": method}
         check(model, n=self.n, seeds=self.seeds, **runs)
         if self.smaller_n is not None:
@@ -111,7 +115,10 @@ class Setting:
         smaller = None
         if self.smaller_n is not None:
             smaller = simulate(model, n=self.smaller_n, seeds=self.smaller_seeds, **runs)
-        return theory, compare(theory, simulate(model, n=self.n, seeds=self.seeds, **runs), smaller)
+        ensemble = simulate(model, n=self.n, seeds=self.seeds, **runs)
+        if self.runs is not None:
+            save_runs(self.runs, ensemble, parameters(model, theory.protocol), force=self.force)
+        return theory, compare(theory, ensemble, smaller)
 
 
 @app.command
@@ -191,7 +198,7 @@ def revealed(
     output
         CSV table to write.
     runs
-        CSV file of all runs to write: t, m, e, seed, N and the parameters.
+        File of all runs to write: NetCDF-4 (.nc), or CSV with t, m, e, seed, N and the parameters.
     """
     chosen = np.union1d([0.0], _times(times, t_end, step))
     model = model_of(p, delta_2, delta_p, channels)
@@ -218,8 +225,7 @@ def revealed(
     if output is not None:
         tables.save_csv(output, result.table, force=force)
     if runs is not None:
-        given = parameters(model, theory.protocol)
-        tables.save_csv(runs, runs_table([ensemble], given), force=force)
+        save_runs(runs, ensemble, parameters(model, theory.protocol), force=force)
     change = None
     if method == "gradient_flow":
         change = flow_step_error(model, m0=m0, times=chosen[1:], step=step)

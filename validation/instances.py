@@ -86,7 +86,7 @@ def draw(
     model : SpikedMixture
         Orders 2, 3, 4, together or alone.
     n : int
-        Number of components, >= 8.
+        Number of components, >= 10.
     m0 : float
         Overlap of the start with the hidden vector, exact, in [-1, 1] (dimensionless).
     seed : SeedSequence or int
@@ -123,7 +123,7 @@ def check_size(model: SpikedMixture, n: int, dtype: str) -> int:
             raise ValueError(f"p = {p} is not allowed: couplings are stored for p in {ORDERS}")
     if dtype not in ("float32", "float64"):
         raise ValueError(f"dtype = {dtype!r} is not allowed: it must be 'float32' or 'float64'")
-    n = checks.integer("n", n, low=8)
+    n = checks.integer("n", n, low=10)
     needed = memory_needed(model.orders, n, np.dtype(dtype).itemsize)
     if needed > MEMORY_LIMIT:
         raise ValueError(

@@ -18,18 +18,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dmft import storage, tables
 from dmft.model import SpikedMixture
 from dmft.protocol import Protocol
 from dmft.solution import Solution
 from validation.statistics import Comparison, Ensemble, compare, compare_sizes
 
-__all__ = ["COLUMNS", "read_runs", "replay", "runs_table"]
+__all__ = ["COLUMNS", "read_runs", "replay", "runs_table", "save_runs"]
 
 Array = NDArray[np.float64]
 # One run: times, and m and e at each.
 Run = dict[str, list[float]]
 
 COLUMNS = ("t", "m", "e", "seed", "N")
+MEANINGS = {
+    "m": "overlap with the signal",
+    "mu": "Lagrange multiplier",
+    "e": "energy per spin",
+    "C": "correlation x(t).x(t')/N",
+}
 # Two numbers that were written with six digits are the same.
 SAME = 1e-5
 
@@ -50,6 +57,36 @@ def runs_table(ensembles: Sequence[Ensemble], given: dict[str, float]) -> dict[s
         parts.append([np.broadcast_to(column, (seeds, times)).ravel() for column in columns])
     table = dict(zip(COLUMNS, map(np.concatenate, zip(*parts, strict=True)), strict=True))
     return table | {name: np.full(len(table["t"]), value) for name, value in given.items()}
+
+
+def save_runs(
+    path: str | os.PathLike[str], runs: Ensemble, given: dict[str, float], *, force: bool = False
+) -> None:
+    """Write all runs of an ensemble: NetCDF-4 where `path` ends in .nc, with C(t,t'), or CSV.
+
+    Raises
+    ------
+    dmft.storage.FileError
+        A ValueError: as :func:`dmft.storage.check_target`.
+    """
+    if Path(path).suffix != ".nc":
+        tables.save_csv(path, runs_table([runs], given), force=force)
+        return
+    variables = {
+        "t": storage.Variable(("t",), runs.t, {"long_name": "time", "units": "1"}),
+        "seed": storage.Variable(("seed",), np.arange(runs.seeds), {"long_name": "run"}),
+    }
+    for name, meaning in MEANINGS.items():
+        values = getattr(runs, name)
+        if values is not None and not np.isnan(values).all():
+            dimensions = ("seed", "t", "t_prime")[: values.ndim]
+            variables[name] = storage.Variable(
+                dimensions, values, {"long_name": meaning, "units": "1"}
+            )
+    if runs.C is not None:
+        variables["t_prime"] = storage.Variable(("t_prime",), runs.t, {"units": "1"})
+    attributes = {"title": "simulation at finite N", "N": runs.n, **given}
+    storage.write(path, storage.Contents(variables, attributes), force=force)
 
 
 def read_runs(

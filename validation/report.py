@@ -190,10 +190,10 @@ def _figure(evidence: Evidence) -> str:
             axes = canvas.subplots(1, 4)
             for ax, name in zip(axes, plots.NAMES, strict=False):
                 _against_time(ax, evidence, name)
+            _scores(axes[-1], evidence)
         else:
-            axes = canvas.subplots(1, 2)
-            _deviations(axes[0], evidence)
-        _scores(axes[-1], evidence)
+            left, right = canvas.subplots(1, 2, sharey=True)
+            _deviations(left, right, evidence)
         file = io.BytesIO()
         canvas.savefig(file, format="png", dpi=110)
     return base64.b64encode(file.getvalue()).decode()
@@ -209,35 +209,36 @@ def _against_time(ax: Axes, evidence: Evidence, name: str) -> None:
         ax.legend()
 
 
-def _deviations(ax: Axes, evidence: Evidence) -> None:
+def _deviations(left: Axes, right: Axes, evidence: Evidence) -> None:
+    """Draw mean - theory with its error, and z, one row for each entry."""
     table, place = evidence.table, np.arange(len(evidence.table["z"]))
     off, error = table["mean"] - table["theory"], table["standard_error"]
-    ax.axvline(0.0, color="#606060", linewidth=0.7)
-    ax.errorbar(off, place, xerr=error, fmt="o", markersize=3, capsize=2, linewidth=1)
-    ax.set_yticks(place, table["quantity"])
-    ax.invert_yaxis()
-    ax.set(xlabel="mean $-$ theory")
-    if np.all(error == 0.0):
-        ax.ticklabel_format(axis="x", style="sci", scilimits=(0, 0))
+    left.axvline(0.0, color="#606060", linewidth=0.7)
+    left.errorbar(off, place, xerr=error, fmt="o", markersize=3, capsize=2, linewidth=1)
+    left.set_yticks(place, table["quantity"])
+    left.invert_yaxis()
+    left.locator_params(axis="x", nbins=5)
+    left.set(xlabel="mean $-$ theory")
+    if not np.any(np.isfinite(table["z"])):
+        left.ticklabel_format(axis="x", style="sci", scilimits=(0, 0))
+        right.set_axis_off()
+        right.text(0.5, 0.5, "no scatter", ha="center", transform=right.transAxes)
+        return
+    reach = max(3.5, 1.1 * evidence.largest_z)
+    right.axvspan(-2.0, 2.0, color="#e8e8e8", zorder=0)
+    right.axvline(0.0, color="#606060", linewidth=0.7)
+    right.plot(table["z"], place, "o", markersize=3)
+    right.set(xlim=(-reach, reach), xlabel="$z$")
 
 
 def _scores(ax: Axes, evidence: Evidence) -> None:
-    """Draw z of all entries: against t where they have one, or one below the other."""
+    """Draw z of all entries against t."""
     table = evidence.table
-    if not np.any(np.isfinite(table["z"])):
-        ax.set_axis_off()
-        ax.text(0.5, 0.5, "no scatter", ha="center", va="center")
-        return
-    timed = bool(evidence.curve)
-    place = table["t"] if timed else np.arange(len(table["z"]), dtype=float)
     ax.axhspan(-2.0, 2.0, color="#e8e8e8", zorder=0)
     ax.axhline(0.0, color="#606060", linewidth=0.7)
-    kinds = dict.fromkeys(table["quantity"].tolist()) if timed else {"": None}
-    for k, kind in enumerate(kinds):
-        own = table["quantity"] == kind if timed else np.full(len(place), True)
-        mark = MARKS[k % len(MARKS)]
-        ax.plot(place[own], table["z"][own], mark, markersize=3, label=kind, alpha=0.7)
+    for k, kind in enumerate(dict.fromkeys(table["quantity"].tolist())):
+        own, mark = table["quantity"] == kind, MARKS[k % len(MARKS)]
+        ax.plot(table["t"][own], table["z"][own], mark, markersize=3, label=kind, alpha=0.7)
     reach = max(3.5, 1.1 * evidence.largest_z)
-    ax.set(ylim=(-reach, reach), ylabel="$z$", xlabel="time $t$" if timed else "row")
-    if timed:
-        ax.legend(ncols=4, loc="upper center", handletextpad=0.1, columnspacing=0.6)
+    ax.set(ylim=(-reach, reach), ylabel="$z$", xlabel="time $t$")
+    ax.legend(ncols=4, loc="upper center", handletextpad=0.1, columnspacing=0.6)

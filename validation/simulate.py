@@ -61,7 +61,7 @@ def simulate(
     model : SpikedMixture
         Orders 2, 3, 4, together or alone.
     n, seeds : int
-        Number of components (>= 8) and of instances (>= 2).
+        Number of components (>= 10) and of instances (>= 2).
     m0 : float
         Overlap at t = 0, in [-1, 1].
     times : array_like

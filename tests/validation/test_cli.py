@@ -8,10 +8,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray
 
 import dmft
 from dmft.cli import main as dmft_main
+from dmft.solution import load
 from validation.cli import main
 
 MODEL = "--p 3 --delta-2 0.7 --delta-p 1 --m0 0.2"
@@ -207,25 +210,27 @@ def test_runs_are_compared_with_a_saved_theory(here, capsys, n):
     ],
 )
 def test_revealed_under_a_protocol(options, capsys, tmp_path):
-    run = [
-        "revealed",
-        "--p",
-        "3",
-        "--delta-2",
-        "0.7",
-        "--delta-p",
-        "1",
-        "--n",
-        "1e8",
-        "--m0",
-        "0.2",
-        "--seeds",
-        "10",
-        "--t-end",
-        "4",
-    ]
+    run = f"revealed {MODEL} --n 1e8 --seeds 10 --t-end 4".split()
     assert main([*run, *options, "--runs", str(tmp_path / "runs.csv")]) == 0
     assert "simulation agree" in capsys.readouterr().out
     header = (tmp_path / "runs.csv").read_text().splitlines()[0]
     assert "m0" in header
     assert ",T" not in header
+
+
+def test_runs_as_netcdf(here):
+    run = f"gradient-descent {MODEL} --n 60 --seeds 4 --t-end 1"
+    main(f"{run} --runs stored.nc".split())
+    main(f"revealed {MODEL} --n 1e8 --seeds 4 --t-end 1 --runs revealed.nc".split())
+    for name, n, variables in (
+        ("stored.nc", 60, {"m", "mu", "e"}),
+        ("revealed.nc", 1e8, {"m", "mu", "e", "C"}),
+    ):
+        with xarray.open_dataset(name) as runs:
+            assert set(runs.data_vars) == variables
+            assert runs.m.dims == ("seed", "t")
+            assert (runs.attrs["N"], runs.attrs["delta_2"]) == (n, 0.7)
+            assert np.isfinite(runs.mu).all()
+    with pytest.raises(ValueError, match="no run of dmft"):
+        load("stored.nc")
+    assert main(f"{run} --runs stored.nc".split()) == 2

@@ -35,8 +35,8 @@ def entries(instance):
 
 @pytest.mark.parametrize("model", MODELS, ids=repr)
 def test_loss_and_gradient_are_those_of_the_ordered_sums(model):
-    instance = draw(model, 9, 0.3, 5, "float64")
-    loss, n = Loss(instance), 9
+    instance = draw(model, 10, 0.3, 5, "float64")
+    loss, n = Loss(instance), 10
     x = np.random.default_rng(0).standard_normal(n)
     x *= math.sqrt(n) / np.linalg.norm(x)
     H, gradient = 0.0, np.zeros(n)
@@ -55,7 +55,7 @@ def test_loss_and_gradient_are_those_of_the_ordered_sums(model):
 @pytest.mark.parametrize("p", [3, 4])
 def test_stored_entries_have_the_law_of_the_model(p):
     """Mean and variance of every entry of the tensor, over draws with known x*."""
-    model, n, draws = SpikedMatrixTensor(p, 0.7, 1.3), 8, 300
+    model, n, draws = SpikedMatrixTensor(p, 0.7, 1.3), 10, 300
     noise = {2: [], p: []}
     for seed in range(draws):
         instance = draw(model, n, 0.0, seed, "float64")
@@ -168,7 +168,7 @@ def test_seeds_are_reproducible_and_single_precision_only_rounds():
     ("p", "n", "arguments", "sentence"),
     [
         (5, 20, {}, "p = 5"),
-        (3, 7, {}, "n = 7"),
+        (3, 9, {}, "n = 9"),
         (3, float("nan"), {}, "n = nan"),
         (3, 20.5, {}, "n = 20.5"),
         (3, 3000, {}, r"n = 3000 .* 54\.5 GB, more than 8 GB"),

@@ -1,0 +1,122 @@
+"""The page of evidence and its claims."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from validation.claims import CLAIMS
+from validation.cli import main
+from validation.evidence import Evidence, table_of
+from validation.report import report
+
+FAST = ["mixture", "endpoint"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(k, marks=pytest.mark.slow) if k == "flow" else k for k in CLAIMS],
+)
+def test_claim_holds(name):
+    found = CLAIMS[name](True)
+    assert found.agree, found.verdict
+    sizes = {len(values) for values in found.table.values()}
+    assert len(sizes) == 1
+    assert np.isfinite(found.table["theory"]).all()
+
+
+def test_evidence_reads_back_to_the_same_numbers():
+    table = table_of(["m", "e"], [0.1, 1 / 3], [0.3, 0.2], [0.0, 0.01])
+    found = Evidence("claim", "basis", table, "verdict", np.bool_(True), {"t": np.arange(3.0)})
+    back = Evidence.parse(found.dump())
+    assert back.agree is True
+    assert (back.claim, back.basis, back.verdict) == ("claim", "basis", "verdict")
+    for name, values in found.table.items():
+        np.testing.assert_array_equal(back.table[name], values)
+    np.testing.assert_array_equal(back.curve["t"], [0.0, 1.0, 2.0])
+    assert back.largest_z == pytest.approx(13.3333, abs=1e-3)
+
+
+def test_page_and_table(tmp_path, capsys):
+    page = tmp_path / "evidence.html"
+    run = ["report", "--quick", "--output", str(page), "--workers", "2", "--only", *FAST]
+    assert main(run) == 0
+    assert capsys.readouterr().out.count("agree") == 2
+    text = page.read_text()
+    assert "2 of 2 claims agree" in text
+    assert text.count("data:image/png;base64,") == 2
+    # Self-contained: nothing is loaded, and the only file it names is the table.
+    assert re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', text) == ["evidence.csv"]
+    table = pd.read_csv(tmp_path / "evidence.csv")
+    assert set(table.key) == set(FAST)
+    assert {"theory", "mean", "standard_error", "z", "t", "t_prime"} <= set(table.columns)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evidence.csv", "evidence.html"]
+    assert main(run) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path):
+    page = tmp_path / "evidence.html"
+    run = [sys.executable, "-m", "validation", "report", "--quick", "--workers", "1"]
+    run += ["--output", str(page), "--only", *FAST]
+    process = subprocess.Popen(run, start_new_session=True)
+    parts = tmp_path / ".evidence.html.parts"
+    deadline = time.monotonic() + 120
+    while not list(parts.glob("*.json")) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not page.exists()
+    (kept,) = parts.glob("*.json")
+    before = kept.stat().st_mtime_ns
+    text = kept.read_text()
+    kept.write_text(text.replace("Delta_2", "kept: Delta_2"))
+    again = report(page, quick=True, workers=1, only=FAST, progress=False)
+    assert before > 0
+    assert again[kept.stem].basis.startswith("kept: ")
+    assert page.exists()
+    assert not parts.exists()
+
+
+def test_parts_of_another_kind_of_run_are_not_used(tmp_path):
+    parts = tmp_path / ".evidence.html.parts"
+    parts.mkdir()
+    (parts / "key").write_text("another version")
+    (parts / "endpoint.json").write_text("nothing of use")
+    found = report(
+        tmp_path / "evidence.html", quick=True, workers=1, only=["endpoint"], progress=False
+    )
+    assert found["endpoint"].agree
+
+
+def test_a_claim_that_cannot_be_computed_is_status_1(tmp_path, capsys, monkeypatch):
+    def fail(self, *_arguments):
+        raise ArithmeticError("no theory")
+
+    monkeypatch.setattr("validation.report._all", fail)
+    assert main(["report", "--quick", "--output", str(tmp_path / "a.html")]) == 1
+    assert "no theory" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--output", "page.txt"], "must end in .html"),
+        (["--only", "amp", "nothing"], "only = 'nothing' is not allowed: it must be one of"),
+        (["--workers", "0.5"], "workers = 0.5 is not allowed"),
+        (["--output", "missing/page.html"], "there is no directory"),
+    ],
+)
+def test_bad_input(options, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", *options]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
