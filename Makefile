@@ -32,7 +32,7 @@ docs: $(VENV)/.docs
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[plot,report,xarray,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[plot,report,xarray,cluster,dev]"
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.installed

@@ -15,7 +15,7 @@ from cyclopts import App, Parameter
 
 from dmft import SpikedMatrixTensor, SpikedMixture, checks, solve, storage, tables
 from dmft.cli import Force, Whole, guarded, model_of
-from dmft.cli.protocols import protocol_of
+from dmft.protocol.texts import protocol_of
 from dmft.solution import Solution, Status, load
 from dmft.solvers.gradient_descent import GradientDescentOptions
 from validation.limit import limit_flow

@@ -4,7 +4,7 @@ Exit status: 0 done; 1 the computation failed; 2 bad usage or input; 3 stopped b
 resumed; 130 interrupted, can be resumed.
 """
 
-from dmft.cli import measure, pages, runs, theory
+from dmft.cli import measure, pages, runs, sweeps, theory
 from dmft.cli.base import Force, Whole, app, guarded, main
 from dmft.cli.runs import model_of
 
@@ -18,5 +18,6 @@ __all__ = [
     "model_of",
     "pages",
     "runs",
+    "sweeps",
     "theory",
 ]

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 import dmft
 from dmft.cli.base import FAILED, INTERRUPTED, OK, STOPPED, Force, Whole, app, say
-from dmft.cli.protocols import protocol_of
+from dmft.protocol.texts import protocol_of
 
 if TYPE_CHECKING:
     from dmft.model import SpikedMixture
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dmft.solvers.gradient_descent import GradientDescentOptions
     from dmft.stop import Stop
 
-__all__ = ["model_of", "resume", "show", "solve"]
+__all__ = ["model_of", "numbers", "resume", "show", "solve"]
 
 
 @app.command
@@ -223,7 +223,7 @@ def show(
     from dmft.solution import load
 
     solution = load(run)
-    chosen = None if times is None else _numbers("times", times)
+    chosen = None if times is None else numbers("times", times)
     if observable is None:
         table = tables.run_table(solution, chosen)
     else:
@@ -317,7 +317,8 @@ def _channels(text: str) -> dict[int, float]:
     return channels
 
 
-def _numbers(name: str, text: str) -> list[float]:
+def numbers(name: str, text: str) -> list[float]:
+    """Return the numbers of a text such as 1,10,100."""
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:

@@ -74,7 +74,7 @@ def stored_four(quick: bool) -> Evidence:
 
 def annealing_bias(quick: bool) -> Evidence:
     """Whether the deviation of annealed runs at N = 80 is a term in 1/N."""
-    sizes = {40: 150, 80: 60} if quick else {40: 1000, 80: 600, 160: 300}
+    sizes = {40: 150, 80: 60} if quick else {80: 800, 160: 400, 320: 100}
     protocol = PROTOCOLS["Annealed tensor channel, Delta'_p(t) = Delta_p + C exp(-t/tau)"]
     claim = "What annealed runs at N = 80 deviate by is a correction of order 1/N"
     return _stored_driven(claim, SEED_MODEL, protocol, sizes, TIMES[1:])

@@ -1,4 +1,4 @@
-"""A protocol from the options of the command line."""
+"""A protocol from texts: the options of the command line and the keys of a sweep."""
 
 from __future__ import annotations
 

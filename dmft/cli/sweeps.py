@@ -1,0 +1,151 @@
+"""Commands of many runs: sweep, collect."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from dmft.cli.base import FAILED, INTERRUPTED, OK, Force, Whole, app, say
+
+if TYPE_CHECKING:
+    from dmft.sweep import Job, Outcome
+
+__all__ = ["collect", "sweep"]
+
+# Sentences of failed runs that are printed.
+MOST_FAILURES = 10
+
+
+@app.command
+def sweep(
+    recipe: Path,
+    /,
+    *,
+    output: Path,
+    workers: Whole | None = None,
+    threads: Whole | None = None,
+    scheduler: str | None = None,
+    dask_local: Whole | None = None,
+    scheduler_timeout: float = 10.0,
+    index: Whole | None = None,
+    of: Whole | None = None,
+    yes: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Do all runs of a recipe; called again it does what is missing or failed.
+
+    Parameters
+    ----------
+    recipe
+        TOML file with the tables model, run and axes; see "Sweeps" in the documentation.
+    output
+        Folder of the runs: a NetCDF file for each, and manifest.jsonl.
+    workers
+        Processes on this machine; one for each core unless given.
+    threads
+        Threads of each run; the cores divided by the workers unless given.
+    scheduler
+        Address of a Dask scheduler, tcp://host:port: the runs are done by its workers.
+    dask_local
+        Number of workers of a Dask cluster on this machine.
+    scheduler_timeout
+        Seconds to wait for the scheduler.
+    index
+        Do only one run, number 0, 1, ... of the recipe: for array jobs, in this process.
+    of
+        With index: do the runs index, index + of, index + 2 of, ...
+    yes
+        Begin even if there are very many runs.
+    """
+    from dmft import checks
+    from dmft.sweep import Folder, execute, read
+    from dmft.sweep.execute import dask, processes
+    from dmft.sweep.recipe import MANY
+
+    if scheduler is not None and dask_local is not None:
+        raise ValueError("give --scheduler or --dask-local, not both")
+    if index is not None and (scheduler, dask_local, workers) != (None, None, None):
+        raise ValueError("--index is for one process: without --workers, --scheduler, --dask-local")
+    cores = os.cpu_count() or 1
+    workers = checks.integer("workers", cores if workers is None else workers, low=1, high=4096)
+    if dask_local is not None:
+        workers = checks.integer("dask_local", dask_local, low=1, high=4096)
+    timeout = checks.positive_number("scheduler_timeout", scheduler_timeout)
+    if threads is None:
+        threads = 1 if scheduler is not None else max(1, cores // workers)
+    threads = checks.integer("threads", threads, low=1)
+    found = read(recipe)
+    if len(found) > MANY and not yes:
+        raise ValueError(f"sweep = {str(recipe)!r} has {len(found)} runs: add --yes if you mean it")
+    jobs = _chosen(found.jobs(), index, of)
+    folder = Folder(output)
+    if scheduler is not None or dask_local is not None:
+        with dask(scheduler, workers, timeout) as maker:
+            folder.prepare()
+            return _told(execute(jobs, folder, maker, threads=threads), jobs, output)
+    folder.prepare()
+    local = None if index is not None else lambda: processes(min(workers, len(jobs)))
+    return _told(execute(jobs, folder, local, threads=threads), jobs, output)
+
+
+def _chosen(jobs: list[Job], index: int | None, of: int | None) -> list[Job]:
+    from dmft import checks
+
+    if index is None:
+        if of is not None:
+            raise ValueError("--of goes with --index")
+        return jobs
+    if of is None:
+        return [jobs[checks.integer("index", index, low=0, high=len(jobs) - 1)]]
+    of = checks.integer("of", of, low=1)
+    return jobs[checks.integer("index", index, low=0, high=of - 1) :: of]
+
+
+def _told(outcome: Outcome, jobs: list[Job], output: Path) -> int:
+    """Say what a sweep came to and return the exit status."""
+    print(f"{outcome.done} of {len(jobs)} runs are done, {outcome.new} of them now: {output}")
+    for line in outcome.failed[:MOST_FAILURES]:
+        print(f"failed      {line.name}: {line.message}")
+    if len(outcome.failed) > MOST_FAILURES:
+        print(f"            and {len(outcome.failed) - MOST_FAILURES} more: see manifest.jsonl")
+    if outcome.interrupted:
+        return say("interrupted: the same command goes on where it was", INTERRUPTED)
+    if outcome.failed:
+        return say(f"{len(outcome.failed)} runs failed; the same command tries them again", FAILED)
+    return OK
+
+
+@app.command
+def collect(
+    runs: Path,
+    /,
+    *,
+    output: Path,
+    times: str | None = None,
+    escape: float = 0.1,
+    force: Force = False,
+) -> int:
+    """Make one table of all runs of a sweep: parameters, status, m, mu, e, escape time, errors.
+
+    Parameters
+    ----------
+    runs
+        Folder that `dmft sweep` wrote.
+    output
+        CSV file to write.
+    times
+        Times at which m, mu, e are wanted besides the last one, such as 1,10,100.
+    escape
+        The escape time is when |m| first reaches this, in (0, 1).
+    """
+    from dmft import storage, tables
+    from dmft.cli.runs import numbers
+    from dmft.sweep import collect as make
+
+    storage.check_target(output, force=force)
+    table = make(runs, [] if times is None else numbers("times", times), escape)
+    tables.save_csv(output, table, force=force)
+    print(f"saved {output}: {len(table['name'])} runs")
+    return OK

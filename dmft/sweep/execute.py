@@ -1,0 +1,342 @@
+"""Doing the runs of a sweep: on any executor, each once, whatever dies on the way."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import Timeout
+from tqdm import tqdm
+
+from dmft import checks, loop
+from dmft.solution import Status
+from dmft.solvers.slices import compiled
+from dmft.stop import Progress
+from dmft.sweep.folder import Folder, Line, digest
+from dmft.sweep.job import Job
+
+__all__ = ["Outcome", "dask", "execute", "processes"]
+
+# How often a run is tried whose process died (kill -9, out of memory).
+TRIES = 3
+WATCH_SECONDS = 0.5
+TELL_SECONDS = 1.0
+BUSY, INTERRUPTED = "busy", "interrupted"
+
+Maker = Callable[[], AbstractContextManager[Executor]]
+
+
+class Outcome(NamedTuple):
+    """What a sweep came to.
+
+    Attributes
+    ----------
+    done : int
+        Runs that are finished, now or before.
+    new : int
+        Runs that were done now.
+    failed : list of Line
+        Runs that failed, with their sentence.
+    interrupted : bool
+        Whether runs were cut short.
+    """
+
+    done: int
+    new: int
+    failed: list[Line]
+    interrupted: bool
+
+
+@contextmanager
+def processes(workers: int) -> Iterator[Executor]:
+    """Yield processes of this machine."""
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_process)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+# Set in a process that is to begin nothing more.
+_interrupted = threading.Event()
+
+
+def _begin_process() -> None:
+    """Begin no run after Ctrl-C, and end when the process that made this one is killed."""
+    signal.signal(signal.SIGINT, lambda *_: _interrupted.set())
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def dask(scheduler: str | None, workers: int | None, timeout: float = 10.0) -> Iterator[Maker]:
+    """Yield a maker of executors on a Dask cluster: one that runs, or a local one of `workers`.
+
+    Raises
+    ------
+    ImportError
+        dask.distributed is not installed (extra `cluster`).
+    ValueError
+        The scheduler does not answer within `timeout` seconds.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise ImportError("Dask needs dask.distributed: pip install 'dmft[cluster]'") from error
+    with ExitStack() as stack:
+        address: Any = scheduler
+        if scheduler is None:
+            address = LocalCluster(  # type: ignore[no-untyped-call]
+                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
+                silence_logs=logging.ERROR,
+            )  # fmt: skip
+            stack.enter_context(address)
+        try:
+            client = Client(  # type: ignore[no-untyped-call]
+                address, timeout=timeout, set_as_default=False
+            )
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"scheduler = {scheduler!r} does not answer: gave up after {timeout:g} s"
+            ) from error
+        stack.enter_context(client)
+        yield lambda: client.get_executor(  # type: ignore[no-untyped-call]
+            retries=TRIES - 1, pure=False
+        )
+
+
+def execute(
+    jobs: Sequence[Job],
+    folder: Folder,
+    executor: Maker | None = None,
+    *,
+    threads: int = 1,
+    progress: bool | None = None,
+) -> Outcome:
+    """Do what is missing or failed; return when nothing is left that could be done.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        The runs, each once.
+    folder : Folder
+        Where they are kept; :meth:`Folder.prepare` was called.
+    executor : callable, optional
+        Makes an executor as a context; called again when one breaks.  Without it all is done in
+        this process.
+    threads : int, default 1
+        Threads of each run.
+    progress : bool, optional
+        Show a progress bar; without it, when stderr is a terminal.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written.
+    """
+    threads = checks.integer("threads", threads, low=1)
+    lines = folder.lines()
+    left, done = [], 0
+    for job in jobs:
+        if folder.finished(job.name, lines.get(job.name)) is None:
+            left.append(job)
+        else:
+            done += 1
+    if any(job.method == "slices" for job in left):
+        # Once, for all processes load what is compiled from numba's cache.
+        with loop.announced("loading the solver (compiled once, half a minute)", progress):
+            compiled()
+    ended: dict[str, Line] = {}
+    broken = False
+    with tqdm(
+        total=len(jobs), initial=done, unit="run",
+        disable=None if progress is None else not progress,
+        bar_format="{l_bar}{bar}| {n:.2f}/{total} [{elapsed}<{remaining}{postfix}]",
+    ) as bar:  # fmt: skip
+        watch = _Watch(bar, folder, done)
+        for attempt in range(TRIES):
+            todo = [job for job in left if job.name not in ended]
+            if not todo:
+                break
+            # Runs that another process was doing are waited for in the second pass.
+            patience = 0.0 if attempt == 0 else -1.0
+            broken = _pass(todo, folder, executor, threads, patience, ended, watch)
+            if any(line.status == INTERRUPTED for line in ended.values()):
+                break
+        for job in left:
+            if job.name not in ended and broken:
+                line = Line(
+                    job.name, "failed", f"its process died, {TRIES} times", 0.0, "", job.parameters
+                )
+                folder.add(line)
+                ended[job.name] = line
+    failed = [line for line in ended.values() if line.status == "failed"]
+    new = sum(line.done for line in ended.values())
+    interrupted = len(ended) < len(left) or any(
+        line.status == INTERRUPTED for line in ended.values()
+    )
+    return Outcome(done + new, new, failed, interrupted)
+
+
+class _Watch:
+    """Shows finished runs, and the parts of those under way."""
+
+    def __init__(self, bar: Any, folder: Folder, done: int) -> None:
+        self.bar, self.folder, self.done, self.failed = bar, folder, done, 0
+
+    def show(self, running: Sequence[str]) -> None:
+        self.bar.n = self.done + sum(self.folder.told(name) for name in running)
+        if self.failed:
+            self.bar.set_postfix_str(f"{self.failed} failed", refresh=False)
+        self.bar.refresh()
+
+
+def _pass(
+    todo: Sequence[Job],
+    folder: Folder,
+    executor: Maker | None,
+    threads: int,
+    patience: float,
+    ended: dict[str, Line],
+    watch: _Watch,
+) -> bool:
+    """Try each job once; note how those ended that did, and return whether a process died."""
+
+    def note(line: Line) -> None:
+        if line.status == BUSY:
+            return
+        ended[line.name] = line
+        if line.status == INTERRUPTED:
+            return
+        folder.add(line)
+        watch.done += 1
+        watch.failed += line.status == "failed"
+
+    if executor is None:
+        _interrupted.clear()
+        for job in todo:
+            line = do(job, folder.path, threads, patience)
+            note(line)
+            watch.show([])
+            if line.status == INTERRUPTED:
+                break
+        return False
+    broken = False
+    with executor() as pool:
+        waiting: dict[Future[Line], Job] = {}
+        try:
+            for job in todo:
+                waiting[pool.submit(do, job, folder.path, threads, patience)] = job
+            while waiting:
+                ready, _ = wait(waiting, WATCH_SECONDS, FIRST_COMPLETED)
+                for future in ready:
+                    job = waiting.pop(future)
+                    came, died = _line(job, future)
+                    broken = broken or died
+                    if came is not None:
+                        note(came)
+                watch.show([job.name for job in waiting.values()])
+                if any(line.status == INTERRUPTED for line in ended.values()):
+                    raise KeyboardInterrupt
+        except BrokenExecutor:
+            return True
+        except KeyboardInterrupt:
+            for future in waiting:
+                future.cancel()
+            # The runs under way save their checkpoint and end.
+            for future, job in waiting.items():
+                if not future.cancelled():
+                    note(_line(job, future)[0] or _cut(job))
+            for job in todo:
+                ended.setdefault(job.name, _cut(job))
+    return broken
+
+
+def _cut(job: Job) -> Line:
+    return Line(job.name, INTERRUPTED, "interrupted", 0.0, "", job.parameters)
+
+
+def _line(job: Job, future: Future[Line]) -> tuple[Line | None, bool]:
+    """Return how a run ended, if it did, and whether its process died."""
+    try:
+        return future.result(), False
+    except BrokenExecutor:
+        return None, True
+    except Exception as error:
+        # A Dask worker that died too often, or what the executor itself cannot do.
+        if type(error).__name__ == "KilledWorker":
+            return None, True
+        sentence = f"{type(error).__name__}: {error}"
+        return Line(job.name, "failed", sentence, 0.0, "", job.parameters), False
+
+
+def do(job: Job, path: Path, threads: int, patience: float) -> Line:
+    """Do a run, in whatever process; return how it ended.
+
+    Parameters
+    ----------
+    job : Job
+        The run.
+    path : Path
+        Folder of the sweep.
+    threads : int
+        Threads to use.
+    patience : float
+        Seconds to wait for another process that does this run; for ever below 0.
+    """
+    folder, name, began = Folder(path), job.name, time.monotonic()
+    if _interrupted.is_set():
+        return _cut(job)
+    try:
+        with folder.lock(name, patience):
+            line = folder.finished(name, folder.lines().get(name))
+            return line or _run(job, folder, threads)
+    except Timeout:
+        return Line(name, BUSY, "another process does it", 0.0, "", job.parameters)
+    except (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError, ValueError) as error:
+        sentence = f"{type(error).__name__}: {error}"
+        seconds = time.monotonic() - began
+        return Line(name, "failed", sentence, seconds, "", job.parameters)
+
+
+def _run(job: Job, folder: Folder, threads: int) -> Line:
+    name, told = job.name, [0.0]
+
+    def tell(now: Progress) -> None:
+        if time.monotonic() - told[0] > TELL_SECONDS:
+            folder.tell(name, now.work_done)
+            told[0] = time.monotonic()
+
+    solution = job.do(folder.checkpoint(name), threads=threads, callback=tell)
+    seconds = float(solution.stats["seconds"])
+    if solution.status is Status.INTERRUPTED:
+        _interrupted.set()
+        if solution.state:
+            solution.save(folder.checkpoint(name), force=True)
+        return Line(name, INTERRUPTED, solution.message, seconds, "", job.parameters)
+    solution.save(folder.run(name), force=True)
+    folder.clear(name)
+    sha256 = digest(folder.run(name))
+    return Line(name, solution.status.value, solution.message, seconds, sha256, job.parameters)

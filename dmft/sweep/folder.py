@@ -1,0 +1,217 @@
+"""The folder of a sweep: one NetCDF file for each run, and manifest.jsonl, which says how each
+ended.
+
+The manifest has a header and then a line for each ending; the last one of a run counts.  A file
+counts as finished where its SHA-256 is that of its line.  `.work` holds locks and what a run tells
+of its progress.  Any number of processes may use one folder: a run is done under its lock, which
+the system releases when its process dies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock
+
+from dmft import storage
+from dmft.solution import load
+
+__all__ = ["SCHEMA", "Folder", "Line", "digest"]
+
+SCHEMA = 1
+MANIFEST, WORK = "manifest.jsonl", ".work"
+
+
+class Line(NamedTuple):
+    """How a run ended.
+
+    Attributes
+    ----------
+    name : str
+        Of the run.
+    status : str
+        finished, stopped or failed.
+    message : str
+        A sentence.
+    seconds : float
+        Wall time.
+    sha256 : str
+        Of the file; empty if there is none.
+    parameters : dict
+        Of the run.
+    """
+
+    name: str
+    status: str
+    message: str
+    seconds: float
+    sha256: str
+    parameters: dict[str, Any]
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.status in ("finished", "stopped")
+
+
+class Folder:
+    """A folder of runs.
+
+    Parameters
+    ----------
+    path : path
+        The folder; made by :meth:`prepare`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.manifest = self.path / MANIFEST
+
+    def prepare(self, name: str = "output") -> None:
+        """Make the folder, or check that it is one of this schema.
+
+        Raises
+        ------
+        dmft.storage.FileError
+            A ValueError: it cannot be made or written, or it is no folder of runs.
+        """
+        said = f"{name} = {str(self.path)!r} is not allowed"
+        if self.path.exists() and not self.path.is_dir():
+            raise storage.FileError(f"{said}: it is no folder")
+        if not self.path.parent.is_dir():
+            raise storage.FileError(f"{said}: there is no directory {str(self.path.parent)!r}")
+        place = self.path if self.path.exists() else self.path.parent
+        if not os.access(place, os.W_OK):
+            raise storage.FileError(f"{said}: {str(place)!r} is not writable")
+        if not self.path.exists():
+            self.path.mkdir(exist_ok=True)
+        others = [p for p in self.path.iterdir() if p.name not in (MANIFEST, WORK)]
+        if not self.manifest.exists() and others:
+            raise storage.FileError(f"{said}: it is not empty, and no folder of a sweep")
+        (self.path / WORK).mkdir(exist_ok=True)
+        with self._lock("manifest"):
+            if not self.manifest.exists():
+                with storage.write_text(self.manifest) as file:
+                    file.write(json.dumps({"kind": "dmft sweep", "schema": SCHEMA}) + "\n")
+        self._header()
+
+    def _lock(self, name: str, timeout: float = -1) -> FileLock:
+        return FileLock(self.path / WORK / f"{name}.lock", timeout=timeout)
+
+    def lock(self, name: str, timeout: float) -> FileLock:
+        """Return the lock of a run: entering it waits `timeout` seconds, for ever below 0."""
+        return self._lock(name, timeout)
+
+    def run(self, name: str) -> Path:
+        """Return the file of a run."""
+        return self.path / f"{name}.nc"
+
+    def checkpoint(self, name: str) -> Path:
+        """Return the checkpoint of a run."""
+        return self.path / WORK / f"{name}.nc.part"
+
+    def _header(self) -> None:
+        said = f"{str(self.path)!r}"
+        if not self.manifest.is_file():
+            raise storage.FileError(f"{said} is no folder of a sweep: it has no {MANIFEST}")
+        with self.manifest.open(encoding="utf-8") as file:
+            try:
+                head = json.loads(file.readline())
+                schema = int(head["schema"]) if head["kind"] == "dmft sweep" else None
+            except (ValueError, KeyError, TypeError):
+                schema = None
+        if schema is None:
+            raise storage.FileError(f"{said} is no folder of a sweep: {MANIFEST} has no header")
+        if schema > SCHEMA:
+            raise storage.FileError(
+                f"{said} has schema {schema}, newer than {SCHEMA}: update dmft to use it"
+            )
+
+    def lines(self) -> dict[str, Line]:
+        """Return the last line of each run.
+
+        Raises
+        ------
+        dmft.storage.FileError
+            A ValueError: it is no folder of runs, or one of a newer schema.
+        """
+        self._header()
+        found: dict[str, Line] = {}
+        for text in self.manifest.read_text(encoding="utf-8", errors="replace").splitlines()[1:]:
+            # What a killed process or a full disk cut short is no line.
+            with suppress(ValueError, TypeError):
+                line = Line(**json.loads(text))
+                found.pop(line.name, None)
+                found[line.name] = line
+        return found
+
+    def add(self, line: Line) -> None:
+        """Append a line, whole."""
+        text = json.dumps(line._asdict()) + "\n"
+        with self._lock("manifest"), self.manifest.open("rb+") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - 1))
+            torn = file.read(1) != b"\n"
+            file.seek(end)
+            try:
+                file.write(("\n" if torn else "").encode() + text.encode())
+                file.flush()
+            except OSError:
+                with suppress(OSError):
+                    file.truncate(end)
+                raise
+            os.fsync(file.fileno())
+
+    def finished(self, name: str, line: Line | None) -> Line | None:
+        """Return the line of a run that is done, or None where it has to be done (again).
+
+        A file without a line, whose sweep was killed in between, gets one.
+        """
+        path = self.run(name)
+        if not path.is_file():
+            return None
+        if line is not None and line.done:
+            return line if digest(path) == line.sha256 else None
+        try:
+            solution = load(path)
+        except (storage.FileError, OSError):
+            return None
+        if solution.provenance.get("run") != name or not solution.success:
+            return None
+        line = Line(
+            name, solution.status.value, solution.message, float(solution.stats["seconds"]),
+            digest(path), dict(solution.provenance.get("job", {})),
+        )  # fmt: skip
+        self.add(line)
+        return line
+
+    def tell(self, name: str, done: float) -> None:
+        """Note what part of a run is done, for whoever watches."""
+        with suppress(OSError):
+            (self.path / WORK / f"{name}.progress").write_text(f"{done:.4f}", encoding="utf-8")
+
+    def told(self, name: str) -> float:
+        """Return what part of a run is done."""
+        with suppress(OSError, ValueError):
+            text = (self.path / WORK / f"{name}.progress").read_text(encoding="utf-8")
+            return min(1.0, max(0.0, float(text)))
+        return 0.0
+
+    def clear(self, name: str) -> None:
+        """Remove what a run leaves besides its file."""
+        for path in (self.checkpoint(name), self.path / WORK / f"{name}.progress"):
+            with suppress(OSError):
+                path.unlink()
+        storage.remove_leftovers(self.run(name))
+        storage.remove_leftovers(self.checkpoint(name))
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

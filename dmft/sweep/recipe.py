@@ -1,0 +1,295 @@
+"""The runs of a sweep, from a TOML file.
+
+    [model]
+    p = 3                                            # or channels = { 2 = 0.9, 3 = 1.5 }
+
+    [run]                                            # the options of `dmft solve`
+    m0 = 1e-10
+    t_end = 1e4
+    preset = "loose"
+
+    [axes]                                           # every combination is a run
+    inv_delta_2 = { linspace = [1.0, 3.0, 20] }
+    delta_p = [0.5, 1, 2, 4]
+    # temperature = { logspace = [0.1, 1.0, 5] }     # from 0.1 to 1.0
+    # points = "points.csv"                          # a table, one column a parameter
+
+A parameter stands in one of the three tables.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import itertools
+import math
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmft.model import from_channels
+from dmft.protocol.texts import protocol_of
+from dmft.sweep.job import Job
+
+__all__ = ["MANY", "Recipe", "read"]
+
+# More runs than this are not begun without being asked for.
+MANY = 10_000
+
+MODEL = ("p", "delta_2", "delta_p", "inv_delta_2", "inv_delta_p", "channels")
+START = ("m0", "start", "temperature", "learning_rate", "anneal", "loss_delta", "stage")
+NUMBERS = ("t_end", "tol", "step", "momentum", "stop_overlap", "stop_relaxed")
+RUN = (*START, *NUMBERS, "method", "preset", "verify")
+CHANNEL = re.compile(r"(inv_)?delta_(\d+)")
+RANGES = ("linspace", "logspace")
+
+
+class Recipe:
+    """The axes of a sweep; iterating gives its jobs, the last axis fastest.
+
+    Parameters
+    ----------
+    fixed : mapping
+        Parameters that all runs share.
+    axes : list of list of dict
+        For each axis the parameters of its points.
+
+    Raises
+    ------
+    ValueError
+        An axis is empty, or a parameter is given twice.
+    """
+
+    def __init__(self, fixed: Mapping[str, Any], axes: list[list[dict[str, Any]]]) -> None:
+        self.fixed, self.axes = dict(fixed), axes
+        names = [*fixed, *(name for axis in axes for name in axis[0])]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{name} is given twice: it must stand in one place")
+
+    def __len__(self) -> int:
+        return math.prod(len(axis) for axis in self.axes)
+
+    def __iter__(self) -> Iterator[Job]:
+        for points in itertools.product(*self.axes):
+            given = self.fixed | {k: v for point in points for k, v in point.items()}
+            yield _job(given)
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs, each once."""
+        return list({job.name: job for job in self}.values())
+
+
+def read(path: str | Path) -> Recipe:
+    """Read a recipe.
+
+    Raises
+    ------
+    ValueError
+        The file is missing or no TOML, a key is unknown or of the wrong type, an axis is empty.
+    """
+    source = Path(path)
+    said = f"sweep = {str(path)!r}"
+    if not source.is_file():
+        raise ValueError(f"{said} is not allowed: there is no such file")
+    try:
+        found = tomllib.loads(source.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{said} is no TOML file: {error}") from None
+    try:
+        return _recipe(found, source.parent)
+    except ValueError as error:
+        raise ValueError(f"{said}: {error}") from None
+
+
+def _recipe(found: dict[str, Any], folder: Path) -> Recipe:
+    for name, value in found.items():
+        _known(name, ("model", "run", "axes"), "table")
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} is not allowed: it must be a table, [{name}]")
+    fixed: dict[str, Any] = {}
+    for table, names in (("model", MODEL), ("run", RUN)):
+        for name, value in found.get(table, {}).items():
+            if not (table == "model" and CHANNEL.fullmatch(name)):
+                _known(name, names, "key", f" in [{table}]")
+            fixed[name] = value
+    axes = []
+    for name, value in found.get("axes", {}).items():
+        if name == "points":
+            axes.append(_points(value, folder))
+        else:
+            _parameter(name)
+            axes.append([{name: one} for one in _axis(name, value)])
+    return Recipe(fixed, axes)
+
+
+def _known(name: str, names: tuple[str, ...], kind: str, where: str = "") -> None:
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it must be one of {', '.join(names)}"
+        raise ValueError(f"unknown {kind} {name!r}{where}: {hint}")
+
+
+def _parameter(name: str) -> None:
+    if not CHANNEL.fullmatch(name):
+        _known(name, (*MODEL, *RUN, "points"), "key", " in [axes]")
+
+
+def _axis(name: str, value: Any) -> list[Any]:
+    """Return the values of an axis."""
+    if isinstance(value, list):
+        if not value:
+            raise ValueError(f"{name} = [] is not allowed: an axis must have at least one value")
+        return value
+    if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in RANGES:
+        ((kind, numbers),) = value.items()
+        return _range(f"{name}.{kind}", kind, numbers)
+    raise ValueError(
+        f"{name} = {value!r} is not allowed in [axes]: it must be a list,"
+        " { linspace = [first, last, number] } or { logspace = [first, last, number] }"
+    )
+
+
+def _range(name: str, kind: str, numbers: Any) -> list[float]:
+    wanted = "[first, last, number]"
+    if not (
+        isinstance(numbers, list)
+        and len(numbers) == 3
+        and all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in numbers)
+    ):
+        raise ValueError(f"{name} = {numbers!r} is not allowed: it must be {wanted}")
+    first, last, number = numbers
+    if not isinstance(number, int) or number < 1:
+        raise ValueError(f"{name} = {numbers!r} is not allowed: number must be an integer >= 1")
+    if not (math.isfinite(first) and math.isfinite(last)):
+        raise ValueError(f"{name} = {numbers!r} is not allowed: both ends must be finite")
+    if number > 10**8:
+        raise ValueError(f"{name} = {numbers!r} is not allowed: number must be <= 1e8")
+    if kind == "linspace":
+        return [float(x) for x in np.linspace(first, last, number)]
+    if not (first > 0.0 and last > 0.0):
+        raise ValueError(f"{name} = {numbers!r} is not allowed: both ends must be > 0")
+    return [float(x) for x in np.geomspace(first, last, number)]
+
+
+def _points(value: Any, folder: Path) -> list[dict[str, Any]]:
+    """Return the points of a table: a CSV file, beside the recipe, or an array of tables."""
+    if isinstance(value, str):
+        path = folder / value
+        if not path.is_file():
+            raise ValueError(f"points = {value!r} is not allowed: there is no such file")
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows: list[dict[str, Any]] = list(csv.DictReader(file, skipinitialspace=True))
+        for k, row in enumerate(rows):
+            if None in row or None in row.values():
+                raise ValueError(f"points = {value!r}: row {k + 1} has another number of columns")
+    elif isinstance(value, list) and all(isinstance(row, dict) for row in value):
+        rows = value
+    else:
+        raise ValueError(f"points = {value!r} is not allowed: it must be a file or [{{...}}, ...]")
+    if not rows:
+        raise ValueError(f"points = {value!r} is not allowed: it must have at least one row")
+    for row in rows:
+        if row.keys() != rows[0].keys():
+            raise ValueError(f"points = {value!r} is not allowed: its rows have different keys")
+    for name in rows[0]:
+        _parameter(name)
+    return rows
+
+
+# From parameters to a job.
+
+
+def _job(given: dict[str, Any]) -> Job:
+    try:
+        return _made(given)
+    except ValueError as error:
+        shown = ", ".join(f"{name} = {value}" for name, value in given.items())
+        raise ValueError(f"{error} (in the run {shown})") from None
+
+
+def _made(given: dict[str, Any]) -> Job:
+    options: dict[str, Any] = {
+        name: _number(name, given[name]) for name in NUMBERS if name in given
+    }
+    if "t_end" not in options:
+        raise ValueError("t_end is missing: give the time to reach")
+    for name in ("method", "preset"):
+        if name in given:
+            options[name] = given[name]
+    if "verify" in given:
+        if not isinstance(given["verify"], bool):
+            raise ValueError(
+                f"verify = {given['verify']!r} is not allowed: it must be true or false"
+            )
+        options["verify"] = given["verify"]
+    m0 = _number("m0", given["m0"]) if "m0" in given else None
+    texts = {name: _text(given[name]) for name in START[1:] if name in given and name != "stage"}
+    stages = given.get("stage", [])
+    protocol = protocol_of(
+        m0, texts.get("start"), texts.get("temperature", "0"), texts.get("learning_rate", "1"),
+        texts.get("anneal"), texts.get("loss_delta"),
+        [stages] if isinstance(stages, str) else stages,
+    )  # fmt: skip
+    return Job(from_channels(_channels(given)), protocol, **options)
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError(f"{name} = {value!r} is not allowed: it must be a number")
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"{name} = {value!r} is not allowed: it must be a number") from None
+
+
+def _text(value: Any) -> str:
+    """Return a value as `dmft solve` takes it: 3,2 for [3, 2], 2=1.5 for { 2 = 1.5 }."""
+    if isinstance(value, dict):
+        return ",".join(f"{key}={one}" for key, one in value.items())
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return str(value)
+
+
+def _channels(given: dict[str, Any]) -> dict[int, float]:
+    """Return the channels of p, delta_2, delta_p, delta_N, inv_delta_N and channels."""
+    channels: dict[int, float] = {}
+    base = given.get("channels", {})
+    if isinstance(base, str):
+        base = dict(part.partition("=")[::2] for part in base.split(","))
+    if not isinstance(base, dict):
+        raise ValueError(f"channels = {base!r} is not allowed: it must be like {{ 2 = 0.9 }}")
+    for order, value in base.items():
+        if not str(order).strip().isdigit():
+            raise ValueError(f"channels = {base!r} is not allowed: {order!r} is no order")
+        channels[int(order)] = _number(f"channels.{order}", value)
+    p = int(_number("p", given["p"])) if "p" in given else None
+    if p is not None and (p != _number("p", given["p"]) or p < 3):
+        raise ValueError(f"p = {given['p']!r} is not allowed: it must be an integer >= 3")
+    for name, value in given.items():
+        match = CHANNEL.fullmatch(name)
+        inverse = name.startswith("inv_")
+        if name in ("delta_p", "inv_delta_p"):
+            if p is None:
+                raise ValueError(f"{name} needs p, the order of the tensor channel")
+            order = p
+        elif match:
+            order = int(match[2])
+        else:
+            continue
+        if order in channels and str(order) not in map(str, base):
+            raise ValueError(f"{name}: the variance of channel {order} is given twice")
+        number = _number(name, value)
+        if inverse and not number > 0.0:
+            raise ValueError(f"{name} = {value!r} is not allowed: it must be > 0")
+        channels[order] = 1.0 / number if inverse else number
+    if p is not None and not {2, p} <= channels.keys():
+        raise ValueError("a model with p needs delta_2 and delta_p (or inv_delta_2, inv_delta_p)")
+    if not channels:
+        raise ValueError("the model is missing: give p, delta_2 and delta_p, or channels")
+    return channels
