@@ -89,7 +89,10 @@ class Folder:
         if not os.access(place, os.W_OK):
             raise storage.FileError(f"{said}: {str(place)!r} is not writable")
         if not self.path.exists():
-            self.path.mkdir(exist_ok=True)
+            try:
+                self.path.mkdir(exist_ok=True)
+            except OSError as error:
+                raise storage.FileError(f"{said}: it cannot be made ({error.strerror})") from None
         others = [p for p in self.path.iterdir() if p.name not in (MANIFEST, WORK)]
         if not self.manifest.exists() and others:
             raise storage.FileError(f"{said}: it is not empty, and no folder of a sweep")
