@@ -46,7 +46,7 @@ def _stored_driven(
 
 def stored_flow(quick: bool) -> Evidence:
     """Gradient flow on stored tensors."""
-    sizes = {60: 60, 120: 30} if quick else {150: 120, 300: 40, 500: 20, 1000: 5}
+    sizes = {60: 60, 120: 30} if quick else {150: 480, 300: 160, 500: 80, 1000: 20}
     theory = dmft.solve(SEED_MODEL, 10.0, m0=0.2, method="dense", tol=1e-7, progress=False)
     ensembles = [
         simulate(SEED_MODEL, n=n, seeds=k, m0=0.2, times=TIMES[1:], progress=False,
@@ -59,14 +59,14 @@ def stored_flow(quick: bool) -> Evidence:
 
 def stored_langevin(quick: bool) -> Evidence:
     """Langevin on stored tensors."""
-    sizes = {60: 60, 120: 30} if quick else {150: 120, 300: 40, 500: 20}
+    sizes = {60: 60, 120: 30} if quick else {150: 480, 300: 160, 500: 60}
     claim = "Langevin dynamics (T = 1) on stored tensors"
     return _stored_driven(claim, SEED_MODEL, Protocol(Overlap(0.2), T=1.0), sizes, TIMES[1:])
 
 
 def stored_four(quick: bool) -> Evidence:
     """Four indices, T = 0.5."""
-    sizes = {30: 60, 60: 20} if quick else {50: 200, 100: 60, 140: 20}
+    sizes = {30: 60, 60: 20} if quick else {50: 800, 100: 200, 140: 60}
     model = SpikedMixture({2: 0.7, 3: 2.0, 4: 1.0})
     claim = "Three channels on stored tensors, T = 0.5"
     return _stored_driven(claim, model, Protocol(Overlap(0.2), T=0.5), sizes, TIMES[1:4])
@@ -74,7 +74,7 @@ def stored_four(quick: bool) -> Evidence:
 
 def annealing_bias(quick: bool) -> Evidence:
     """Whether the deviation of annealed runs at N = 80 is a term in 1/N."""
-    sizes = {40: 150, 80: 60} if quick else {80: 800, 160: 400, 320: 100}
+    sizes = {40: 150, 80: 60} if quick else {80: 3200, 160: 1600, 320: 400}
     protocol = PROTOCOLS["Annealed tensor channel, Delta'_p(t) = Delta_p + C exp(-t/tau)"]
     claim = "What annealed runs at N = 80 deviate by is a correction of order 1/N"
     return _stored_driven(claim, SEED_MODEL, protocol, sizes, TIMES[1:])
