@@ -29,6 +29,8 @@ FLOW = (
     ("analysis",),
     ("plots",),
     ("tables",),
+    ("sweep",),
+    ("reference",),
     ("reproduce", "citations"),
     ("cli",),
     ("__main__",),

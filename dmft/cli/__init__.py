@@ -4,7 +4,7 @@ Exit status: 0 done; 1 the computation failed; 2 bad usage or input; 3 stopped b
 resumed; 130 interrupted, can be resumed.
 """
 
-from dmft.cli import measure, pages, runs, sweeps, theory
+from dmft.cli import measure, pages, reference, runs, sweeps, theory
 from dmft.cli.base import Force, Whole, app, guarded, main
 from dmft.cli.runs import model_of
 
@@ -17,6 +17,7 @@ __all__ = [
     "measure",
     "model_of",
     "pages",
+    "reference",
     "runs",
     "sweeps",
     "theory",

@@ -1,0 +1,145 @@
+"""Commands of the reference data: tables check, tables make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from dmft.cli.base import FAILED, OK, Whole, app, say
+
+if TYPE_CHECKING:
+    from dmft.reference import Entry
+
+__all__ = ["check", "make"]
+
+DATA = Path("data")
+
+tables_app = App(
+    name="tables",
+    help="Check or remake the reference data.",
+    suppress_keyboard_interrupt=False,
+)
+app.command(tables_app)
+
+Names = Annotated[list[str], Parameter(negative="")]
+
+
+@tables_app.command
+def check(
+    names: Names | None = None,
+    /,
+    *,
+    data: Path = DATA,
+    all: Annotated[bool, Parameter(negative="")] = False,
+    workers: Whole = 1,
+) -> int:
+    """Recompute samples of the tables and say how far they are from what is written.
+
+    Parameters
+    ----------
+    names
+        Tables, such as thresholds short_times; all unless given.
+    data
+        Folder of the tables.
+    all
+        Recompute all rows: hours.
+    workers
+        Processes that share the work.
+    """
+    from dmft.reference.check import MACHINE
+    from dmft.reference.check import check as compare
+    from dmft.reference.package import read
+
+    chosen = _chosen(names)
+    written = {name: read(data, name, entry) for name, entry in chosen.items()}
+    parts = {
+        name: list(entry.parts) if all else list(entry.sample) for name, entry in chosen.items()
+    }
+    made = _made(parts, workers)
+    print(f"allowed: the stated error, and {MACHINE:g} max(1, |value|) between machines")
+    bad = 0
+    for name, entry in chosen.items():
+        of = f"{len(parts[name])} of {len(entry.parts)} parts"
+        for one in compare(entry, written[name], made[name]):
+            bad += not one.ok
+            print(
+                f"{name:22} {one.column:30} {one.deviation:9.2e} of {one.allowed:8.1e}"
+                f" {'ok' if one.ok else 'TOO FAR':8} ({one.rows} rows, {of})"
+            )
+    if bad:
+        return say(f"{bad} columns are further from the reference data than they may be", FAILED)
+    print("all columns are within their stated errors")
+    return OK
+
+
+@tables_app.command
+def make(names: Names, /, *, data: Path = DATA, workers: Whole = 1) -> int:
+    """Rewrite tables, and datapackage.json.
+
+    Parameters
+    ----------
+    names
+        Tables, such as thresholds short_times.
+    data
+        Folder of the tables.
+    workers
+        Processes that share the work.
+    """
+    from dmft import storage
+    from dmft.reference.package import write
+
+    chosen = _chosen(names)
+    for name in chosen:
+        storage.check_target(data / f"{name}.csv", force=True, name="data")
+    made = _made({name: list(entry.parts) for name, entry in chosen.items()}, workers)
+    for name, table in made.items():
+        print(
+            f"saved {write(data, name, table, entries())}: {len(next(iter(table.values())))} rows"
+        )
+    return OK
+
+
+def entries() -> dict[str, Entry]:
+    """Return all tables: of the theory, and of the simulations."""
+    from dmft.reference import ENTRIES
+    from validation.ensembles import ENTRIES as SIMULATED
+
+    return ENTRIES | SIMULATED
+
+
+def _chosen(names: list[str] | None) -> dict[str, Entry]:
+    known = entries()
+    for name in names or []:
+        if name not in known:
+            raise ValueError(f"table {name!r} is not allowed: it must be one of {', '.join(known)}")
+    return {name: known[name] for name in names or known}
+
+
+def part(name: str, which: str) -> dict[str, Any]:
+    """Return one part of a table, in whatever process."""
+    return entries()[name].parts[which]()
+
+
+def _made(parts: dict[str, list[str]], workers: int) -> dict[str, dict[str, Any]]:
+    """Compute the parts of each table."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from dmft import checks
+    from dmft.sweep.execute import processes
+
+    workers = checks.integer("workers", workers, low=1, high=1024)
+    todo = [(name, which) for name, several in parts.items() for which in several]
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in parts}
+    with tqdm(total=len(todo), unit="part", disable=None) as bar, processes(workers) as pool:
+        running = [(name, which, pool.submit(part, name, which)) for name, which in todo]
+        for name, which, future in running:
+            bar.set_postfix_str(f"{name}: {which}")
+            found[name].append(future.result())
+            bar.update()
+    return {
+        name: {column: np.concatenate([one[column] for one in several]) for column in several[0]}
+        for name, several in found.items()
+    }
