@@ -34,7 +34,9 @@ def _table(runs: Ensemble, kind: str, T: float) -> Table:
             if t > 0.0:
                 rows.append((kind, T, float(runs.n), runs.seeds, t, name, mean[k], error[k]))
     names = ("simulation", "T", "N", "seeds", "t", "quantity", "mean", "standard_error")
-    return {name: np.array(column) for name, column in zip(names, zip(*rows), strict=True)}
+    return {
+        name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)
+    }
 
 
 def _stored(n: int, seeds: int) -> Callable[[], Table]:

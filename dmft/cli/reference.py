@@ -95,9 +95,8 @@ def make(names: Names, /, *, data: Path = DATA, workers: Whole = 1) -> int:
         storage.check_target(data / f"{name}.csv", force=True, name="data")
     made = _made({name: list(entry.parts) for name, entry in chosen.items()}, workers)
     for name, table in made.items():
-        print(
-            f"saved {write(data, name, table, entries())}: {len(next(iter(table.values())))} rows"
-        )
+        path = write(data, name, table, entries())
+        print(f"saved {path}: {len(next(iter(table.values())))} rows")
     return OK
 
 

@@ -135,7 +135,10 @@ def _amp(p: int, delta_p: float) -> Callable[[], Table]:
                 for m, stable in zip(found.m, found.stable, strict=True):
                     rows.append((p, delta_p, float(inverse), kind, float(m), int(stable)))
         names = ("p", "delta_p", "inv_delta_2", "kind", "m", "stable")
-        return {name: np.array(column) for name, column in zip(names, zip(*rows), strict=True)}
+        return {
+            name: np.array(column)
+            for name, column in zip(names, zip(*rows, strict=True), strict=True)
+        }
 
     return make
 
@@ -364,7 +367,8 @@ ENTRIES: dict[str, Entry] = {
         (
             Field("channels", "order=variance of each channel", kind="string"),
             Field("T", "temperature"), Field("t", "time"),
-            Field("mu", "Lagrange multiplier", "mu_error"), Field("e", "energy per spin", "e_error"),
+            Field("mu", "Lagrange multiplier", "mu_error"),
+            Field("e", "energy per spin", "e_error"),
             Field("mu_gap", "distance of mu to its one-step value", "mu_error"),
             Field("e_gap", "distance of e to its one-step value", "e_error"),
             Field("C_0", "C(t, 0)", "C_error"), Field("C_half", "C(t, t/2)", "C_error"),

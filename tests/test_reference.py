@@ -1,0 +1,175 @@
+"""The reference data: as described, readable, and within their errors."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import frictionless
+import mpmath
+import numpy as np
+import pandas as pd
+import pytest
+
+from dmft.cli import main
+from dmft.cli.reference import entries
+from dmft.reference import Entry, Field, check, describe
+from dmft.reference.package import read
+
+DATA = Path(__file__).parents[1] / "data"
+PACKAGE = json.loads((DATA / "datapackage.json").read_text())
+NAMES = [resource["path"].removesuffix(".csv") for resource in PACKAGE["resources"]]
+FAST = ("thresholds", "complexity", "amp_fixed_points")
+
+
+@pytest.fixture
+def copy(tmp_path):
+    shutil.copytree(DATA, tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_package_is_valid():
+    assert frictionless.validate(str(DATA / "datapackage.json")).valid
+
+
+def test_every_table_is_described():
+    assert {path.stem for path in DATA.glob("*.csv")} == set(NAMES)
+    assert set(NAMES) <= set(entries())
+    for resource in PACKAGE["resources"]:
+        content = (DATA / resource["path"]).read_bytes()
+        assert resource["hash"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
+        assert resource["bytes"] == len(content)
+        fields = resource["schema"]["fields"]
+        assert all(field["description"] for field in fields)
+        assert all(field["unit"] == "1" for field in fields if field["type"] == "number")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pandas_reads_every_table(name):
+    found, entry = pd.read_csv(DATA / f"{name}.csv"), entries()[name]
+    assert list(found.columns) == [field.name for field in entry.fields]
+    for field in entry.fields:
+        assert pd.api.types.is_numeric_dtype(found[field.name]) == (field.kind != "string")
+        if isinstance(field.error, str):
+            assert (found[field.error] > 0.0).all()
+            assert np.isfinite(found[field.error]).all()
+    table = read(DATA, name, entry)
+    numbers = [field.name for field in entry.fields if field.kind == "number"]
+    for column in numbers:
+        np.testing.assert_array_equal(table[column], found[column])
+
+
+def test_a_quick_check_is_green(capsys):
+    assert main(["tables", "check", *FAST, "--data", str(DATA)]) == 0
+    out = capsys.readouterr().out
+    assert "all columns are within their stated errors" in out
+    assert "thresholds" in out
+    assert "allowed: the stated error, and 1e-13" in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in FAST])
+def test_samples_of_all_tables(name):
+    assert main(["tables", "check", name, "--data", str(DATA)]) == 0
+
+
+def test_a_wrong_number_is_found(copy, capsys):
+    path = copy / "thresholds.csv"
+    lines = path.read_text().splitlines()
+    cells = lines[5].split(",")
+    cells[3] = repr(float(cells[3]) + 1e-10)
+    lines[5] = ",".join(cells)
+    path.write_text("\n".join(lines) + "\n")
+    # Not what the package describes: said, nothing computed.
+    assert main(["tables", "check", "thresholds", "--data", str(copy)]) == 2
+    assert "its SHA-256 differs" in capsys.readouterr().err
+    describe(copy, entries())
+    assert main(["tables", "check", "thresholds", "--data", str(copy)]) == 1
+    out, err = capsys.readouterr()
+    assert "inv_delta_2_gradient_flow" in [x.split()[1] for x in out.splitlines() if "TOO" in x]
+    assert "1 columns are further" in err
+
+
+def test_make_writes_what_is_there(copy):
+    before = (copy / "complexity.csv").read_text()
+    (copy / "complexity.csv").unlink()
+    assert main(["tables", "make", "complexity", "--data", str(copy)]) == 0
+    assert (copy / "complexity.csv").read_text().count("\n") == before.count("\n")
+    assert main(["tables", "check", "complexity", "--data", str(copy)]) == 0
+
+
+ENTRY = Entry(
+    "t", "h", (Field("k", "key"), Field("x", "x", "dx"), Field("dx", "e", np.inf)), {}, ()
+)
+
+
+@pytest.mark.parametrize(
+    ("new", "ok"),
+    [
+        ({"k": [1.0, 2.0], "x": [1.0, np.nan], "dx": [0.1, 0.1]}, True),
+        ({"k": [1.0 + 1e-14], "x": [1.09], "dx": [0.1]}, True),
+        ({"k": [1.0], "x": [1.11], "dx": [0.1]}, False),
+        ({"k": [2.0], "x": [1.0], "dx": [0.1]}, False),
+        ({"k": [3.0], "x": [1.0], "dx": [0.1]}, False),
+        # The second row of the same key is not in the table.
+        ({"k": [1.0, 1.0], "x": [1.0, 1.0], "dx": [0.1, 0.1]}, False),
+    ],
+)
+def test_deviations(new, ok):
+    written = {"k": np.array([1.0, 2.0]), "x": np.array([1.0, np.nan]), "dx": np.full(2, 0.1)}
+    (found,) = check(ENTRY, written, {name: np.array(values) for name, values in new.items()})
+    assert found.column == "x"
+    assert found.ok == ok
+
+
+@pytest.mark.parametrize("p", [3, 4, 5])
+def test_information_theoretic_line_has_twelve_digits(p):
+    """Where the free entropy of a nonzero overlap is 0, with 30 digits (arXiv:1812.09066)."""
+    table = pd.read_csv(DATA / "thresholds.csv")
+    rows = table[(table.p == p) & table.inv_delta_2_information_theoretic.between(0.01, 0.99)]
+    assert len(rows) >= 4
+
+    with mpmath.workdps(30):
+        for _, row in rows.iterrows():
+            delta, x = mpmath.mpf(row.delta_p), mpmath.mpf(row.inv_delta_2_information_theoretic)
+
+            def entropy(m, x, delta=delta):
+                return x * m**2 / 2 + m**p / (p * delta) + mpmath.log1p(-m) + m
+
+            def slope(m, x, delta=delta):
+                return x * m + m ** (p - 1) / delta - m / (1 - m)
+
+            grid = [mpmath.mpf(k) / 400 for k in range(20, 400)]
+            start = max(grid, key=lambda m: entropy(m, x))
+            _, found = mpmath.findroot(
+                [lambda m, x: entropy(m, x) / m**2, lambda m, x: slope(m, x) / m], (start, x)
+            )
+            assert abs(found - x) <= 1e-12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["check", "nothing"], "table 'nothing' is not allowed: it must be one of thresholds"),
+        (["make", "nothing"], "table 'nothing' is not allowed"),
+        (["check", "--data", "missing"], "it has no thresholds.csv"),
+        (["make", "complexity", "--data", "missing"], "there is no directory"),
+        (["check", "complexity", "--workers", "0", "--data", str(DATA)], "workers = 0"),
+    ],
+)
+def test_bad_input(arguments, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["tables", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_broken_package_is_refused(copy, capsys):
+    (copy / "datapackage.json").write_text("{")
+    assert main(["tables", "check", "complexity", "--data", str(copy)]) == 2
+    assert "is no data package" in capsys.readouterr().err
+    (copy / "complexity.csv").write_text("a,b\n1,2\n")
+    describe(copy, entries())
+    assert main(["tables", "check", "complexity", "--data", str(copy)]) == 2
+    assert "has other columns" in capsys.readouterr().err
