@@ -31,7 +31,9 @@ FLOW = (
     ("tables",),
     ("sweep",),
     ("reference",),
-    ("reproduce", "citations"),
+    ("citations",),
+    ("report",),
+    ("reproduce",),
     ("cli",),
     ("__main__",),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dmft.cli.base import OK, Force, app
 
-__all__ = ["cite", "reproduce"]
+__all__ = ["cite", "report", "reproduce"]
 
 
 @app.command
@@ -25,6 +25,32 @@ def reproduce(*, output: Path, quick: bool = False, force: Force = False) -> int
 
     page = make(output, simulate, quick=quick, force=force)
     print(f"done: open {page}")
+    return OK
+
+
+@app.command
+def report(
+    runs: Path,
+    /,
+    *,
+    output: Path,
+    simulation: Path | None = None,
+    force: Force = False,
+) -> int:
+    """Make one page of a sweep: phase diagram, dynamics of each run, tables; it needs no network.
+
+    Parameters
+    ----------
+    runs
+        Folder that `dmft sweep` wrote.
+    output
+        Page to write, .html.
+    simulation
+        CSV table of theory against simulation to show, as `dmft validate report` writes it.
+    """
+    from dmft.report import report as make
+
+    print(f"done: open {make(runs, output, simulation=simulation, force=force)}")
     return OK
 
 
