@@ -242,6 +242,7 @@ def _dynamics(shown: list[tuple[Line, Solution]], progress: bool | None) -> Any:
     for i, (_, title, log) in enumerate(PANELS):
         place = {"row": 1 + i // columns, "col": 1 + i % columns}
         figure.update_xaxes(title=title, type="log" if log else "linear", **place)
+        figure.update_yaxes(exponentformat="power", **place)
     panels, steps = len(PANELS), []
     for k, name in enumerate(names):
         visible = np.repeat(np.arange(len(names)) == k, panels).tolist()
@@ -287,7 +288,11 @@ def _scores(table: Mapping[str, list[str]]) -> Any:
     import plotly.graph_objects as go
 
     z = np.array(table["z"], dtype=float)
+    if "key" in table:
+        # The theory of this claim is wrong by design.
+        z[np.array(table["key"]) == "sensitivity"] = np.nan
     kinds = table.get("claim", table.get("level", table["quantity"]))
+    reach = max(4.0, float(np.max(np.abs(z[np.isfinite(z)]), initial=0.0)))
     figure = go.Figure()
     figure.add_hrect(-2.0, 2.0, fillcolor="#dddddd", line_width=0, layer="below")
     symbols = ("circle", "square", "diamond", "cross", "triangle-up", "star", "hexagon")
@@ -303,5 +308,5 @@ def _scores(table: Mapping[str, list[str]]) -> Any:
             marker={"symbol": symbols[k % 7], "color": plots.COLORS[k % 7], "size": 6},
         )  # fmt: skip
     figure.update_xaxes(title="entry")
-    figure.update_yaxes(title="z")
+    figure.update_yaxes(title="z", range=[-1.1 * reach, 1.1 * reach])
     return _layout(figure, 560)
