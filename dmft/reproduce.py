@@ -5,12 +5,14 @@ Simulations come in through a callable, so that nothing here depends on `validat
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
+from typing import Protocol as Interface
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +21,11 @@ from tqdm import tqdm
 import dmft
 from dmft import plots, storage, tables, theory
 from dmft.model import SpikedMatrixTensor
+from dmft.protocol import Overlap, Protocol
+from dmft.report import report
 from dmft.run import solve
 from dmft.solution import Solution, Status
+from dmft.sweep import Folder, Job, execute
 
 __all__ = ["Simulator", "reproduce"]
 
@@ -44,9 +49,12 @@ ENDPOINTS = (
 )  # fmt: skip
 ENDPOINT_STEP, ENDPOINT_TIME, ENDPOINT_M0 = 0.1, 150.0, 0.2
 TOL = 1e-8
+# The sweep: runs from a tiny overlap over the plane of p = 3, as (Delta_3, 1/Delta_2).
+SWEEP = tuple(itertools.product((1.0, 4.0), (1.2, 1.6, 2.0, 2.4, 2.8)))
+SWEEP_M0, SWEEP_TIME, SWEEP_QUICK_TIME = 1e-10, 1e4, 10.0
 
 
-class Ensemble(Protocol):
+class Ensemble(Interface):
     """Finite-N runs: times (n,), and m, mu, e of shape (seeds, n)."""
 
     @property
@@ -59,7 +67,7 @@ class Ensemble(Protocol):
     def e(self) -> Array: ...
 
 
-class Simulator(Protocol):
+class Simulator(Interface):
     """Gradient flow at finite N (``validation.simulate``)."""
 
     def __call__(
@@ -102,9 +110,10 @@ def reproduce(
     force: bool = False,
     progress: bool | None = None,
 ) -> Path:
-    """Make the tables, the figures and the page in the folder `output`; return the page.
+    """Make the tables, the figures and the pages in the folder `output`; return the first page.
 
-    The page, ``index.html``, is written last: where it is, everything else is.
+    The runs of a small sweep are in ``runs``, and ``report.html`` shows them; ``index.html`` is
+    written last: where it is, everything else is.
 
     Parameters
     ----------
@@ -128,7 +137,7 @@ def reproduce(
     """
     folder = _folder(output, force=force)
     size = QUICK if quick else FULL
-    steps = 2 * len(ORDERS) + 2 * len(INV_DELTA_2_RUNS) + len(ENDPOINTS) + 2
+    steps = 2 * len(ORDERS) + 2 * len(INV_DELTA_2_RUNS) + len(ENDPOINTS) + 3
     with tqdm(total=steps, disable=None if progress is None else not progress) as bar:
 
         def doing(what: str) -> None:
@@ -139,6 +148,8 @@ def reproduce(
         figures = [_thresholds(folder, p, doing) for p in ORDERS]
         dynamics, notes["comparison"] = _dynamics(folder, simulator, size, doing)
         endpoint, notes["endpoints"] = _endpoints(folder, doing)
+        doing(f"sweep of {len(SWEEP)} runs")
+        _sweep(folder, quick)
         doing("page")
         page = _page(folder, [*figures, dynamics, endpoint], notes, size)
         doing("done")
@@ -325,6 +336,24 @@ def _draw_endpoints(ax: Any, columns: dict[str, Array]) -> None:
         ax.plot(columns["inv_delta_2"][own], columns["m"][own], "o", color=plots.COLORS[k], ms=3)
     ax.set(xlabel=r"$1/\Delta_2$", ylabel="overlap $m$ at the end")
     ax.legend()
+
+
+def _sweep(folder: Path, quick: bool) -> None:
+    """Do the runs of the small sweep, and write report.html."""
+    runs = Folder(folder / "runs")
+    runs.prepare()
+    end = SWEEP_QUICK_TIME if quick else SWEEP_TIME
+    jobs = [
+        Job(SpikedMatrixTensor(3, 1.0 / x, d), Protocol(Overlap(SWEEP_M0)), end, preset="loose")
+        for d, x in SWEEP
+    ]
+    outcome = execute(jobs, runs, progress=False)
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    if outcome.failed:
+        raise ArithmeticError(f"run {outcome.failed[0].name}: {outcome.failed[0].message}")
+    compared = folder / "comparison.csv"
+    report(runs.path, folder / "report.html", simulation=compared, force=True, progress=False)
 
 
 def _page(folder: Path, figures: list[Figure], notes: dict[str, Any], size: Size) -> Path:

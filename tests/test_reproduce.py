@@ -27,16 +27,20 @@ def small(monkeypatch):
     monkeypatch.setattr(module, "DELTA_P", np.geomspace(0.25, 10.0, 5))
     monkeypatch.setattr(module, "ENDPOINTS", ((3, 2.5, 1.0), (4, 3.0, 4.0)))
     monkeypatch.setattr(module, "TOL", 1e-4)
+    monkeypatch.setattr(module, "SWEEP", ((1.0, 2.0), (1.0, 2.5)))
 
 
 def test_page_shows_every_figure_and_table(small, tmp_path):
     page = reproduce(tmp_path / "out", stand_in, quick=True)
     text = page.read_text()
     sources = re.findall(r'(?:src|href)="([^"]+)"', text)
-    assert len(sources) == 4 + 7
+    assert len(sources) == 1 + 4 + 7
     for source in sources:
         assert (tmp_path / "out" / source).stat().st_size > 100
     assert "{{" not in text
+    runs = (tmp_path / "out" / "report.html").read_text()
+    assert "Dynamics of each run" in runs
+    assert "Theory against simulation" in runs
     with open(tmp_path / "out" / "comparison.csv") as file:
         z = [float(row["z"]) for row in csv.DictReader(file)]
     assert len(z) == 3 * 3 * len(module.TIMES)
