@@ -1,0 +1,77 @@
+"""What README and docs show: every command is one that `dmft` takes, every Python block runs."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import dmft
+from dmft.cli import app
+from validation.cli import app as validation_app
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(sh|python|toml)\n(.*?)^```", re.M | re.S)
+
+
+def blocks(kind):
+    for page in PAGES:
+        for k, match in enumerate(BLOCK.finditer(page.read_text())):
+            if match[1] == kind:
+                yield pytest.param(match[2], id=f"{page.stem}-{k}")
+
+
+def commands():
+    for page in PAGES:
+        text = page.read_text()
+        for block in [m[2] for m in BLOCK.finditer(text) if m[1] == "sh"]:
+            for line in block.splitlines():
+                words = shlex.split(line, comments=True)
+                for start in (["dmft"], ["python", "-m", "validation"]):
+                    if words[: len(start)] == start:
+                        yield pytest.param(words, id=f"{page.stem}: {line.strip()[:60]}")
+
+
+@pytest.mark.parametrize("words", list(commands()))
+def test_command_is_one(words, monkeypatch):
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    words = [word.replace("$SLURM_ARRAY_TASK_ID", "3") for word in words]
+    if words[0] == "python":
+        parse, rest = validation_app, words[3:]
+    elif words[1] == "validate":
+        parse, rest = validation_app, words[2:]
+    else:
+        parse, rest = app, words[1:]
+    command, bound, _ = parse.parse_args(rest, exit_on_error=False, print_error=False)
+    assert command.__module__.startswith(("dmft", "validation", "cyclopts"))
+    assert bound is not None
+
+
+def test_commands_are_many():
+    assert len(list(commands())) > 20
+
+
+@pytest.mark.parametrize("code", list(blocks("python")))
+def test_python_runs(code, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    (tmp_path / "sweep.toml").write_text(
+        "[model]\nchannels = { 3 = 1 }\n[run]\nm0 = 0\nt_end = 1\nmethod = 'gradient_descent'\n"
+        "step = 0.1\n"
+    )
+    given = {"dmft": dmft}
+    if "s.save" in code and "dmft.solve" not in code:
+        given["s"] = dmft.solve(
+            dmft.SpikedMixture({3: 1.0}), 10.0, m0=0.0, preset="loose", progress=False
+        )
+        code = code.replace("t_end=1e8", "t_end=20")
+    exec(compile(code, "block", "exec"), given)
+
+
+@pytest.mark.parametrize("code", list(blocks("toml")))
+def test_recipes_are_read(code, tmp_path):
+    from dmft.sweep import read
+
+    (tmp_path / "sweep.toml").write_text(code)
+    assert len(read(tmp_path / "sweep.toml")) == 400
