@@ -24,7 +24,7 @@ from dmft.model import SpikedMatrixTensor
 from dmft.protocol import Overlap, Protocol
 from dmft.report import report
 from dmft.run import solve
-from dmft.solution import Solution, Status
+from dmft.solution import Solution, finished
 from dmft.sweep import Folder, Job, execute
 
 __all__ = ["Simulator", "reproduce"]
@@ -199,20 +199,11 @@ def _thresholds(folder: Path, p: int, doing: Any) -> Figure:
     return Figure(f"thresholds_p{p}.png", f"Threshold curves, p = {p}", text)
 
 
-def _finished(solution: Solution) -> Solution:
-    """Return the run if it reached its end; nothing is published from any other."""
-    if solution.status is Status.INTERRUPTED:
-        raise KeyboardInterrupt
-    if not solution.success:
-        raise ArithmeticError(f"{solution!r}: {solution.message}")
-    return solution
-
-
 def _run_all(doing: Any) -> Iterator[tuple[str, Solution]]:
     for name, inverse in INV_DELTA_2_RUNS.items():
         doing(f"dynamics 1/Delta_2={inverse:g}")
         model = SpikedMatrixTensor(DYNAMICS_P, 1.0 / inverse, DYNAMICS_DELTA_P)
-        yield name, _finished(solve(model, T_END, m0=M0, tol=TOL, method="dense", progress=False))
+        yield name, finished(solve(model, T_END, m0=M0, tol=TOL, method="dense", progress=False))
 
 
 def _dynamics(
@@ -284,7 +275,7 @@ def _endpoints(folder: Path, doing: Any) -> tuple[Figure, list[dict[str, Any]]]:
     for p, inverse, delta_p in ENDPOINTS:
         doing(f"endpoint p={p} 1/Delta_2={inverse:g}")
         model = SpikedMatrixTensor(p, 1.0 / inverse, delta_p)
-        end = _finished(
+        end = finished(
             solve(
                 model, ENDPOINT_TIME, m0=ENDPOINT_M0, method="gradient_descent",
                 step=ENDPOINT_STEP, progress=False,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from dmft.two_time.slices import SliceGrid
 
-__all__ = ["Moment", "Solution", "Status", "load"]
+__all__ = ["Moment", "Solution", "Status", "finished", "load"]
 
 Array = NDArray[np.float64]
 
@@ -233,6 +233,23 @@ class Solution:
             data |= {name: v[:2] for name, v in self.grid.variables().items()}
         attributes = {"title": TITLE, "model": repr(self.model), "status": self.status.value}
         return xarray.Dataset(data, coordinates, attributes)
+
+
+def finished(run: Solution) -> Solution:
+    """Return the run if it reached its end; nothing is published from any other.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        It was interrupted.
+    ArithmeticError
+        It failed.
+    """
+    if run.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    if not run.success:
+        raise ArithmeticError(f"{run!r}: {run.message}")
+    return run
 
 
 TITLE = "Mean-field dynamics of the spiked matrix-tensor model"

@@ -19,7 +19,7 @@ from dmft.analysis import relaxation, threshold
 from dmft.model import SpikedMatrixTensor, SpikedMixture, from_channels
 from dmft.observables import escape_time
 from dmft.run import solve
-from dmft.solution import Solution, Status
+from dmft.solution import finished
 from dmft.stop import OverlapReached
 
 __all__ = ["ENTRIES", "Entry", "Field"]
@@ -166,7 +166,7 @@ def _short(name: str) -> Callable[[], Table]:
         channels, m0, T = SHORT[name]
         model, t = from_channels(channels), SHORT_TIMES
         run = solve(model, float(t[-1]), m0=m0, T=T, method="dense", tol=SHORT_TOL, progress=False)
-        at, size = _finished(run).at(t), len(t)
+        at, size = finished(run).at(t), len(t)
         return {
             "channels": np.full(size, _channels(model)), "m0": np.full(size, m0),
             "T": np.full(size, T), "t": t, "m": at.m, "mu": at.mu, "e": at.e,
@@ -174,14 +174,6 @@ def _short(name: str) -> Callable[[], Table]:
         }  # fmt: skip
 
     return make
-
-
-def _finished(run: Solution) -> Solution:
-    if run.status is Status.INTERRUPTED:
-        raise KeyboardInterrupt
-    if not run.success:
-        raise ArithmeticError(f"{run!r}: {run.message}")
-    return run
 
 
 LONG: dict[str, tuple[dict[int, float], float, float]] = {
@@ -202,7 +194,7 @@ def _long(name: str) -> Callable[[], Table]:
         channels, m0, end = LONG[name]
         model = from_channels(channels)
         T = 1.0 if "T=1" in name else 0.0
-        run = _finished(solve(model, end, m0=m0, T=T, tol=1e-6, verify=True, progress=False))
+        run = finished(solve(model, end, m0=m0, T=T, tol=1e-6, verify=True, progress=False))
         t = 10.0 ** np.arange(0.0, round(math.log10(end)) + 1.0)
         at, size = run.at(t), len(t)
         errors = {f"{q}_error": np.full(size, run.errors[q]) for q in ("m", "mu", "e", "C")}
@@ -227,7 +219,7 @@ def _escape(p: int, delta_p: float, inverse: float) -> Callable[[], Table]:
                 model, 1e6, m0=ESCAPE_M0, tol=tol, stop=OverlapReached(2.0 * ESCAPE_LEVEL),
                 progress=False,
             )  # fmt: skip
-            found.append(escape_time(_finished(run), ESCAPE_LEVEL))
+            found.append(escape_time(finished(run), ESCAPE_LEVEL))
         values = {
             "p": p, "delta_p": delta_p, "inv_delta_2": inverse, "m0": ESCAPE_M0,
             "level": ESCAPE_LEVEL, "t_escape": found[0],
@@ -251,7 +243,7 @@ def _relaxation(name: str) -> Callable[[], Table]:
     def make() -> Table:
         end = 1e6 if name == "2+4" else 1e7
         run = solve(from_channels(RELAXATION[name]), end, m0=0.0, verify=True, progress=False)
-        return relaxation.relaxation_tables([_finished(run)])
+        return relaxation.relaxation_tables([finished(run)])
 
     return make
 

@@ -64,6 +64,11 @@ def wait_for(condition, process, seconds=120.0):
         time.sleep(0.01)
 
 
+def workers_of(process):
+    children = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
 def check_all(folder, jobs):
     """Every run is there, once, with the numbers of `dmft.solve`."""
     found = Folder(folder).lines()
@@ -137,11 +142,7 @@ def test_a_killed_dask_worker_loses_nothing(here):
     jobs = write(here, 8, 30.0, 0.02)
     process = subprocess.Popen(command("--dask-local", "2"), start_new_session=True)
     wait_for(lambda: len(list((here / "runs").glob("*.nc"))) >= 2, process)
-    workers = [
-        child
-        for child in psutil.Process(process.pid).children(recursive=True)
-        if "spawn_main" in " ".join(child.cmdline())
-    ]
+    workers = workers_of(process)
     assert len(workers) == 2
     workers[0].kill()
     assert process.wait(120) == 0
@@ -152,11 +153,7 @@ def test_a_killed_process_loses_nothing(here):
     jobs = write(here, 6, 30.0, 0.02)
     process = subprocess.Popen(command("--workers", "2"), start_new_session=True)
     wait_for(lambda: len(list((here / "runs").glob("*.nc"))) >= 1, process)
-    workers = [
-        child
-        for child in psutil.Process(process.pid).children()
-        if "spawn_main" in " ".join(child.cmdline())
-    ]
+    workers = workers_of(process)
     workers[0].kill()
     assert process.wait(120) == 0
     check_all(here / "runs", jobs)
