@@ -1,4 +1,4 @@
-"""The runs of a sweep, from a TOML file.
+"""The runs of a sweep, from a TOML file::
 
     [model]
     p = 3                                            # or channels = { 2 = 0.9, 3 = 1.5 }
