@@ -44,7 +44,7 @@ def _stored(n: int, seeds: int) -> Callable[[], Table]:
         runs = simulate(
             MODEL, n=n, seeds=seeds, m0=M0, times=TIMES, progress=False, root_seed=ROOT_SEED + n
         )
-        return _table(runs, "stored tensors, gradient flow", 0.0)
+        return _table(runs, "stored tensors: gradient flow", 0.0)
 
     return make
 
@@ -55,7 +55,7 @@ def _revealed(T: float) -> Callable[[], Table]:
             MODEL, n=REVEALED_N, seeds=REVEALED_SEEDS, m0=M0, times=np.append(0.0, TIMES), T=T,
             step=REVEALED_STEP, progress=False,
         )  # fmt: skip
-        return _table(runs, f"revealed tensors, steps of {REVEALED_STEP:g}", T)
+        return _table(runs, f"revealed tensors: steps of {REVEALED_STEP:g}", T)
 
     return make
 

@@ -78,7 +78,7 @@ def _joined(parts: list[Table]) -> Table:
 
 
 def _channels(model: SpikedMixture) -> str:
-    return " ".join(f"{p}={delta:.17g}" for p, delta in model.channels.items())
+    return " ".join(f"{p}={delta!r}" for p, delta in model.channels.items())
 
 
 # Closed forms.
