@@ -10,6 +10,8 @@ import platform
 from importlib import metadata
 from typing import Any, NamedTuple
 
+from numpy.typing import ArrayLike
+
 import dmft
 from dmft import checks, storage
 from dmft.model import SpikedMixture
@@ -49,6 +51,7 @@ class Plan(NamedTuple):
     options: Options
     verify: bool
     note: str = ""
+    t_eval: tuple[float, ...] | None = None
 
     def stepper(self) -> Stepper:
         """Start the solver."""
@@ -78,6 +81,7 @@ class Plan(NamedTuple):
             "tol": self.tol,
             "options": {"type": type(self.options).__name__, **dataclasses.asdict(self.options)},
             "verify": self.verify,
+            **({} if self.t_eval is None else {"t_eval": list(self.t_eval)}),
             "threads": threads,
             "versions": {
                 "dmft": dmft.__version__,
@@ -100,6 +104,7 @@ def planned(
     step: float | None,
     options: Options | None,
     verify: bool,
+    t_eval: ArrayLike | None = None,
 ) -> Plan:
     """Check what :func:`dmft.solve` was given.
 
@@ -116,7 +121,15 @@ def planned(
     if verify and method != "slices":
         raise ValueError(f"verify is for method 'slices' only, not for {method!r}")
     protocol, note = _sampled(protocol, model, t_end, method, chosen)
-    return Plan(model, protocol, t_end, method, tol, chosen, bool(verify), note)
+    times = None if t_eval is None else _times(t_eval, t_end)
+    return Plan(model, protocol, t_end, method, tol, chosen, bool(verify), note, times)
+
+
+def _times(t_eval: ArrayLike, t_end: float) -> tuple[float, ...]:
+    times = checks.array_in("t_eval", t_eval, 0.0, t_end)
+    if times.ndim != 1:
+        raise ValueError(f"t_eval has {times.ndim} axes: it must be a list of times")
+    return tuple(times.tolist())
 
 
 def _sampled(
@@ -163,6 +176,7 @@ def continued(before: Solution, path: str | os.PathLike[str], t_end: float | Non
             before.model, before.protocol, end, before.method, float(known["tol"]),
             SlicesOptions(**options), bool(known.get("verify", False)),
             before.protocol.lowered(before.model).note,
+            tuple(known["t_eval"]) if "t_eval" in known else None,
         )  # fmt: skip
     except (TypeError, ValueError) as error:
         raise storage.FileError(f"{said}: its options are unknown here ({error})") from error

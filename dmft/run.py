@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from threadpoolctl import threadpool_limits
 
@@ -42,6 +43,7 @@ def solve(
     step: float | None = None,
     options: Options | None = None,
     verify: bool = False,
+    t_eval: ArrayLike | None = None,
     threads: int | None = None,
     progress: bool | None = None,
     callback: Callable[[Progress], None] | None = None,
@@ -82,6 +84,9 @@ def solve(
         Further options of the method.
     verify : bool, default False
         Measure the errors: run again with ten times `tol` and larger steps ("slices" only).
+    t_eval : array_like, shape (n,), optional
+        Times in [0, t_end] that ``solution.at()`` without an argument is taken at; kept in the
+        file.  Steps do not depend on it: ``solution.t`` has the accepted times.
     threads : int, optional
         Threads to use, >= 1 (default: all).  Results depend on it in the last bits.
     progress : bool, optional
@@ -118,7 +123,9 @@ def solve(
     if isinstance(protocol, Protocol) and protocol.open_stage is not None:
         how = {"method": method, "tol": tol, "preset": preset, "step": step, "options": options}
         protocol = _settled(model, t_end, protocol, progress, {**how, "threads": threads})
-    plan = planned(model, t_end, m0, T, protocol, method, tol, preset, step, options, verify)
+    plan = planned(
+        model, t_end, m0, T, protocol, method, tol, preset, step, options, verify, t_eval
+    )
     if checkpoint is not None and method != "slices":
         raise ValueError(f"checkpoint is for method 'slices' only, not for {method!r}")
     running = _Running(threads, progress, callback, stop, checkpoint, checkpoint_every)

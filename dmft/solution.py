@@ -132,15 +132,15 @@ class Solution:
             f"Solution({self.model!r}, {self.protocol}, {self.method}, {self.status.value}: {last})"
         )
 
-    def at(self, t: ArrayLike) -> Moment:
+    def at(self, t: ArrayLike | None = None) -> Moment:
         """Return m, mu, e, e_p at times t in [0, time reached], to the accuracy of the method.
 
         At a jump of the protocol mu and e are those after it.
 
         Parameters
         ----------
-        t : array_like
-            Times, any shape.
+        t : array_like, optional
+            Times, any shape.  Without it those of `t_eval` of :func:`dmft.solve` that were reached.
 
         Returns
         -------
@@ -150,8 +150,13 @@ class Solution:
         Raises
         ------
         ValueError
-            A time is outside [0, time reached] or NaN.
+            A time is outside [0, time reached] or NaN; none is given and the run has no `t_eval`.
         """
+        if t is None:
+            if "t_eval" not in self.provenance:
+                raise ValueError("t is missing: the run was made without t_eval")
+            times = np.asarray(self.provenance["t_eval"], dtype=np.float64)
+            t = times[times <= self.t[-1]]
         t = self._times("t", t)
         m, mu, e_p = (self.grid.one_time(v, t) for v in (self.m, self.mu, self.e_p))
         return Moment(t, m, mu, e_p.sum(axis=-1), e_p)

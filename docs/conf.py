@@ -11,5 +11,7 @@ myst_enable_extensions = ["dollarmath", "amsmath"]
 html_theme = "furo"
 exclude_patterns = ["_build"]
 nb_execution_mode = "cache"
+# A first cell may have to wait for numba to compile the solver.
+nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 numpydoc_show_class_members = False

@@ -148,3 +148,26 @@ def test_public_names():
         assert getattr(dmft, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = dmft.nothing
+
+
+def test_times_to_evaluate_are_kept(tmp_path):
+    s = dmft.solve(SEED, 2.0, m0=0.1, preset="loose", t_eval=[0.5, 1 / 3, 2.0], progress=False)
+    plain = dmft.solve(SEED, 2.0, m0=0.1, preset="loose", progress=False)
+    np.testing.assert_array_equal(s.t, plain.t)
+    np.testing.assert_array_equal(s.at().m, plain.at([0.5, 1 / 3, 2.0]).m)
+    s.save(tmp_path / "run.nc")
+    further = dmft.resume(tmp_path / "run.nc", 3.0, progress=False)
+    np.testing.assert_array_equal(further.at().t, [0.5, 1 / 3, 2.0])
+    with pytest.raises(ValueError, match="without t_eval"):
+        plain.at()
+    early = dmft.solve(
+        SEED, 2.0, m0=0.1, preset="loose", t_eval=[0.0, 2.0], progress=False,
+        stop=lambda now: now.t > 0.1,
+    )  # fmt: skip
+    np.testing.assert_array_equal(early.at().t, [0.0])
+
+
+@pytest.mark.parametrize("times", [[-1.0], [2.5], [np.nan], 1.0, [[1.0]], ["x"]])
+def test_times_outside_the_run_are_refused(times):
+    with pytest.raises(ValueError, match="t_eval"):
+        dmft.solve(SEED, 2.0, m0=0.1, t_eval=times, progress=False)

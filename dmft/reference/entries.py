@@ -176,33 +176,36 @@ def _short(name: str) -> Callable[[], Table]:
     return make
 
 
-LONG: dict[str, tuple[dict[int, float], float, float]] = {
-    "3, no spike": ({3: 1.0}, 0.0, 1e8),
-    # There, and for 2+4, noise ends the run of the long-time solver before 1e8.
-    "4, no spike": ({4: 1.0}, 0.0, 1e7),
-    "2+3, no spike": ({2: 1.0, 3: 1.0}, 0.0, 1e8),
-    "2+4, no spike": ({2: 1.0, 4: 1.0}, 0.0, 1e6),
-    "3+4, no spike": ({3: 1.0, 4: 1.0}, 0.0, 1e8),
-    "2+3, below": ({2: 1.0, 3: 4.0}, 1e-10, 1e8),
-    "2+3, above": ({2: 0.4, 3: 4.0}, 1e-10, 1e8),
-    "2+3, T=1 reached": ({2: 0.7, 3: 1.0}, 0.1, 1e8),
+# Up to each end a run of its own: noise of the long-time solver in late aging makes long runs of
+# some models worse, and ends those of 4 and 3+4 before 1e8, of 2+4 before 1e7.
+LONG: dict[str, tuple[dict[int, float], float, tuple[float, ...]]] = {
+    "3, no spike": ({3: 1.0}, 0.0, (1e8,)),
+    "4, no spike": ({4: 1.0}, 0.0, (1e7,)),
+    "2+3, no spike": ({2: 1.0, 3: 1.0}, 0.0, (1e7, 1e8)),
+    "2+4, no spike": ({2: 1.0, 4: 1.0}, 0.0, (1e5, 1e6)),
+    "3+4, no spike": ({3: 1.0, 4: 1.0}, 0.0, (1e7,)),
+    "2+3, below": ({2: 1.0, 3: 4.0}, 1e-10, (1e8,)),
+    "2+3, above": ({2: 0.4, 3: 4.0}, 1e-10, (1e8,)),
+    "2+3, T=1 reached": ({2: 0.7, 3: 1.0}, 0.1, (1e8,)),
 }
 
 
 def _long(name: str) -> Callable[[], Table]:
     def make() -> Table:
-        channels, m0, end = LONG[name]
+        channels, m0, ends = LONG[name]
         model = from_channels(channels)
-        T = 1.0 if "T=1" in name else 0.0
-        run = finished(solve(model, end, m0=m0, T=T, tol=1e-6, verify=True, progress=False))
-        t = 10.0 ** np.arange(0.0, round(math.log10(end)) + 1.0)
-        at, size = run.at(t), len(t)
-        errors = {f"{q}_error": np.full(size, run.errors[q]) for q in ("m", "mu", "e", "C")}
-        return {
-            "channels": np.full(size, _channels(model)), "m0": np.full(size, m0),
-            "T": np.full(size, T), "t": t, "m": at.m, "mu": at.mu, "e": at.e,
-            "C_0": run.C(t, 0.0), "C_half": run.C(t, 0.5 * t), **errors,
-        }  # fmt: skip
+        T, first, parts = 1.0 if "T=1" in name else 0.0, 0.0, []
+        for end in ends:
+            run = finished(solve(model, end, m0=m0, T=T, tol=1e-6, verify=True, progress=False))
+            t = 10.0 ** np.arange(first, round(math.log10(end)) + 1.0)
+            at, size, first = run.at(t), len(t), float(round(math.log10(end))) + 1.0
+            errors = {f"{q}_error": np.full(size, run.errors[q]) for q in ("m", "mu", "e", "C")}
+            parts.append({
+                "channels": np.full(size, _channels(model)), "m0": np.full(size, m0),
+                "T": np.full(size, T), "t": t, "m": at.m, "mu": at.mu, "e": at.e,
+                "C_0": run.C(t, 0.0), "C_half": run.C(t, 0.5 * t), **errors,
+            })  # fmt: skip
+        return _joined(parts)
 
     return make
 
@@ -329,7 +332,8 @@ ENTRIES: dict[str, Entry] = {
     ),
     "long_times": Entry(
         "Dynamics at decades of t up to 1e8, without a spike, below and above the threshold",
-        "dmft.solve(method='slices', tol=1e-6, verify=True); errors against a coarser run",
+        "dmft.solve(method='slices', tol=1e-6, verify=True); errors against a coarser run, for 2+3 at"
+        " 1e8 and 2+4 at 1e6, where that fails, the run's own estimate",
         (
             *RUN_KEYS,
             *_dynamics({"m": "m_error", "mu": "mu_error", "e": "e_error", "C_0": "C_error",
@@ -338,7 +342,7 @@ ENTRIES: dict[str, Entry] = {
               for q in ("m", "mu", "e", "C")),
         ),
         {name: _long(name) for name in LONG},
-        ("2+4, no spike",),
+        ("2+3, T=1 reached",),
     ),
     "escape_times": Entry(
         "Escape times of gradient flow from a tiny overlap",
