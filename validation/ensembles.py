@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft.model import SpikedMatrixTensor
-from dmft.reference.entries import Entry, Field
+from dmft.reference.schema import Entry, Field
 from validation.simulate import ROOT_SEED, simulate
 from validation.statistics import Ensemble
 from validation.trajectories import simulate_revealed

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.reference.entries import Entry
+from dmft.reference.schema import Entry
 
 __all__ = ["MACHINE", "Deviation", "check"]
 

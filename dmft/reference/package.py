@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import dmft
 from dmft import storage, tables
-from dmft.reference.entries import Entry, Field
+from dmft.reference.schema import Entry, Field
 
 __all__ = ["PACKAGE", "describe", "read", "write"]
 

@@ -1,0 +1,161 @@
+"""Tables of the dynamics: how each part is computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from dmft.analysis import relaxation as relaxing
+from dmft.analysis import threshold
+from dmft.model import SpikedMatrixTensor, SpikedMixture, from_channels
+from dmft.observables import escape_time
+from dmft.reference.schema import Table
+from dmft.run import solve
+from dmft.solution import finished
+from dmft.stop import OverlapReached
+
+
+def _joined(parts: list[Table]) -> Table:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _channels(model: SpikedMixture) -> str:
+    return " ".join(f"{p}={delta!r}" for p, delta in model.channels.items())
+
+
+SHORT_TIMES = np.array([1.0, 2.0, 5.0, 10.0, 20.0])
+SHORT_TOL, SHORT_ERROR = 1e-10, 1e-10
+SHORT: dict[str, tuple[dict[int, float], float, float]] = {
+    "2+3, T=0": ({2: 0.7, 3: 1.0}, 0.1, 0.0),
+    "2+3, T=1": ({2: 0.7, 3: 1.0}, 0.1, 1.0),
+    "2+3, low noise": ({2: 1.0 / 3.0, 3: 1.0}, 0.01, 0.0),
+    "2+3, no spike": ({2: 0.7, 3: 1.0}, 0.0, 0.0),
+    "2+4, T=0": ({2: 0.7, 4: 1.0}, 0.1, 0.0),
+    "2+4, T=0.5": ({2: 1.0 / 3.0, 4: 4.0}, 0.05, 0.5),
+    "2+3+4": ({2: 0.9, 3: 1.5, 4: 2.0}, 0.2, 0.5),
+    "3": ({3: 1.0}, 0.0, 0.0),
+    "3, T=0.5": ({3: 1.0}, 0.0, 0.5),
+    "4": ({4: 1.0}, 0.0, 0.0),
+}
+
+
+def short(name: str) -> Callable[[], Table]:
+    def make() -> Table:
+        channels, m0, T = SHORT[name]
+        model, t = from_channels(channels), SHORT_TIMES
+        run = solve(model, float(t[-1]), m0=m0, T=T, method="dense", tol=SHORT_TOL, progress=False)
+        at, size = finished(run).at(t), len(t)
+        return {
+            "channels": np.full(size, _channels(model)), "m0": np.full(size, m0),
+            "T": np.full(size, T), "t": t, "m": at.m, "mu": at.mu, "e": at.e,
+            "C_0": run.C(t, 0.0), "C_half": run.C(t, 0.5 * t), "R_half": run.R(t, 0.5 * t),
+        }  # fmt: skip
+
+    return make
+
+
+# Up to each end a run of its own: noise of the long-time solver in late aging makes long runs of
+# some models worse, and ends those of 4 and 3+4 before 1e8, of 2+4 before 1e7.
+LONG: dict[str, tuple[dict[int, float], float, tuple[float, ...]]] = {
+    "3, no spike": ({3: 1.0}, 0.0, (1e8,)),
+    "4, no spike": ({4: 1.0}, 0.0, (1e7,)),
+    "2+3, no spike": ({2: 1.0, 3: 1.0}, 0.0, (1e7, 1e8)),
+    "2+4, no spike": ({2: 1.0, 4: 1.0}, 0.0, (1e5, 1e6)),
+    "3+4, no spike": ({3: 1.0, 4: 1.0}, 0.0, (1e7,)),
+    "2+3, below": ({2: 1.0, 3: 4.0}, 1e-10, (1e8,)),
+    "2+3, above": ({2: 0.4, 3: 4.0}, 1e-10, (1e8,)),
+    "2+3, T=1 reached": ({2: 0.7, 3: 1.0}, 0.1, (1e8,)),
+}
+
+
+def long(name: str) -> Callable[[], Table]:
+    def make() -> Table:
+        channels, m0, ends = LONG[name]
+        model = from_channels(channels)
+        T, first, parts = 1.0 if "T=1" in name else 0.0, 0.0, []
+        for end in ends:
+            run = finished(solve(model, end, m0=m0, T=T, tol=1e-6, verify=True, progress=False))
+            t = 10.0 ** np.arange(first, round(math.log10(end)) + 1.0)
+            at, size, first = run.at(t), len(t), float(round(math.log10(end))) + 1.0
+            errors = {f"{q}_error": np.full(size, run.errors[q]) for q in ("m", "mu", "e", "C")}
+            parts.append({
+                "channels": np.full(size, _channels(model)), "m0": np.full(size, m0),
+                "T": np.full(size, T), "t": t, "m": at.m, "mu": at.mu, "e": at.e,
+                "C_0": run.C(t, 0.0), "C_half": run.C(t, 0.5 * t), **errors,
+            })  # fmt: skip
+        return _joined(parts)
+
+    return make
+
+
+ESCAPES = ((3, 4.0, 2.5), (3, 4.0, 2.0), (3, 4.0, 1.6), (3, 4.0, 1.5), (4, 4.0, 2.5), (4, 4.0, 2.0))
+ESCAPE_M0, ESCAPE_LEVEL = 1e-10, 0.1
+
+
+def escape(p: int, delta_p: float, inverse: float) -> Callable[[], Table]:
+    def make() -> Table:
+        model, found = SpikedMatrixTensor(p, 1.0 / inverse, delta_p), []
+        for tol in (1e-6, 1e-5):
+            run = solve(
+                model, 1e6, m0=ESCAPE_M0, tol=tol, stop=OverlapReached(2.0 * ESCAPE_LEVEL),
+                progress=False,
+            )  # fmt: skip
+            found.append(escape_time(finished(run), ESCAPE_LEVEL))
+        values = {
+            "p": p, "delta_p": delta_p, "inv_delta_2": inverse, "m0": ESCAPE_M0,
+            "level": ESCAPE_LEVEL, "t_escape": found[0],
+            "t_escape_error": max(abs(found[0] - found[1]), 1e-6 * found[0]),
+        }  # fmt: skip
+        return {name: np.array([value]) for name, value in values.items()}
+
+    return make
+
+
+RELAXATION: dict[str, dict[int, float]] = {
+    "3": {3: 1.0},
+    "4": {4: 1.0},
+    "2+3": {2: 1.0, 3: 1.0},
+    "3+4": {3: 1.0, 4: 1.0},
+    "2+4": {2: 1.0, 4: 1.0},
+}
+
+
+def relaxation(name: str) -> Callable[[], Table]:
+    def make() -> Table:
+        end = 1e6 if name == "2+4" else 1e7
+        run = solve(from_channels(RELAXATION[name]), end, m0=0.0, verify=True, progress=False)
+        return relaxing.relaxation_tables([finished(run)])
+
+    return make
+
+
+SCANS = ((3, 0.5), (3, 1.0), (3, 4.0), (4, 1.0), (4, 4.0))
+
+
+def growth(p: int, delta_p: float, offset: float) -> Callable[[], Table]:
+    def make() -> Table:
+        ends = {offset: threshold.OFFSETS[offset]}
+        runs = tuple(threshold.growth_runs(p, delta_p, ends))
+        return threshold.scan_table(threshold.Scan(p, delta_p, runs))
+
+    return make
+
+
+def measured_threshold(scan: threshold.Scan) -> Table:
+    """Return the row of one scan in the table of measured thresholds."""
+    found = threshold.threshold(scan)
+    values = {
+        "p": scan.p, "delta_p": scan.delta_p, "inv_delta_2": found.inv_delta_2,
+        "inv_delta_2_error": found.error, "inv_delta_2_bbp": scan.bbp,
+    }  # fmt: skip
+    return {name: np.array([value]) for name, value in values.items()}
+
+
+def measured(p: int, delta_p: float) -> Callable[[], Table]:
+    def make() -> Table:
+        runs = tuple(threshold.growth_runs(p, delta_p))
+        return measured_threshold(threshold.Scan(p, delta_p, runs))
+
+    return make

@@ -1,0 +1,63 @@
+"""What describes a reference table: its columns, and the parts it is made in.
+
+A table is made in parts, such as the runs of one model: a part is computed alone, so that a check
+may recompute some of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+__all__ = ["Entry", "Field", "Table"]
+
+Table = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    description : str
+        What it is; all numbers are dimensionless.
+    error : str or float, optional
+        The stated error: a number (absolute, times max(1, abs(value))) or the name of the column
+        that has it, absolute.  Without one the column is a key: it is the same in every part.
+    kind : {"number", "integer", "string"}
+        Type, in the words of the Table Schema standard.
+    """
+
+    name: str
+    description: str
+    error: str | float | None = None
+    kind: str = "number"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A table.
+
+    Attributes
+    ----------
+    title, how : str
+        What it is, and method and options.
+    fields : tuple of Field
+        Its columns.
+    parts : mapping of str to callable
+        Each returns the rows of one part.
+    sample : tuple of str
+        Parts that a quick check recomputes.
+    """
+
+    title: str
+    how: str
+    fields: tuple[Field, ...]
+    parts: Mapping[str, Callable[[], Table]] = field(repr=False)
+    sample: tuple[str, ...]
