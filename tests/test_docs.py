@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from validation.cli import app as validation_app
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(sh|python|toml)\n(.*?)^```", re.M | re.S)
+INDENTED = re.compile(r"^    ((?:dmft|python) .*)$", re.M)
+CELL = re.compile(r"^```\{code-cell\} ipython3\n((?::.*\n)*)(.*?)^```", re.M | re.S)
 
 
 def blocks(kind):
@@ -25,12 +29,12 @@ def blocks(kind):
 def commands():
     for page in PAGES:
         text = page.read_text()
-        for block in [m[2] for m in BLOCK.finditer(text) if m[1] == "sh"]:
-            for line in block.splitlines():
-                words = shlex.split(line, comments=True)
-                for start in (["dmft"], ["python", "-m", "validation"]):
-                    if words[: len(start)] == start:
-                        yield pytest.param(words, id=f"{page.stem}: {line.strip()[:60]}")
+        fenced = [m[2] for m in BLOCK.finditer(text) if m[1] == "sh"]
+        for line in [*"".join(fenced).splitlines(), *INDENTED.findall(text)]:
+            words = shlex.split(line, comments=True)
+            for start in (["dmft"], ["python", "-m", "validation"]):
+                if words[: len(start)] == start:
+                    yield pytest.param(words, id=f"{page.stem}: {line.strip()[:60]}")
 
 
 @pytest.mark.parametrize("words", list(commands()))
@@ -75,3 +79,23 @@ def test_recipes_are_read(code, tmp_path):
 
     (tmp_path / "sweep.toml").write_text(code)
     assert len(read(tmp_path / "sweep.toml")) == 400
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if CELL.search(p.read_text())], ids=lambda p: p.stem
+)
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+def test_cells_run(page, tmp_path, monkeypatch, capsys):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    shown = types.ModuleType("IPython.display")
+    shown.display = lambda *figures: None
+    monkeypatch.setitem(sys.modules, "IPython.display", shown)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    monkeypatch.chdir(tmp_path / "docs")
+    names = {}
+    with plt.rc_context({"figure.max_open_warning": 0}):
+        for cell in CELL.finditer(page.read_text()):
+            exec(compile(cell[2], page.stem, "exec"), names)
+        plt.close("all")
