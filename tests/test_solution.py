@@ -206,3 +206,13 @@ def test_interpolates_to_the_accuracy_of_the_method():
     at = s.at(middle)
     got = np.transpose([at.m, at.mu, s.C(middle, 0.4 * middle), s.R(middle, 0.9 * middle)])
     assert np.max(np.abs(got - np.array(want))) < tol
+
+
+def test_xarray_opens_a_file_as_it_is(solution, tmp_path):
+    xarray = pytest.importorskip("xarray")
+    solution.save(tmp_path / "run.nc")
+    with xarray.open_dataset(tmp_path / "run.nc") as data:
+        np.testing.assert_array_equal(data["m"], solution.m)
+        np.testing.assert_array_equal(data["time"], solution.t)
+        assert data["C"].size == int(data["row_size"].sum())
+        assert data["mu"].attrs == {"long_name": "Lagrange multiplier", "units": "1"}
