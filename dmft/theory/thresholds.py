@@ -286,12 +286,13 @@ def _langevin_roots(orders: Array, inverse: Array, T: float) -> Array:
     edge = max(1.0, T)
     strengths = (orders - 1.0) * inverse
     with np.errstate(divide="ignore"):
-        log_above_T, log_above_1 = np.log(edge - T), np.log(edge - 1.0)
+        log_T, log_above_T, log_above_1 = np.log([T, edge - T, edge - 1.0])
 
     def difference(y: Array) -> Array:
         # log(u + edge - T) and so on from y itself: u underflows for T < 1 and high orders.
         log_x = np.log(edge) + np.log1p(np.exp(y) / edge)
-        log_q = np.logaddexp(y, log_above_T) - log_x
+        # q = 1/(1 + T/(x-T)): no difference of logarithms, which q^(p-2) would amplify.
+        log_q = -np.logaddexp(0.0, log_T - np.logaddexp(y, log_above_T))
         terms = np.log(strengths) + np.multiply.outer(log_q, orders - 2.0)
         left: Array = np.logaddexp.reduce(terms, axis=-1)
         return np.asarray(left - log_x - np.logaddexp(y, log_above_1))

@@ -36,7 +36,11 @@ def distance(a, b, t_end):
     }
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    # The dense reference of three-T1 takes a minute.
+    [pytest.param(c, marks=[pytest.mark.slow] * (c.name == "three-T1"), id=c.name) for c in CASES],
+)
 def test_estimates_cover_the_distance_to_dense(case):
     reference = solve(case.model, 10.0, m0=case.m0, T=case.T, method="dense", tol=1e-9)
     for tol in (1e-3, 1e-5, 1e-6):
