@@ -136,6 +136,16 @@ def test_arrays_along_a_solution() -> None:
     assert hessian.isolated_eigenvalue(model, [0.1, 0.2], [[4.0], [5.0], [6.0]]).shape == (3, 2)
 
 
+@pytest.mark.filterwarnings("error")
+def test_entries_of_arrays_out_of_their_range_are_nan() -> None:
+    model = SpikedMatrixTensor(3, 0.1, 1.0)
+    m, mu = np.array([0.1, 1.5, 0.1]), np.array([9.0, 9.0, np.inf])
+    for function in (hessian.isolated_eigenvalue, hessian.smallest_eigenvalue):
+        assert np.isnan(function(model, m, mu)).tolist() == [False, True, True]
+    assert np.isnan(hessian.eigenvector_overlap(model, m)).tolist() == [False, True, False]
+    assert np.isnan(hessian.bulk_edges(model, mu)).any(axis=-1).tolist() == [False, False, True]
+
+
 def test_bad_input_is_refused() -> None:
     model = SpikedMatrixTensor(3, 0.5, 1.0)
     for function in (hessian.isolated_eigenvalue, hessian.smallest_eigenvalue):
