@@ -183,7 +183,7 @@ def phase_diagram(diagram: PhaseDiagram) -> Figure:
     # The lines grow without bound for strong tensors: up to where the tensor is as noisy as x*.
     top = 1.15 * max(float(np.interp(1.0, delta_p, trivial)), np.nanmax(diagram.hard, initial=1.0))
     with style():
-        figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+        figure = Figure(figsize=(7.5, 3.6), layout="constrained")
         ax = threshold_curves(figure.subplots(), table)
         ax.set(xlim=(delta_p[0], delta_p[-1]), ylim=(0.0, top))
         ends = ax.plot(delta_p, diagram.spinodals, color="#606060", linewidth=0.7, linestyle="-")
