@@ -110,6 +110,22 @@ def test_trivialization_maximises_over_t_where_the_marginal_minima_are_not_the_m
     assert f"{float(x):.3f}" == "1296.770"
 
 
+@pytest.mark.parametrize("delta_p", [1e-2, 0.1, 1.0, 1e3])
+@pytest.mark.parametrize("p", [3, 4, 5, 8, 10])
+def test_trivialization_is_the_closed_formula_up_to_order_10(p: int, delta_p: float) -> None:
+    """There t = 2 is the maximum, 1 + theta <= 4 Q''/(Q'+Q''), unless Delta_p is tiny."""
+    x = 1.0 / thresholds.trivialization(p, delta_p)
+    with mp.workdps(30):
+        x = mp.mpf(float(x))
+        slope, curvature = x + 1 / mp.mpf(delta_p), x + (p - 1) / mp.mpf(delta_p)
+        theta = x / mp.sqrt(curvature)
+        assert 1 + theta <= 4 * curvature / (slope + curvature)
+        left = mp.log(curvature / slope) / 2 + (slope - curvature) / (slope + curvature)
+        right = theta**2 / 4 - theta + mp.mpf(3) / 4 + mp.log(theta) / 2
+        # Both sides are cubic in the distance from the matrix limit.
+        assert abs(left - right) <= 1e-12 * abs(left) + 1e-16
+
+
 @pytest.mark.parametrize(("p", "delta_p"), [(3, 1.0), (20, 1e-4)])
 def test_trivialization_with_the_eigenvalue_cost_by_quadrature(p: int, delta_p: float) -> None:
     x = 1.0 / thresholds.trivialization(p, delta_p)
