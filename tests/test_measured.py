@@ -1,4 +1,4 @@
-"""The figures of the measured gradient-flow threshold, from data/gradient_flow_growth.csv."""
+"""The figures of the measured gradient-flow threshold and of relaxation, from the data."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmft.analysis import threshold
+from dmft.analysis import relaxation, threshold
 from dmft.analysis.threshold import GrowthRun, Scan
 
+DATA = Path(__file__).parents[1] / "data"
 SCANS = {
-    (scan.p, scan.delta_p): scan
-    for scan in threshold.read_scans(
-        Path(__file__).parents[1] / "data" / "gradient_flow_growth.csv"
-    )
+    (scan.p, scan.delta_p): scan for scan in threshold.read_scans(DATA / "gradient_flow_growth.csv")
 }
 KEYS = [(3, 0.5), (3, 1.0), (3, 4.0), (4, 1.0), (4, 4.0)]
 
@@ -117,3 +115,39 @@ def test_edge_of_growth_is_above_the_conjectured_one_and_comes_down(
     assert len(late) >= 2
     assert np.all(np.diff(late) < 0.0)
     assert np.all(late > edge)
+
+
+RELAXATION = np.genfromtxt(
+    DATA / "relaxation.csv", delimiter=",", names=True, dtype=None, encoding="utf-8"
+)
+
+
+def relaxation_of(channels: str, t: float = 1e6) -> np.ndarray:
+    (row,) = RELAXATION[(RELAXATION["channels"] == channels) & (RELAXATION["t"] == t)]
+    return row
+
+
+@pytest.mark.parametrize("channels", ["3=1", "4=1"])
+def test_pure_models_relax_to_the_one_step_states(channels: str) -> None:
+    """Aitken's limits of t <= 1e6 and t <= 1e7, exponent 2/3."""
+    rows = RELAXATION[(RELAXATION["channels"] == channels) & (RELAXATION["t"] >= 100.0)]
+    for until in (rows["t"] <= 1e6, rows["t"] <= 1e7):
+        found = relaxation.limit(rows["t"][until], rows["e_gap"][until])
+        assert abs(found.limit) <= 2e-8
+        assert f"{found.exponent:.3f}" in ("0.666", "0.667")
+
+
+@pytest.mark.parametrize(
+    ("channels", "mu", "e", "gap"),
+    [("2=1 3=1", "3.4639322", "-1.3946349", "6.3e-04"), ("2=1 4=1", None, None, "4.4e-03")],
+)
+def test_mixed_models_have_not_settled(channels: str, mu: str, e: str, gap: str) -> None:
+    row = relaxation_of(channels)
+    assert f"{row['e_gap']:.1e}" == gap
+    if mu:
+        assert (f"{row['mu']:.7f}", f"{row['e']:.7f}") == (mu, e)
+    # Not an error of the run; mu is closer to its limit.
+    assert row["e_gap"] > 100.0 * row["e_error"]
+    assert abs(row["mu_gap"]) < row["e_gap"]
+    late = RELAXATION[(RELAXATION["channels"] == channels) & (RELAXATION["t"] >= 1e3)]
+    assert np.all(np.diff(late["C_half"]) < -0.02)
