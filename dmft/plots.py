@@ -183,7 +183,7 @@ def phase_diagram(diagram: PhaseDiagram) -> Figure:
     # The lines grow without bound for strong tensors: up to where the tensor is as noisy as x*.
     top = 1.15 * max(float(np.interp(1.0, delta_p, trivial)), np.nanmax(diagram.hard, initial=1.0))
     with style():
-        figure = Figure(figsize=(6.6, 3.6), layout="constrained")
+        figure = Figure(figsize=(7.5, 3.6), layout="constrained")
         ax = threshold_curves(figure.subplots(), table)
         ax.set(xlim=(delta_p[0], delta_p[-1]), ylim=(0.0, top))
         ends = ax.plot(delta_p, diagram.spinodals, color="#606060", linewidth=0.7, linestyle="-")
@@ -216,7 +216,20 @@ def _shade(ax: Axes, delta_p: NDArray[Any], band: Band, top: float) -> None:
     if room[at] > 0.02 * top:
         box = {"facecolor": color, "edgecolor": "none", "pad": 1.0} if hatch else None
         middle = floor[at] + 0.5 * room[at]
-        ax.text(delta_p[at], middle, name, ha="center", va="center", fontsize=7, bbox=box)
+        # The first line of the name is the longer one, and above the middle.
+        inside = (low < middle) & (middle + 0.04 * top < high)
+        place = _between(x, inside, at, 0.7 * half)
+        where = delta_p[0] * (delta_p[-1] / delta_p[0]) ** place
+        ax.text(where, middle, name, ha="center", va="center", fontsize=7, bbox=box)
+
+
+def _between(x: NDArray[Any], inside: NDArray[Any], at: int, half: float) -> float:
+    """Return the place nearest to x[at] that is `half` from both ends of the interval it is in."""
+    outside = np.flatnonzero(~inside)
+    left, right = outside[outside < at], outside[outside > at]
+    low = (x[left[-1]] if left.size else x[0]) + half
+    high = (x[right[0]] if right.size else x[-1]) - half
+    return float(np.clip(x[at], low, high) if low < high else 0.5 * (low + high))
 
 
 def measured_threshold(scan: Scan) -> Figure:

@@ -44,6 +44,9 @@ def threshold_table(p: int, delta_p: ArrayLike, *, T: float = 1.0) -> dict[str, 
     delta_p = np.atleast_1d(np.asarray(delta_p, dtype=np.float64)).ravel()
     T = checks.finite_number("T", T, low=0.0, wanted="a finite number >= 0 (temperature)")
     p = checks.integer("p", p, low=3, high=100)
+    for delta in delta_p:
+        # Alone each one is refused if it is out of its range.
+        theory.thresholds.bayes_amp(p, delta)
     lines = theory.phases.lines(p, delta_p, T)
     return {
         "p": np.full(delta_p.shape, p),

@@ -48,12 +48,23 @@ def test_escape_fit_of_a_power_law():
         gain = threshold.GAIN * T / (50.0 * (x - 2.0) ** -1.5)
         runs.append(GrowthRun(x, T, T, T, gain, T))
     fit = threshold.escape_fit(Scan(3, 1.0, tuple(runs)), 1e6)
-    # escape times are interpolated between ten points per decade
-    assert fit.inv_delta_2 == pytest.approx(2.0, abs=0.01)
-    assert fit.exponent == pytest.approx(1.5, abs=0.05)
+    assert fit.inv_delta_2 == pytest.approx(2.0, abs=1e-6)
+    assert fit.exponent == pytest.approx(1.5, abs=1e-5)
     assert fit.n_runs == 5
     with pytest.raises(ValueError, match="too early"):
         threshold.escape_fit(Scan(3, 1.0, tuple(runs)), 10.0)
+
+
+def test_escape_times_between_the_points():
+    late = np.where(T < 20.0, -0.1, 0.0) + 3.0 * T**0.4
+    runs = [GrowthRun(x, T, T, T, gain, T) for x, gain in ((1.0, late), (2.0, 0.1 * T**0.1))]
+    found = threshold.escape_times(Scan(3, 1.0, tuple(runs)))
+    assert found[0] == pytest.approx((threshold.GAIN / 3.0) ** 2.5, rel=1e-4)
+    assert np.isnan(found[1])
+    # Reached before the first time, or between the last two of a run that fell until then.
+    steep = np.array([-1.0, -2.0, 30.0])
+    runs = [GrowthRun(1.0, T[:3], T[:3], T[:3], gain, T[:3]) for gain in (steep + 40.0, steep)]
+    assert np.all(np.isnan(threshold.escape_times(Scan(3, 1.0, tuple(runs)))[:1]))
 
 
 def test_conjectured_edge():

@@ -69,6 +69,29 @@ def test_phase_diagram_names_its_regions_and_parameters(p):
     assert high > theory.thresholds.ml_amp(p, 1.0)
 
 
+@pytest.mark.parametrize("p", [3, 4, 5])
+def test_names_of_regions_are_inside_them(p):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    diagram = theory.phase_diagram(p)
+    figure = plots.phase_diagram(diagram)
+    FigureCanvasAgg(figure).draw()
+    (ax,) = figure.axes
+    bands = {band.name: band for band in diagram.regions}
+    for name in ("gradient flow", "trivial"):
+        label = plots.REGIONS[name][0]
+        (text,) = [one for one in ax.texts if one.get_text() == label]
+        (left, bottom), (right, top) = ax.transData.inverted().transform(text.get_window_extent())
+        low, high = (
+            np.interp([left, right], diagram.delta_p, np.minimum(edge, 1e3))
+            for edge in (bands[name].low, bands[name].high)
+        )
+        # Both edges fall; the shorter second line leaves its ends free, and the first one stands
+        # a little above the middle.
+        assert low.max() < bottom + 0.55 * (top - bottom)
+        assert high.min() > top
+
+
 def test_phase_diagram_needs_a_line():
     with pytest.raises(ValueError, match=r"delta_p = \[1\.\] .*at least 2"):
         plots.phase_diagram(theory.phase_diagram(3, [1.0]))

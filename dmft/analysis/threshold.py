@@ -27,12 +27,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
+from dmft.analysis.escape import GAIN, EscapeFit, escape_fit, escape_times
 from dmft.growth import growth, power_rule
 from dmft.model import SpikedMatrixTensor
 from dmft.run import solve
 from dmft.theory import thresholds
 
 __all__ = [
+    "GAIN",
     "Crossings",
     "EscapeFit",
     "GrowthRun",
@@ -41,6 +43,7 @@ __all__ = [
     "conjectured_edge",
     "crossings",
     "escape_fit",
+    "escape_times",
     "growth_edge",
     "growth_run",
     "growth_runs",
@@ -61,8 +64,6 @@ OFFSETS = {
     0.35: 1e3, 0.5: 1e3, 1.0: 1e3, 1.5: 1e3, 2.0: 1e2, 3.0: 1e2,
 }  # fmt: skip
 COLUMNS = ("t", "mu", "G", "gain", "rule")
-# What a published escape starts from and ends at: m0 = 1e-10 to m = 0.1.
-GAIN = 9.0 * np.log(10.0)
 
 
 @dataclass(frozen=True)
@@ -122,15 +123,6 @@ class Threshold(NamedTuple):
     inv_delta_2: float
     error: float
     t: float
-
-
-class EscapeFit(NamedTuple):
-    """Fit of ``ln t_esc = a - exponent ln(1/Delta_2 - x_c)`` to escape times up to t_max."""
-
-    inv_delta_2: float
-    exponent: float
-    t_max: float
-    n_runs: int
 
 
 def growth_run(
@@ -312,45 +304,6 @@ def conjectured_edge(p: int, delta_p: float) -> float:
     return float(
         brentq(lambda x: x * np.sqrt(x + (p - 1) / delta_p) - x - 1.0 / delta_p, 1e-9 * bbp, bbp)
     )
-
-
-def escape_fit(measured: Scan, t_max: float, gain: float = GAIN) -> EscapeFit:
-    """Return the threshold that a power law fitted to escape times before t_max would give.
-
-    Parameters
-    ----------
-    measured : Scan
-        Runs; those that gain less than `gain` before t_max are left out.
-    t_max : float
-        Latest escape that is used.
-    gain : float, default 9 ln 10
-        ln(m/m0) at the escape.
-
-    Raises
-    ------
-    ValueError
-        Fewer than four runs escape in time.
-    """
-    from scipy.optimize import least_squares
-
-    escapes = [
-        (run.inv_delta_2, np.interp(gain, run.gain, np.log(run.t)))
-        for run in measured.until(t_max).runs
-        if run.gain.size and np.max(run.gain) >= gain
-    ]
-    if len(escapes) < 4:
-        raise ValueError(
-            f"t_max = {t_max:g} is too early: {len(escapes)} runs escape, 4 are needed"
-        )
-    x, log_t = np.array(escapes).T
-
-    def misfit(parameters: Array) -> Array:
-        a, exponent, log_gap = parameters
-        return np.asarray(a - exponent * np.log(x - x[0] + np.exp(log_gap)) - log_t)
-
-    fit = least_squares(misfit, [log_t[-1], 1.5, np.log(0.2 * x[0])])
-    _, exponent, log_gap = fit.x
-    return EscapeFit(float(x[0] - np.exp(log_gap)), float(exponent), float(t_max), len(x))
 
 
 def scan_table(*scans: Scan) -> dict[str, NDArray[Any]]:

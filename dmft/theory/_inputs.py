@@ -1,4 +1,9 @@
-"""Arrays as input of the closed forms: every error names the parameter, its value and its range."""
+"""Arrays as input of the closed forms.
+
+A parameter given as a scalar that is out of its range is an error that names the parameter, its
+value and its range.  In an array the entries that are out of their range become NaN, and so does
+what is computed from them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from dmft import checks
 from dmft.model import MAX_ORDER
 
-__all__ = ["Tensors", "broadcast", "numbers", "tensors"]
+__all__ = ["Tensors", "broadcast", "numbers", "overlaps", "tensors"]
 
 Array = NDArray[np.float64]
 
@@ -20,10 +25,15 @@ SMALLEST, LARGEST = 1e-300, 1e300
 
 
 class Tensors(NamedTuple):
-    """The channels of order >= 3: two arrays of shape (n_channels, ...), broadcast together."""
+    """The channels of order >= 3: two arrays of shape (n_channels, ...), broadcast together.
+
+    valid, of the shape behind the channel axis, is where every parameter is in its range;
+    elsewhere orders and inverse are 3 and 1, so that nothing needs an exception for them.
+    """
 
     orders: Array
     inverse: Array
+    valid: NDArray[np.bool_]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -42,20 +52,32 @@ class Tensors(NamedTuple):
         """Return ``A2 - A1 = sum_p (p-2)/Delta_p > 0``, without cancellation."""
         return np.asarray(np.sum((self.orders - 2.0) * self.inverse, axis=0))
 
-    def aligned(self, ndim: int) -> Tensors:
-        """Return them with axes of length 1 put after the channel axis, for results of `ndim`."""
-        missing = (1,) * (ndim - len(self.shape))
-        shape = (len(self.inverse), *missing, *self.shape)
-        return Tensors(self.orders.reshape(shape), self.inverse.reshape(shape))
+    def spread(self, shape: tuple[int, ...]) -> Tensors:
+        """Return them broadcast to a result of the given shape."""
+        missing = (1,) * (len(shape) - len(self.shape))
+        orders, inverse = (
+            np.broadcast_to(
+                a.reshape(len(a), *missing, *self.shape),
+                (len(a), *shape),
+            )
+            for a in (self.orders, self.inverse)
+        )
+        return Tensors(orders, inverse, np.broadcast_to(self.valid, shape))
+
+    def answer(self, values: ArrayLike) -> Any:
+        """Return `values` with NaN where a parameter is out of its range."""
+        return np.where(self.valid, values, np.nan)[()]
 
 
-def numbers(name: str, values: ArrayLike, low: float, high: float, wanted: str) -> Array:
-    """Return `values` as a float array with every entry in the closed interval [low, high].
+def numbers(
+    name: str, values: ArrayLike, low: float, high: float, wanted: str, *, points: int = 0
+) -> Array:
+    """Return `values` as a float array, NaN where an entry is not in the interval [low, high].
 
     Raises
     ------
     ValueError
-        An entry is outside (NaN always is), or `values` are not real numbers.
+        `values` are not real numbers; or they are one point, of `points` axes, and outside.
     """
     try:
         raw = np.asarray(values)
@@ -65,9 +87,22 @@ def numbers(name: str, values: ArrayLike, low: float, high: float, wanted: str) 
     except (TypeError, ValueError, OverflowError):
         raise _refused(name, values, wanted) from None
     inside = (array >= low) & (array <= high)
-    if not np.all(inside):
+    if raw.ndim <= points and not np.all(inside):
         raise _refused(name, raw[~inside].flat[0] if raw.ndim else values, wanted)
-    return array
+    return np.where(inside, array, np.nan)
+
+
+def overlaps(name: str, values: ArrayLike, low: float = -1.0) -> Array:
+    """Return overlaps as a float array, NaN where an entry is not in [low, 1].
+
+    Raises
+    ------
+    ValueError
+        `values` are not real numbers, or one of them that is outside.
+    """
+    if np.asarray(values, dtype=object).ndim == 0:
+        return checks.array_in(name, values, low, 1.0)
+    return numbers(name, values, low, 1.0, f"numbers in [{low:g}, 1]")
 
 
 def tensors(
@@ -80,7 +115,7 @@ def tensors(
     Raises
     ------
     ValueError
-        Both or neither are given, a parameter is out of its range, or shapes do not broadcast.
+        Both or neither are given, a scalar is out of its range, or shapes do not broadcast.
     """
     if channels is None:
         if p is None or delta_p is None:
@@ -90,7 +125,7 @@ def tensors(
             )
         parts = {"p": _orders(p), "delta_p": _variances("delta_p", delta_p)}
         order, variance = broadcast(parts)
-        return Tensors(order[np.newaxis], 1.0 / variance[np.newaxis])
+        return _masked(order[np.newaxis], variance[np.newaxis])
     if p is not None or delta_p is not None:
         raise ValueError(
             f"channels = {channels!r} is not allowed together with p = {p!r},"
@@ -109,7 +144,12 @@ def tensors(
     }
     variances = np.stack(broadcast(parts))
     orders = np.array(keys, dtype=np.float64).reshape(-1, *[1] * (variances.ndim - 1))
-    return Tensors(np.broadcast_to(orders, variances.shape), 1.0 / variances)
+    return _masked(np.broadcast_to(orders, variances.shape), variances)
+
+
+def _masked(orders: Array, variances: Array) -> Tensors:
+    valid = np.all(~np.isnan(orders) & ~np.isnan(variances), axis=0)
+    return Tensors(np.where(valid, orders, 3.0), 1.0 / np.where(valid, variances, 1.0), valid)
 
 
 def broadcast(parts: Mapping[str, Array]) -> list[Array]:
@@ -124,10 +164,10 @@ def broadcast(parts: Mapping[str, Array]) -> list[Array]:
 def _orders(p: ArrayLike) -> Array:
     wanted = f"an integer in [3, {MAX_ORDER}]"
     orders = numbers("p", p, 3, MAX_ORDER, wanted)
-    fractional = orders != np.round(orders)
-    if np.any(fractional):
-        raise _refused("p", float(orders[fractional].flat[0]), wanted)
-    return orders
+    whole = orders == np.round(orders)
+    if orders.ndim == 0 and not whole:
+        raise _refused("p", float(orders), wanted)
+    return np.where(whole, orders, np.nan)
 
 
 def _variances(name: str, values: ArrayLike) -> Array:

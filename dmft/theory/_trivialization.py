@@ -17,7 +17,7 @@ from dmft.theory import _complexity
 from dmft.theory._complexity import Point
 from dmft.theory._inputs import Tensors
 
-__all__ = ["lowest_snr", "positive_root"]
+__all__ = ["lowest_snr", "positive_root", "within_reach"]
 
 Array = NDArray[np.float64]
 
@@ -33,13 +33,29 @@ def positive_root(A: ArrayLike) -> Array:
     return np.asarray(0.5 * (1.0 + np.hypot(1.0, 2.0 * np.sqrt(A))))
 
 
+def within_reach(given: Tensors) -> Tensors:
+    """Return the tensors, no longer valid where a cubic term is too strong to look around m = 0.
+
+    Raises
+    ------
+    ValueError
+        They are one set, and it is.
+    """
+    weak = (given.orders != 3.0) | (given.inverse <= 1.0 / SMALLEST_CUBIC)
+    if not given.shape and not np.all(weak):
+        raise ValueError(
+            f"delta_p = {1.0 / np.max(given.inverse[~weak]):g} of order p = 3 is not allowed with"
+            f" at = 'any': it must be >= {SMALLEST_CUBIC:g}"
+        )
+    valid = given.valid & np.all(weak, axis=0)
+    return Tensors(np.where(valid, given.orders, 3.0), np.where(valid, given.inverse, 1.0), valid)
+
+
 def lowest_snr(given: Tensors, *, anywhere: bool) -> Array:
     """Return x above which no minima are left at m = 0, or anywhere around it.
 
     Raises
     ------
-    ValueError
-        A cubic term is too strong to look around m = 0.
     RuntimeError
         The root was not found to full accuracy.
     """
@@ -52,11 +68,6 @@ def lowest_snr(given: Tensors, *, anywhere: bool) -> Array:
     # Without a cubic term the complexity is even to second order in m and largest at m = 0.
     cubic = given.inverse[given.orders == 3.0]
     if anywhere and cubic.size:
-        if np.max(cubic) > 1.0 / SMALLEST_CUBIC:
-            raise ValueError(
-                f"delta_p = {1.0 / np.max(cubic):g} of order p = 3 is not allowed with at = 'any':"
-                f" it must be >= {SMALLEST_CUBIC:g}"
-            )
         arguments = (*parameters, *given.orders, *given.inverse)
         bracket = elementwise.bracket_root(
             _largest, found.x, found.x + 0.1, xmin=found.x * (1.0 - 1e-12), args=arguments

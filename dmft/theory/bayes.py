@@ -7,7 +7,8 @@ Per component and up to a constant, the free entropy at overlap m is
 for any orders p >= 2 (arXiv:1812.09066, with two channels).  Its stationary points are the fixed
 points of Bayes-optimal state evolution (:mod:`dmft.theory.state_evolution`); the global maximum is
 the overlap that the posterior mean has, with mean square error 1 - m.  x = 1/Delta_2 belongs to
-the matrix channel, p >= 3 to the tensors.  All quantities are dimensionless.
+the matrix channel, p >= 3 to the tensors.  All quantities are dimensionless.  A scalar out of its
+range is refused; where an entry of an array is out of its range the result is NaN.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from dmft import checks
 from dmft.model import MAX_ORDER, SpikedMixture
 from dmft.theory import _bayes_roots as roots
 from dmft.theory import state_evolution
-from dmft.theory._inputs import Tensors, broadcast, numbers, tensors
+from dmft.theory._inputs import Tensors, broadcast, numbers, overlaps, tensors
 
 __all__ = [
     "CriticalPoints",
@@ -139,7 +140,7 @@ def free_entropy(model: SpikedMixture, m: ArrayLike) -> Any:
     ValueError
         m is outside [0, 1].
     """
-    m = checks.array_in("m", m, 0.0, 1.0)
+    m = overlaps("m", m, 0.0)
     return _free_entropy(model, m, 1.0 - m)[()]
 
 
@@ -293,8 +294,9 @@ def classify(
     Returns
     -------
     ndarray of str
-        "impossible", "hard" or "easy", in the shape of the parameters broadcast together.  A point
-        on a line is in the region of the larger Delta_2.
+        "impossible", "hard" or "easy", in the shape of the parameters broadcast together; "" where
+        an entry of an array is out of its range.  A point on a line is in the region of the larger
+        Delta_2.
 
     Raises
     ------
@@ -304,10 +306,9 @@ def classify(
     given = tensors(p, delta_p, channels)
     x = 1.0 / numbers("delta_2", delta_2, 1e-300, 1e300, "finite and > 0 (in [1e-300, 1e300])")  # type: ignore[arg-type]
     shape = broadcast({"p, delta_p or channels": given.inverse[0], "delta_2": x})[0].shape
-    aligned = given.aligned(len(shape))
-    k = len(aligned.inverse)
-    inverse = np.broadcast_to(aligned.inverse, (k, *shape)).reshape(k, -1)
-    orders = np.broadcast_to(aligned.orders, (k, *shape)).reshape(k, -1)
+    spread = given.spread(shape)
+    k = len(spread.inverse)
+    inverse, orders = spread.inverse.reshape(k, -1), spread.orders.reshape(k, -1)
     # The lines are computed once for each set of tensors.
     sets, member = np.unique(np.concatenate([orders, inverse]), axis=1, return_inverse=True)
     flat = np.broadcast_to(x, shape).ravel()
@@ -317,6 +318,7 @@ def classify(
         for low, high in roots.hard(*one):
             result[at & (flat > low) & (flat <= high)] = Region.HARD.value
         result[at & (flat <= roots.information_theoretic(*one))] = Region.IMPOSSIBLE.value
+    result[np.isnan(flat) | ~spread.valid.ravel()] = ""
     return result.reshape(shape)
 
 
@@ -374,7 +376,10 @@ def _free_entropy(model: SpikedMixture, m: Array, complement: Array) -> Array:
 
 def _branches(given: Tensors, function: Callable[[Array, Array], list[float]]) -> Array:
     """Return Delta_2 = 1/x, inf for x <= 0, of all x for each set of tensors; padded with NaN."""
-    lines = [function(given.orders[:, *i], given.inverse[:, *i]) for i in np.ndindex(given.shape)]
+    lines = [
+        function(given.orders[:, *i], given.inverse[:, *i]) if given.valid[i] else []
+        for i in np.ndindex(given.shape)
+    ]
     result = np.full((len(lines), max([1, *map(len, lines)])), np.nan)
     for row, line in zip(result, lines, strict=True):
         row[: len(line)] = [1.0 / x if x > 0.0 else np.inf for x in line]

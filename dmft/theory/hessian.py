@@ -9,7 +9,8 @@ with the GOE's spectrum the semicircle on [-2, 2] and e the unit vector along th
 (arXiv:1902.00139, two channels; with the same notation, any mixture).  An eigenvalue leaves the
 bulk at its lower end iff ``theta = Q''(m) (1-m^2)/sqrt(Q''(1))`` is above 1 (Baik, Ben Arous and
 Peche).  mu is ``Solution.mu`` along a solution at T = 0, and ``-sum_p p e_p`` anywhere.  All
-quantities are dimensionless.
+quantities are dimensionless.  A scalar out of its range is refused; where an entry of an array is
+out of its range the result is NaN.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmft import checks
 from dmft.model import SpikedMixture
-from dmft.theory._inputs import broadcast, numbers
+from dmft.theory._inputs import broadcast, numbers, overlaps
 
 __all__ = ["bulk_edges", "eigenvector_overlap", "isolated_eigenvalue", "smallest_eigenvalue"]
 
@@ -133,7 +133,7 @@ def eigenvector_overlap(model: SpikedMixture, m: ArrayLike) -> Any:
     ValueError
         m is out of its range.
     """
-    theta = np.maximum(_strength(model, checks.array_in("m", m, -1.0, 1.0)), 1.0)
+    theta = np.maximum(_strength(model, overlaps("m", m)), 1.0)
     return np.asarray((theta - 1.0) / theta * ((theta + 1.0) / theta))[()]
 
 
@@ -147,5 +147,5 @@ def _multiplier(mu: ArrayLike) -> Array:
 
 
 def _pair(m: ArrayLike, mu: ArrayLike) -> tuple[Array, Array]:
-    first, second = broadcast({"m": checks.array_in("m", m, -1.0, 1.0), "mu": _multiplier(mu)})
+    first, second = broadcast({"m": overlaps("m", m), "mu": _multiplier(mu)})
     return first, second

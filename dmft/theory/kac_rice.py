@@ -16,7 +16,8 @@ eigenvalue along the signal positive.  At fixed mu the energy terms are at most
 ``-(mu - m Q'(m))^2/[2 (Q'+Q'')]``.  The count is annealed, so Sigma bounds the typical number from
 above.  At the stable fixed points m > 0 of :func:`dmft.theory.state_evolution.ml`, the good minima,
 it is 0 (arXiv:1902.00139 for two channels; with the same notation, any mixture).  All quantities
-are dimensionless, complexities per N.
+are dimensionless, complexities per N.  A scalar out of its range is refused; where an entry of an
+array is out of its range the result is NaN.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from dmft import checks
 from dmft.model import SpikedMixture
 from dmft.theory import _complexity
 from dmft.theory._complexity import Point
-from dmft.theory._inputs import broadcast, numbers
+from dmft.theory._inputs import broadcast, numbers, overlaps
 
 __all__ = ["MostNumerous", "complexity", "most_numerous", "spurious_band", "spurious_intervals"]
 
@@ -110,12 +111,13 @@ def complexity(
     0.002733
     """
     minima = _is_minima(kind)
-    m, mu, energies = _arguments(model, m, mu, energies)
+    m, mu, energies, valid = _arguments(model, m, mu, energies)
     if precision is not None:
         from dmft.theory import _precise
 
         digits = checks.integer("precision", precision, low=15)
-        return _precise.complexity(model, m, mu, energies, minima, digits)
+        exact = _precise.complexity(model, m, mu, energies, minima, digits)
+        return np.where(valid, exact, np.nan)[()]
     inside = np.abs(m) < 1.0
     m = np.where(inside, m, 0.0)
     point = _overlap(model, m)
@@ -126,7 +128,7 @@ def complexity(
             best = _energies(model, m, mu)
             stiffness = 0.5 * np.array(model.orders) * np.array(model.deltas)
             value = value - np.sum(stiffness * (energies - best) ** 2, axis=-1)
-    return np.where(inside, value, -np.inf)[()]
+    return np.where(valid, np.where(inside, value, -np.inf), np.nan)[()]
 
 
 def most_numerous(model: SpikedMixture, m: ArrayLike, kind: Kind = "minima") -> MostNumerous:
@@ -147,7 +149,7 @@ def most_numerous(model: SpikedMixture, m: ArrayLike, kind: Kind = "minima") -> 
     Returns
     -------
     MostNumerous
-        mu and energies; NaN at m = 1 and m = -1.
+        mu and energies; NaN at m = 1 and m = -1, where there are no points.
 
     Raises
     ------
@@ -155,7 +157,7 @@ def most_numerous(model: SpikedMixture, m: ArrayLike, kind: Kind = "minima") -> 
         A parameter is out of its range.
     """
     minima = _is_minima(kind)
-    m = checks.array_in("m", m, -1.0, 1.0)
+    m = overlaps("m", m)
     m = np.where(np.abs(m) < 1.0, m, np.nan)
     mu = np.asarray(_best(_overlap(model, m), minima) * np.sqrt(model.d2Q(1.0)))
     return MostNumerous(mu, _energies(model, m, mu))
@@ -218,29 +220,34 @@ def _is_minima(kind: str) -> bool:
 
 def _arguments(
     model: SpikedMixture, m: ArrayLike, mu: ArrayLike | None, energies: ArrayLike | None
-) -> tuple[Array, Array | None, Array | None]:
-    """Return m, mu (also where it follows from energies) and energies as arrays of one shape."""
-    m = checks.array_in("m", m, -1.0, 1.0)
+) -> tuple[Array, Array | None, Array | None, NDArray[np.bool_]]:
+    """Return m, mu (also where it follows from energies) and energies as arrays of one shape.
+
+    And where they are in their range; elsewhere they are 0.
+    """
+    m = overlaps("m", m)
     if energies is None:
         if mu is None:
-            return m, None, None
+            return np.nan_to_num(m), None, None, ~np.isnan(m)
         parts = {"m": m, "mu": numbers("mu", mu, -FLOAT_MAX, FLOAT_MAX, "finite")}
         m, values = broadcast(parts)
-        return m, values, None
+        return np.nan_to_num(m), np.nan_to_num(values), None, ~np.isnan(m) & ~np.isnan(values)
     if mu is not None:
         raise ValueError(
             f"mu = {mu!r} is not allowed together with energies = {energies!r}, which fix it:"
             " give one or the other"
         )
-    given = numbers("energies", energies, -FLOAT_MAX, FLOAT_MAX, "finite")
-    if given.ndim == 0 or given.shape[-1] != len(model.orders):
+    given = numbers("energies", energies, -FLOAT_MAX, FLOAT_MAX, "finite", points=1)
+    n = len(model.orders)
+    if given.ndim == 0 or given.shape[-1] != n:
         raise ValueError(
             f"energies of shape {given.shape} are not allowed: the last axis must have one entry"
-            f" per channel, {len(model.orders)}"
+            f" per channel, {n}"
         )
     values = -np.sum(np.array(model.orders) * given, axis=-1)
     m, values = broadcast({"m": m, "energies without its last axis": values})
-    return m, values, np.broadcast_to(given, (*m.shape, given.shape[-1]))
+    valid, given = ~np.isnan(m) & ~np.isnan(values), np.broadcast_to(given, (*m.shape, n))
+    return np.nan_to_num(m), np.nan_to_num(values), np.nan_to_num(given), valid
 
 
 def _overlap(model: SpikedMixture, m: Array) -> Point:
@@ -288,7 +295,7 @@ def _best(point: Point, minima: bool) -> Array:
     half = _mirrored(point)
     inside = (1.0 + point.z) * half.centre <= 2.0 * point.z
     # Inside the bulk the derivative is linear in t; a matrix alone, z = 0, is flat at t0 = 0.
-    t = (1.0 + point.z) * half.centre / np.where(point.z > 0.0, point.z, 1.0)
+    t = (1.0 + point.z) * half.centre / np.where(inside & (point.z > 0.0), point.z, 1.0)
     a = _complexity.most_points(half)
     return np.asarray(np.where(inside, t, 2.0 + a * a / (1.0 + a)) * np.where(point.g < 0, -1, 1))
 

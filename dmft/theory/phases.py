@@ -147,6 +147,9 @@ def phase_diagram(p: int, delta_p_grid: ArrayLike | None = None, T: float = 1.0)
         A parameter is out of its range.
     """
     p = checks.integer("p", p, low=3, high=MAX_ORDER)
+    for delta in np.ravel(() if delta_p_grid is None else delta_p_grid):
+        # Alone each one is refused if it is out of its range.
+        thresholds.bayes_amp(p, delta)
     T = checks.finite_number("T", T, low=0.0, wanted="a finite number >= 0 (temperature)")
     points = bayes.critical_points(p)
     delta_p = np.unique(_default_grid(points) if delta_p_grid is None else delta_p_grid)

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from dmft import checks
 from dmft.model import SpikedMixture
 from dmft.theory import _roots
+from dmft.theory._inputs import overlaps
 
 __all__ = ["FixedPoints", "MLFixedPoints", "bayes", "fixed_points", "ml"]
 
@@ -78,7 +79,7 @@ def ml(model: SpikedMixture, m0: ArrayLike, steps: int) -> Array:
     model : SpikedMixture
         Orders and noise variances.
     m0 : array_like
-        Overlap of the start, in [-1, 1] (dimensionless).
+        Overlap of the start, in [-1, 1] (dimensionless); NaN where an entry of an array is not.
     steps : int
         Number of iterations, >= 0.
 
@@ -98,7 +99,7 @@ def ml(model: SpikedMixture, m0: ArrayLike, steps: int) -> Array:
         signal = model.dQ(m)
         return np.asarray(signal / np.hypot(noise, signal))
 
-    return _iterate(update, checks.array_in("m0", m0, -1.0, 1.0), steps)
+    return _iterate(update, overlaps("m0", m0), steps)
 
 
 def bayes(model: SpikedMixture, m0: ArrayLike, steps: int) -> Array:
@@ -112,7 +113,7 @@ def bayes(model: SpikedMixture, m0: ArrayLike, steps: int) -> Array:
     model : SpikedMixture
         Orders and noise variances.
     m0 : array_like
-        Overlap of the start, in [0, 1] (dimensionless).
+        Overlap of the start, in [0, 1] (dimensionless); NaN where an entry of an array is not.
     steps : int
         Number of iterations, >= 0.
 
@@ -131,7 +132,7 @@ def bayes(model: SpikedMixture, m0: ArrayLike, steps: int) -> Array:
         signal = model.dQ(m)
         return np.asarray(signal / (1.0 + signal))
 
-    return _iterate(update, checks.array_in("m0", m0, 0.0, 1.0), steps)
+    return _iterate(update, overlaps("m0", m0, 0.0), steps)
 
 
 @overload

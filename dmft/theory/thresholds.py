@@ -8,7 +8,9 @@ With
 
 ``Q'(1) = x + A1`` and ``Q''(1) = x + A2``.  Every function takes p and delta_p, or ``channels``
 (order -> noise variance) instead; values may be arrays, which broadcast.  All quantities are
-dimensionless.  Noise variances are in [1e-300, 1e300].
+dimensionless.  Noise variances are in [1e-300, 1e300].  A scalar out of its range is refused; where
+an entry of an array is out of its range (an order without such a line, a variance that is not
+positive, not finite or NaN) the result is NaN.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft.theory import _roots
 from dmft.theory._inputs import broadcast, numbers, tensors
-from dmft.theory._trivialization import lowest_snr, positive_root
+from dmft.theory._trivialization import lowest_snr, positive_root, within_reach
 from dmft.theory.bayes import information_theoretic, spinodals
 
 __all__ = [
@@ -72,7 +74,8 @@ def ml_amp(
     >>> float(ml_amp(3, 0.5))
     0.5
     """
-    return _above_quadratic(tensors(p, delta_p, channels).slope())
+    given = tensors(p, delta_p, channels)
+    return given.answer(1.0 / positive_root(given.slope()))
 
 
 def gradient_flow(
@@ -111,7 +114,8 @@ def gradient_flow(
     >>> float(gradient_flow(3, 1.0))
     0.5
     """
-    return _above_quadratic(tensors(p, delta_p, channels).curvature())
+    given = tensors(p, delta_p, channels)
+    return given.answer(1.0 / positive_root(given.curvature()))
 
 
 def bayes_amp(
@@ -137,14 +141,14 @@ def bayes_amp(
     Returns
     -------
     float64 or ndarray
-        Ones, in the shape of the parameters broadcast together.
+        1, in the shape of the parameters broadcast together.
 
     Raises
     ------
     ValueError
         A parameter is out of its range, or p, delta_p and channels are not given one way.
     """
-    return np.ones(tensors(p, delta_p, channels).shape)[()]
+    return tensors(p, delta_p, channels).answer(1.0)
 
 
 def trivialization(
@@ -179,13 +183,13 @@ def trivialization(
     Returns
     -------
     float64 or ndarray
-        Delta_2 (dimensionless), in the shape of the parameters broadcast together.
+        Delta_2 (dimensionless), in the shape of the parameters broadcast together.  With at = "any"
+        a noise variance of order 3 below 1e-16 is out of the range.
 
     Raises
     ------
     ValueError
-        A parameter is out of its range, or p, delta_p and channels are not given one way; with
-        at = "any" the noise variance of order 3 is below 1e-16.
+        A parameter is out of its range, or p, delta_p and channels are not given one way.
     RuntimeError
         The root was not found to full accuracy.
 
@@ -198,7 +202,10 @@ def trivialization(
     """
     if at not in ("m=0", "any"):
         raise ValueError(f"at = {at!r} is not allowed: it must be 'm=0' or 'any'")
-    return np.asarray(1.0 / lowest_snr(tensors(p, delta_p, channels), anywhere=at == "any"))[()]
+    given = tensors(p, delta_p, channels)
+    if at == "any":
+        given = within_reach(given)
+    return given.answer(1.0 / lowest_snr(given, anywhere=at == "any"))
 
 
 def langevin(
@@ -232,7 +239,8 @@ def langevin(
     -------
     ndarray, shape (..., n_branches)
         Every root Delta_2, ascending, padded with NaN to the largest number of roots met.
-        Branch 0, the smallest Delta_2, is the physical line: below it the condition for escape
+        Branch 0, the smallest Delta_2, is the physical line, NaN only where a parameter is out of
+        its range: below it the condition for escape
         holds at every Delta_2.  It holds again between branch 1 and branch 2, or the end of the
         range, but the dynamics does not select that state where it was tried: p = 4,
         Delta_4 = 0.2, T = 1, 1/Delta_2 = 1.04, where small overlaps decay up to t = 1e4.
@@ -260,20 +268,18 @@ def langevin(
     given = tensors(p, delta_p, channels)
     temperature = numbers("T", T, 0.0, np.finfo(float).max, "finite and >= 0")  # type: ignore[arg-type]
     shaped = broadcast({"p, delta_p or channels": given.inverse[0], "T": temperature})[0].shape
-    orders, inverse = (np.broadcast_to(a, (len(a), *shaped)) for a in given.aligned(len(shaped)))
-    temperature = np.broadcast_to(temperature, shaped)
+    given, temperature = given.spread(shaped), np.broadcast_to(temperature, shaped)
+    valid = given.valid & ~np.isnan(temperature)
     lines = [
-        _langevin_roots(orders[:, *i], inverse[:, *i], float(temperature[i]))
+        _langevin_roots(given.orders[:, *i], given.inverse[:, *i], float(temperature[i]))
+        if valid[i]
+        else np.empty(0)
         for i in np.ndindex(shaped)
     ]
-    result = np.full((len(lines), max(map(len, lines), default=1)), np.nan)
+    result = np.full((len(lines), max([1, *map(len, lines)])), np.nan)
     for row, line in zip(result, lines, strict=True):
         row[: len(line)] = line
     return result.reshape(*shaped, -1) if lines else result.reshape(*shaped, 1)
-
-
-def _above_quadratic(A: Array) -> Any:
-    return np.asarray(1.0 / positive_root(A))[()]
 
 
 def _langevin_roots(orders: Array, inverse: Array, T: float) -> Array:

@@ -156,6 +156,7 @@ def test_free_entropy_keeps_its_digits_at_small_overlaps() -> None:
             exact = float(reference.free_entropy(model.channels, mp.mpf(m)))
         assert bayes.free_entropy(model, m) == pytest.approx(exact, rel=1e-13, abs=2e-16 * m * m)
     assert bayes.free_entropy(model, [0.0, 1.0]).tolist() == [0.0, -np.inf]
+    assert np.isnan(bayes.free_entropy(model, [0.5, 1.1, -0.1])).tolist() == [False, True, True]
     with pytest.raises(ValueError, match=r"m = 1\.1 is outside \[0, 1\]"):
         bayes.free_entropy(model, 1.1)
 
@@ -252,8 +253,9 @@ def test_regions_of_an_array() -> None:
     assert found[0, 0] == bayes.Region.HARD
     assert bayes.classify(3, [], 1.0).shape == (0,)
     assert bayes.classify(3, 2.0, 1.0) == "impossible"
+    assert bayes.classify(3, [2.0, -1.0], [[1.0], [0.0]]).tolist() == [["impossible", ""], ["", ""]]
     with pytest.raises(ValueError, match=r"delta_2 = 0\.0 .*> 0"):
-        bayes.classify(3, 1.0, [1.0, 0.0])
+        bayes.classify(3, 1.0, 0.0)
     with pytest.raises(ValueError, match=r"delta_2 \(3,\)"):
         bayes.classify(3, [1.0, 2.0], [1.0, 2.0, 3.0])
 

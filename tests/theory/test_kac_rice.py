@@ -326,6 +326,37 @@ def test_edges_of_the_domain() -> None:
             assert not np.any(np.isnan(kac_rice.complexity(extreme, [-0.5, 0.0, 0.5])))
 
 
+@pytest.mark.filterwarnings("error")
+def test_entries_of_arrays_out_of_their_range_are_nan() -> None:
+    model, m, nan = two_channels(3, 2.0, 1.0), [0.1, 1.0, 1.5, float("nan"), -1.0], float("nan")
+    for kind in ("minima", "all"):
+        found = kac_rice.complexity(model, m, kind=kind)
+        np.testing.assert_array_equal(found[1:], [-np.inf, nan, nan, -np.inf])
+        assert found[0] == kac_rice.complexity(model, 0.1, kind=kind)
+        at = kac_rice.complexity(model, 0.1, [5.0, nan, np.inf], kind=kind)
+        np.testing.assert_array_equal(np.isnan(at), [False, True, True])
+        energies = kac_rice.complexity(model, 0.1, energies=[[-1.0, -1.5], [nan, -1.0]], kind=kind)
+        np.testing.assert_array_equal(np.isnan(energies), [False, True])
+    exact = kac_rice.complexity(model, m, precision=20)
+    np.testing.assert_array_equal(exact[1:].astype(float), [-np.inf, nan, nan, -np.inf])
+    np.testing.assert_array_equal(
+        np.isnan(kac_rice.most_numerous(model, m).mu), [False, True, True, True, True]
+    )
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("delta_p", [1e-150, 1e-6, 1e6, 1e150])
+@pytest.mark.parametrize("delta_2", [1e-150, 1e-6, 0.5, 1.0, 1e6, 1e150])
+def test_extreme_parameters_are_quiet(delta_2: float, delta_p: float) -> None:
+    model = SpikedMatrixTensor(3, delta_2, delta_p)
+    m = np.array([-1.0, 1e-16 - 1.0, -0.5, -1e-300, 0.0, 1e-8, 0.5, 1.0 - 1e-16, 1.0])
+    for kind in ("minima", "all"):
+        assert not np.any(np.isnan(kac_rice.complexity(model, m, kind=kind)))
+        assert np.all(np.isfinite(kac_rice.most_numerous(model, m[1:-1], kind).mu))
+        for mu in (-5.0, 0.0, 1e5):
+            assert not np.any(np.isnan(kac_rice.complexity(model, m, mu, kind=kind)))
+
+
 def test_shapes() -> None:
     model = two_channels(3, 2.0, 1.0)
     assert isinstance(kac_rice.complexity(model, 0.1), float)

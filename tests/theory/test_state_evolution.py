@@ -275,6 +275,8 @@ def test_bad_input_is_refused() -> None:
     with pytest.raises(ValueError, match=r"kind = 'map' .*'ml' or 'bayes'"):
         state_evolution.fixed_points(model, "map")  # type: ignore[call-overload]
     for function, low in ((state_evolution.ml, -1.0), (state_evolution.bayes, 0.0)):
+        path = function(model, [0.5, 1.1, low - 0.1], 2)
+        assert np.isnan(path).any(axis=0).tolist() == [False, True, True]
         for m0 in (1.1, low - 0.1, float("nan")):
             with pytest.raises(ValueError, match=r"m0 = .*outside"):
                 function(model, m0, 3)

@@ -110,6 +110,22 @@ def test_trivialization_maximises_over_t_where_the_marginal_minima_are_not_the_m
     assert f"{float(x):.3f}" == "1296.770"
 
 
+@pytest.mark.parametrize("delta_p", [1e-2, 0.1, 1.0, 1e3])
+@pytest.mark.parametrize("p", [3, 4, 5, 8, 10])
+def test_trivialization_is_the_closed_formula_up_to_order_10(p: int, delta_p: float) -> None:
+    """There t = 2 is the maximum, 1 + theta <= 4 Q''/(Q'+Q''), unless Delta_p is tiny."""
+    x = 1.0 / thresholds.trivialization(p, delta_p)
+    with mp.workdps(30):
+        x = mp.mpf(float(x))
+        slope, curvature = x + 1 / mp.mpf(delta_p), x + (p - 1) / mp.mpf(delta_p)
+        theta = x / mp.sqrt(curvature)
+        assert 1 + theta <= 4 * curvature / (slope + curvature)
+        left = mp.log(curvature / slope) / 2 + (slope - curvature) / (slope + curvature)
+        right = theta**2 / 4 - theta + mp.mpf(3) / 4 + mp.log(theta) / 2
+        # Both sides are cubic in the distance from the matrix limit.
+        assert abs(left - right) <= 1e-12 * abs(left) + 1e-16
+
+
 @pytest.mark.parametrize(("p", "delta_p"), [(3, 1.0), (20, 1e-4)])
 def test_trivialization_with_the_eigenvalue_cost_by_quadrature(p: int, delta_p: float) -> None:
     x = 1.0 / thresholds.trivialization(p, delta_p)
@@ -148,7 +164,8 @@ def test_trivialization_anywhere_for_strong_cubic_terms_is_a_power_law() -> None
     scaled = delta_p**0.75 / anywhere(3, delta_p)
     np.testing.assert_allclose(scaled, 0.8068, rtol=3e-4)
     with pytest.raises(ValueError, match=r"delta_p = 1e-17 of order p = 3 .*>= 1e-16"):
-        anywhere(3, [1.0, 1e-17])
+        anywhere(3, 1e-17)
+    assert np.isnan(anywhere(3, [1.0, 1e-17])).tolist() == [False, True]
     assert anywhere(4, 1e-17) > 0.0
 
 
@@ -337,15 +354,14 @@ def test_extreme_noise() -> None:
 
 BAD = (
     ({"p": 2.5, "delta_p": 1.0}, r"p = 2\.5 .*\[3, 100\]"),
-    ({"p": [3, 3.5], "delta_p": 1.0}, r"p = 3\.5 .*\[3, 100\]"),
     ({"p": 1, "delta_p": 1.0}, r"p = 1 .*\[3, 100\]"),
     ({"p": 2, "delta_p": 1.0}, r"p = 2 .*\[3, 100\]"),
     ({"p": 101, "delta_p": 1.0}, r"p = 101 .*\[3, 100\]"),
-    ({"p": [3, 2], "delta_p": 1.0}, r"p = 2 "),
     ({"p": True, "delta_p": 1.0}, r"p = True "),
     ({"p": "3", "delta_p": 1.0}, r"p = '3' "),
     ({"p": 3, "delta_p": 0.0}, r"delta_p = 0\.0 .*> 0"),
-    ({"p": 3, "delta_p": [1.0, -2.0]}, r"delta_p = -2\.0 .*> 0"),
+    ({"p": 3, "delta_p": -2.0}, r"delta_p = -2\.0 .*> 0"),
+    ({"p": [3, 4], "delta_p": -2.0}, r"delta_p = -2\.0 .*> 0"),
     ({"p": 3, "delta_p": float("nan")}, r"delta_p = nan .*finite"),
     ({"p": 3, "delta_p": float("inf")}, r"delta_p = inf .*finite"),
     ({"p": 3, "delta_p": 10**400}, r"delta_p = 1000"),
@@ -371,6 +387,41 @@ def test_bad_input_is_refused_by_name_value_and_range(given: dict[str, Any], mes
             line(**given)
     with pytest.raises(ValueError, match=message):
         thresholds.langevin(**given, T=1.0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_entries_of_arrays_out_of_their_range_are_nan() -> None:
+    bad = [0.0, -0.0, -1.0, 1e-310, 1e301, float("inf"), float("nan")]
+    lines = {**LINES, "anywhere": anywhere}
+    lines |= {name: getattr(thresholds, name) for name in ("bayes_amp", "information_theoretic")}
+    for line in lines.values():
+        np.testing.assert_array_equal(np.isnan(line(3, [*bad, 1.0])), [*[True] * 7, False])
+        np.testing.assert_array_equal(line([3, 4], [1.0, 0.1]), [line(3, 1.0), line(4, 0.1)])
+        # No such order; the others are as they would be alone.
+        found = line([2, 3, 3.5, 101, 4], 0.3)
+        assert np.isnan(found).tolist() == [True, False, True, True, False]
+        assert found[[1, 4]].tolist() == [line(3, 0.3), line(4, 0.3)]
+        assert np.isnan(line(channels={3: [1.0, 1.0], 4: [1.0, -1.0]})).tolist() == [False, True]
+    for branches in (
+        thresholds.langevin(3, [1.0, *bad], 1.0),
+        thresholds.spinodals(4, [0.2, *bad]),
+    ):
+        assert np.isfinite(branches[0, 0])
+        assert np.all(np.isnan(branches[1:]))
+    temperatures = thresholds.langevin(3, 1.0, [0.5, -1.0, float("inf"), 2.0])
+    assert np.isnan(temperatures[:, 0]).tolist() == [False, True, True, False]
+    assert np.isnan(thresholds.langevin(3, [-1.0], 1.0)).tolist() == [[True]]
+
+
+@pytest.mark.parametrize("p", [3, 4, 5, 20])
+def test_every_line_tends_to_the_matrix_line_for_weak_tensors(p: int) -> None:
+    """1/Delta_2 - 1 is of order p/Delta_p at most; the spinodals are gone."""
+    lines = (*LINES.values(), anywhere, thresholds.bayes_amp, thresholds.information_theoretic)
+    for delta_p in (1e6, 1e9, 1e12):
+        found = [1.0 / line(p, delta_p) for line in lines]
+        found += [1.0 / thresholds.langevin(p, delta_p, T)[0] for T in (0.0, 0.5, 1.0)]
+        assert np.all(np.abs(np.array(found) - 1.0) <= 4.0 * p / delta_p)
+        assert np.all(np.isnan(thresholds.spinodals(p, delta_p)))
 
 
 def test_bad_temperature_and_bad_overlap_are_refused() -> None:
