@@ -8,7 +8,7 @@ import pytest
 import dmft
 from dmft.protocol import Annealing, Overlap, PowerLaw, Protocol, Switch, Thermal
 from tests.systems.cases import SEED
-from tests.systems.protocols import CUBE, DRIVEN, MIXTURE
+from tests.systems.protocols import CUBE, DRIVEN, MIXTURE, oscillating
 from validation.limit import limit_descent, limit_flow
 
 names = [case.name for case in DRIVEN]
@@ -228,3 +228,54 @@ def test_saved_and_resumed_is_the_same_run(name, tmp_path):
     for q in ("t", "m", "mu", "e_p"):
         np.testing.assert_array_equal(getattr(resumed, q), getattr(whole, q))
     np.testing.assert_array_equal(resumed.C(t, 0.3 * t), whole.C(t, 0.3 * t))
+
+
+def test_resuming_past_a_table_asks_for_the_function_again(tmp_path):
+    """With it the run goes on as if it had not ended; without, or with another, it is refused."""
+
+    def protocol(T, late):
+        stages = [dmft.Stage(overlap=0.15, learning_rate=0.5), (3.0, {"T": late})]
+        return Protocol(Overlap(0.1), T=T, stages=stages)
+
+    given = protocol(lambda t: 0.5 + 0.4 * np.cos(t), lambda t: 0.2 + 0.1 * np.exp(-t))
+    file = tmp_path / "run.nc"
+    dmft.solve(SEED, 2.0, protocol=given, tol=1e-5).save(file)
+    with pytest.raises(ValueError, match=r"T in stage 1: .* covers t in \[0, 2\].*function again"):
+        dmft.resume(file, 2.5)
+    for wrong, sentence in (
+        (protocol(lambda t: 0.5 + 0.4 * np.cos(t + 1e-6 * t), 0.1), "temperature differs at t ="),
+        (Protocol(Overlap(0.1), T=oscillating), r"stages begin at t = \[\]"),
+        (Protocol(Overlap(0.2), T=oscillating), r"its start is m0 = 0\.2"),
+        (0.5, r"protocol = 0\.5"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            dmft.resume(file, 5.0, protocol=wrong)
+    resumed = dmft.resume(file, 5.0, protocol=given)
+    whole = dmft.solve(SEED, 5.0, protocol=given, tol=1e-5)
+    assert resumed.t[-1] == 5.0
+    assert max(deviations(resumed, whole, 5.0).values()) < 1e-5
+
+
+def test_resuming_into_a_stage_asks_for_its_function(tmp_path):
+    protocol = Protocol(Overlap(0.1), T=0.5, stages=[(3.0, {"T": oscillating})])
+    dmft.solve(SEED, 2.0, protocol=protocol, preset="loose").save(tmp_path / "run.nc")
+    with pytest.raises(ValueError, match=r"T in stage 1: .* at t = 3\.\d+: .* not in the file"):
+        dmft.resume(tmp_path / "run.nc", 5.0)
+    resumed = dmft.resume(tmp_path / "run.nc", 5.0, protocol=protocol)
+    assert resumed.success
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        Protocol(Overlap(0.1), T=1.0, loss_delta=Annealing(3.0, 2.0)),
+        Protocol(Overlap(0.1), T=0.5, stages=[(3.0, {"T": 4.0})]),
+    ],
+    ids=["annealing", "heating"],
+)
+def test_a_run_that_becomes_faster_is_resumed(protocol, tmp_path):
+    """The unit of time is the fastest up to the end: a later end has another one."""
+    dmft.solve(SEED, 2.0, protocol=protocol, tol=1e-5).save(tmp_path / "run.nc")
+    resumed = dmft.resume(tmp_path / "run.nc", 6.0)
+    exact = dmft.solve(SEED, 6.0, protocol=protocol, method="dense", tol=1e-7)
+    assert max(deviations(resumed, exact, 6.0).values()) < 1e-5
