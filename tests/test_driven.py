@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 import dmft
 from dmft.protocol import Annealing, Overlap, PowerLaw, Protocol, Switch, Thermal
@@ -134,25 +135,37 @@ def test_learning_rate_is_a_change_of_time():
                                rtol=0, atol=2e-7)  # fmt: skip
 
 
-def test_thermal_start_above_T_d_is_stationary():
-    """Q = q^3, T0 = T = 1 (T_d = sqrt(3)/2): mu = 4, e = -1, R = -dC/dtau / T."""
-    s = dmft.solve(CUBE, 1e3, protocol=Protocol(Thermal(1.0), T=1.0), tol=1e-7)
-    t = np.array([1.0, 30.0, 1e3])
-    np.testing.assert_allclose(s.at(t).mu, 4.0, rtol=0, atol=1e-7)
-    np.testing.assert_allclose(s.at(t).e, -1.0, rtol=0, atol=1e-7)
-    tau = np.array([0.3, 0.9])
-    np.testing.assert_allclose(s.C(30.0, 30.0 - tau), s.at(tau).m,
-                               rtol=0, atol=1e-7)  # fmt: skip
-    h = 1e-3
-    slope = (s.C(1e3, 1e3 - 0.5 - h) - s.C(1e3, 1e3 - 0.5 + h)) / (2 * h)
-    assert abs(float(s.R(1e3, 1e3 - 0.5) + slope)) < 1e-6
-
-
 def test_switch_is_two_stages():
     switched = Protocol(Overlap(0.1), T=Switch(2.0, 1.0, 0.0))
     staged = Protocol(Overlap(0.1), T=1.0, stages=[(2.0, {"T": 0.0})])
     a, b = (dmft.solve(SEED, 5.0, protocol=p, tol=1e-4) for p in (switched, staged))
     np.testing.assert_array_equal(a.m, b.m)
+
+
+MARVELS = Protocol(Overlap(1e-4), T=1.0, loss_delta=Annealing(100.0, 70.0))
+
+
+def test_annealed_run_of_the_published_demo_escapes():
+    """p=3, Delta_2=.1, Delta_p=.2 (arXiv:1812.09066): slices and dense follow the escape alike."""
+    model = dmft.SpikedMatrixTensor(3, 0.1, 0.2)
+    s = dmft.solve(model, 4.0, protocol=MARVELS, tol=1e-5)
+    d = dmft.solve(model, 4.0, protocol=MARVELS, method="dense", tol=1e-5)
+    t = np.linspace(0.0, 4.0, 81)
+    np.testing.assert_allclose(s.at(t).m, d.at(t).m, rtol=0, atol=1e-5)
+    assert float(s.at(4.0).m) == pytest.approx(0.9001421, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_annealed_run_of_the_published_demo():
+    """The signal is found: m stays within tol of ten times the tolerance, and ends next to the
+    overlap m/(1-m) = Q'(m) of the Bayes posterior, for Delta'_p is within 1e-4 of Delta_p."""
+    model = dmft.SpikedMatrixTensor(3, 0.1, 0.2)
+    fine, coarse = (dmft.solve(model, 1e3, protocol=MARVELS, tol=tol) for tol in (1e-6, 1e-5))
+    t = np.geomspace(0.1, 1e3, 200)
+    np.testing.assert_allclose(fine.at(t).m, coarse.at(t).m, rtol=0, atol=1e-5)
+    m = brentq(lambda m: m / (1.0 - m) - float(model.dQ(m)), 0.5, 0.999)
+    assert float(fine.at(1e3).m) == pytest.approx(0.9317787, abs=1e-6)
+    assert float(fine.at(1e3).m) == pytest.approx(m, abs=1e-5)
 
 
 def test_momentum_under_a_protocol_agrees_with_the_limit():
