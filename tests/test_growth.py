@@ -51,6 +51,20 @@ def test_full_runs_grow_alike_for_long(m0, T):
     np.testing.assert_allclose(*gains(m0, T, 1e-7, [0.5, 5.0, 40.0]), atol=1e-6)
 
 
+@pytest.mark.slow
+def test_overlaps_far_below_the_smallest_number():
+    """ln(m/m0) passes that of 1e4000, and G tends to the isolated eigenvalue's rate."""
+    model = dmft.SpikedMatrixTensor(p=3, delta_2=0.4, delta_p=4.0)
+    run = dmft.solve(model, 5e4, m0=0.0, preset="loose")
+    grown = growth(run)
+    t = grown.time_of(4000.0 * np.log(10.0))
+    assert float(grown.gain_at(t)) == pytest.approx(4000.0 * np.log(10.0), rel=1e-10)
+    edge = float(np.sqrt(model.d2Q(1.0)))
+    theta = 2.5 / edge
+    rate = edge * (theta + 1.0 / theta) - float(run.at(t).mu)
+    assert float(grown.rate(t)) == pytest.approx(rate, rel=1e-4)
+
+
 @pytest.fixture(scope="module")
 def run():
     return dmft.solve(dmft.SpikedMatrixTensor(3, 1 / 1.6, 1.0), 1e3, m0=0.0)
