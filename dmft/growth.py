@@ -11,7 +11,9 @@ run with m = 0,
     G(t) = 1/Delta_2 - mu(t) + int_0^t R(t,s) Q''(C(t,s)) exp(-int_s^t G) ds,               (2)
 
 solved here on the slices of the run: the limit m0 -> 0, with nothing to underflow.  G is smooth in
-log t whether m grows as a power or exponentially.  All quantities are dimensionless.
+log t whether m grows as a power or exponentially.  Where the loss has other variances Delta'_p(t),
+1/Delta_2 is w_2(t) and Q'' is K2(t,s) of :mod:`dmft.equations`; T(t) enters through mu, C and R.
+All quantities are dimensionless.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
-from dmft.model import SpikedMixture
+from dmft.protocol import Drive, Thermal
 from dmft.solution import Solution
 from dmft.two_time import panels
 from dmft.two_time.slices import SliceGrid
@@ -161,7 +163,7 @@ def growth(solution: Solution) -> Growth:
     Parameters
     ----------
     solution : Solution
-        A run of method "slices" with m0 = 0.
+        A run of method "slices" with m0 = 0, where T and the loss may depend on time without jumps.
 
     Returns
     -------
@@ -171,7 +173,7 @@ def growth(solution: Solution) -> Growth:
     Raises
     ------
     ValueError
-        The run has m0 != 0 or another method.
+        The run has m0 != 0, another method, a learning rate, stages or a thermal start.
 
     Examples
     --------
@@ -181,13 +183,13 @@ def growth(solution: Solution) -> Growth:
     >>> round(float(dmft.growth(run).rate(10.0)), 2)
     0.33
     """
-    grid = _checked(solution)
+    grid, drive = _checked(solution), solution.protocol.driving(solution.model)
     t = np.union1d(grid.slices[grid.slices < solution.t[-1]], solution.t[-1])
-    bare = _signal(solution.model) - solution.at(t).mu
+    bare = _signal(drive, t) - solution.at(t).mu
     memory = [(np.empty(0), np.empty(0))]
     for now in t[1:]:
         s, weights, C, R = _panel_values(solution, grid, float(now))
-        memory.append((s, weights * R * solution.model.d2Q(C)))
+        memory.append((s, weights * R * _kernel(drive, float(now), s, C)))
     gain = _Gain(t, grid.t0, float(bare[0]))
     forcing = np.zeros(len(t))
     for sweep in range(SWEEPS + 1):
@@ -199,7 +201,7 @@ def growth(solution: Solution) -> Growth:
 
 
 def _checked(solution: Solution) -> SliceGrid:
-    """Return the slices of a run with m = 0."""
+    """Return the slices of a run with m = 0 that (2) holds for."""
     grid, m0 = solution.grid, solution.protocol.start.m0
     if not isinstance(grid, SliceGrid):
         raise ValueError(f"method = {solution.method!r} is not allowed: it must be 'slices'")
@@ -207,12 +209,25 @@ def _checked(solution: Solution) -> SliceGrid:
         raise ValueError(
             f"m0 = {m0:g} is not allowed: the overlap's linear response needs a run with m0 = 0"
         )
+    protocol = solution.protocol
+    if isinstance(protocol.start, Thermal) or protocol.learning_rate != 1.0 or protocol.jumps:
+        raise ValueError(
+            f"protocol = {protocol} is not allowed: the overlap's linear response is known for"
+            " m0 = 0, learning rate 1, and T and loss_delta without jumps"
+        )
     return grid
 
 
-def _signal(model: SpikedMixture) -> float:
-    """Return 1/Delta_2, 0 without a matrix channel."""
-    return 1.0 / model.channels[2] if 2 in model.channels else 0.0
+def _signal(drive: Drive, t: ArrayLike) -> Array:
+    """Return w_2(t), 1/Delta_2 for the model's own loss; 0 without a matrix channel."""
+    return np.asarray(np.sum(drive.weights(t) * (drive.orders == 2), axis=-1))
+
+
+def _kernel(drive: Drive, t: float, s: Array, C: Array) -> Array:
+    """Return K2(t,s) at the given C(t,s)."""
+    p = drive.orders
+    factors = (p - 1) * drive.noise * drive.weights(t) * drive.weights(s)
+    return np.asarray(np.sum(factors * C[:, None] ** (p - 2), axis=-1))
 
 
 def _panel_values(
@@ -270,7 +285,8 @@ def power_rule(solution: Solution, t: ArrayLike) -> Array:
     """Return the exponent a at which a power law of the overlap sustains itself.
 
     With m = 0 at first order ``m(t) = R(t,0) m0 + (1/Delta_2) int_0^t R(t,s) m(s) ds``; a power law
-    m ~ t^a needs ``(1/Delta_2) int_0^t R(t,s) (s/t)^a ds = 1``.
+    m ~ t^a needs ``(1/Delta_2) int_0^t R(t,s) (s/t)^a ds = 1`` (w_2(s) for 1/Delta_2 where the loss
+    has other variances).
 
     Parameters
     ----------
@@ -287,17 +303,17 @@ def power_rule(solution: Solution, t: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        The run has m0 != 0 or another method, or a time is outside.
+        A time is outside, or the run is none that :func:`growth` takes.
     """
     from scipy.optimize import brentq
 
     grid = _checked(solution)
     t = checks.array_in("t", t, 0.0, float(solution.t[-1]))
-    signal = _signal(solution.model)
+    drive = solution.protocol.driving(solution.model)
     out = np.full(t.shape, np.nan)
     for i, now in np.ndenumerate(t):
         s, weights, _, R = _panel_values(solution, grid, float(now))
-        measure, log = signal * weights * R, np.log(s / now)
+        measure, log = _signal(drive, s) * weights * R, np.log(s / now)
 
         def excess(a: float, measure: Array = measure, log: Array = log) -> float:
             return float(np.sum(measure * np.exp(a * log))) - 1.0

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
+from dmft.protocol import Thermal
 from dmft.solution import Solution
-from dmft.theory import hessian
 from dmft.two_time import panels
 
 __all__ = [
@@ -24,10 +24,12 @@ __all__ = [
     "escape_time",
     "fdt_ratio",
     "integrated_response",
+    "inverse_effective_temperature",
     "mean_square_error",
     "observable_table",
     "relaxation_time",
     "smallest_eigenvalue",
+    "training_loss",
 ]
 
 Array = NDArray[np.float64]
@@ -123,8 +125,34 @@ def fdt_ratio(solution: Solution, t: ArrayLike, t_prime: ArrayLike) -> Array:
     Returns
     -------
     ndarray
-        1 in equilibrium.  The effective temperature (Cugliandolo, Kurchan and Peliti 1997) is T/X.
-        d_t' C is a difference quotient, good to about 1e-5.
+        1 in equilibrium; d_t' C is a difference quotient, good to about 1e-5.  The effective
+        temperature is T/X: :func:`inverse_effective_temperature`, also at T = 0.
+
+    Raises
+    ------
+    ValueError
+        A pair of times is outside the open triangle.
+    """
+    t_prime = np.asarray(t_prime, float)
+    T = solution.protocol.driving(solution.model).temperature(t_prime)
+    return np.asarray(T * inverse_effective_temperature(solution, t, t_prime))
+
+
+def inverse_effective_temperature(solution: Solution, t: ArrayLike, t_prime: ArrayLike) -> Array:
+    """Return ``1/T_eff(t,t') = eta(t') R(t,t') / d_t' C(t,t')``, the slope of -chi(C).
+
+    Parameters
+    ----------
+    solution : Solution
+        Any run, also at T = 0.
+    t, t_prime : array_like
+        Times, broadcast, 0 < t_prime < t <= time reached.
+
+    Returns
+    -------
+    ndarray
+        1/T in equilibrium, X/T with the ratio X of :func:`fdt_ratio` at T > 0 (Cugliandolo, Kurchan
+        and Peliti 1997).  d_t' C is a difference quotient, good to about 1e-5.
 
     Raises
     ------
@@ -138,9 +166,8 @@ def fdt_ratio(solution: Solution, t: ArrayLike, t_prime: ArrayLike) -> Array:
     near = (solution.C(t, t_prime + step) - solution.C(t, t_prime - step)) / (2.0 * step)
     far = (solution.C(t, t_prime + 2 * step) - solution.C(t, t_prime - 2 * step)) / (4.0 * step)
     slope = (4.0 * near - far) / 3.0
-    drive = solution.protocol.driving(solution.model)
-    field = drive.temperature(t_prime) * drive.rate(t_prime)
-    return np.asarray(field * solution.R(t, t_prime) / slope)
+    rate = solution.protocol.driving(solution.model).rate(t_prime)
+    return np.asarray(rate * solution.R(t, t_prime) / slope)
 
 
 def aging(solution: Solution, t_w: ArrayLike, ratios: ArrayLike, mu: float = 1.0) -> Array:
@@ -206,39 +233,80 @@ def relaxation_time(solution: Solution, t_w: float, level: float = math.exp(-1.0
     return float(brentq(excess, tau[k - 1], tau[k], rtol=1e-14))
 
 
+def training_loss(solution: Solution, t: ArrayLike) -> Array:
+    """Return how far the training loss lies above that of the signal, per channel and spin.
+
+    The loss is ``sum_p sum_i1<..<ip (T_p - x_i1..x_ip/scale)^2/(2 Delta'_p)`` (arXiv:1907.08226).
+    On the sphere its p-th part differs from that at x* by ``N (e_p + w_p/p)``, w_p = 1/Delta'_p:
+    negative where x fits the noise better than the signal does.
+
+    Parameters
+    ----------
+    solution : Solution
+        A run that starts from an overlap.
+    t : array_like
+        Times in [0, time reached].
+
+    Returns
+    -------
+    ndarray, shape (\\*t.shape, n_channels)
+        The difference for each channel; their sum is that of the whole loss, e(t) + sum_p w_p/p.
+
+    Raises
+    ------
+    ValueError
+        A time is outside its range, or the start is thermal: there is no signal.
+    """
+    _spiked(solution, "training_loss")
+    weights = solution.protocol.driving(solution.model).weights(t)
+    return np.asarray(solution.at(t).e_p + weights / np.array(solution.model.orders))
+
+
 def mean_square_error(solution: Solution, t: ArrayLike, *, posterior_mean: bool = False) -> Array:
     """Return ``|x - x*|^2/N = 2 (1 - m)``; for the mean of the Bayes posterior (T = 1) ``1 - m``.
 
     Raises
     ------
     ValueError
-        A time is outside [0, time reached].
+        A time is outside [0, time reached], or the start is thermal: there is no signal.
     """
+    _spiked(solution, "mean_square_error")
     return np.asarray((1.0 if posterior_mean else 2.0) * (1.0 - solution.at(t).m))
 
 
-def smallest_eigenvalue(solution: Solution, t: ArrayLike) -> Any:
-    """Return the smallest eigenvalue of the Hessian along a run, from mu(t) - T and m(t).
+def _spiked(solution: Solution, name: str) -> None:
+    if isinstance(solution.protocol.start, Thermal):
+        raise ValueError(
+            f"{name} is not defined for a thermal start: there is no signal, m is C(t, 0)"
+        )
 
-    See :func:`dmft.theory.hessian.smallest_eigenvalue`: the lower end of the bulk, or the isolated
-    eigenvalue below it.  The multiplier of the Hessian is ``-sum_p p e_p``, mu at T = 0.
+
+def smallest_eigenvalue(solution: Solution, t: ArrayLike) -> Array:
+    """Return the smallest eigenvalue of the Hessian along a run.
+
+    The lower end of the bulk, or the isolated eigenvalue below it (:mod:`dmft.theory.hessian`),
+
+        -sum_p p e_p(t) - sqrt(K2) (theta + 1/theta),    theta = max(1, S'(m) (1-m^2)/sqrt(K2)),
+
+    with S and K2 at C = 1 of the loss at time t (:mod:`dmft.equations`).  For the model's own loss
+    S' = Q''(m), K2 = Q''(1); for a thermal start the signal is x(0) with strength 1/T0.
 
     Raises
     ------
     ValueError
-        A time is outside [0, time reached], or the loss is not the model's own.
+        A time is outside [0, time reached].
     """
-    protocol = solution.protocol
-    if any(part.loss_delta is not None for part in (protocol, *protocol.stages)):
-        raise ValueError(
-            "loss_delta is not allowed here: the Hessian is known for the model's own loss"
-        )
-    at = solution.at(t)
-    multiplier = -np.asarray(at.e_p) @ np.array(solution.model.orders)
-    return hessian.smallest_eigenvalue(solution.model, at.m, multiplier)
+    at, drive = solution.at(t), solution.protocol.driving(solution.model)
+    p, m, w = drive.orders, np.asarray(at.m)[..., None], drive.weights(t)
+    edge = np.sqrt(np.sum((p - 1) * drive.noise * w * w, axis=-1))
+    signal = np.sum((p - 1) * drive.signal(t) * m ** (p - 2), axis=-1)
+    theta = np.maximum(signal * (1.0 - at.m) * (1.0 + at.m) / edge, 1.0)
+    return np.asarray(-np.asarray(at.e_p) @ p - edge * (theta + 1.0 / theta))
 
 
-NAMES = ("chi-C", "hessian", "mse")
+NAMES = ("aging", "chi-C", "fdt", "hessian", "loss", "mse")
+# Ratios tau/t_w of the aging table.
+RATIOS = np.geomspace(1e-2, 1e2, 41)
 
 
 def observable_table(
@@ -250,10 +318,12 @@ def observable_table(
     ----------
     solution : Solution
         Any run.
-    name : {"chi-C", "hessian", "mse"}
-        The parametric curve chi(C) at each time (columns t, t_prime, C, chi; without times at the
-        last one), or the smallest eigenvalue of the Hessian, or 2 (1 - m), against t (without
-        times at all accepted ones).
+    name : {"aging", "chi-C", "fdt", "hessian", "loss", "mse"}
+        At each time t, without times at the last one: "chi-C", the parametric curve chi(C) (columns
+        t, t_prime, C, chi); "fdt", its slope (t, t_prime, C, X, inverse_effective_temperature).
+        "aging": C(t_w + tau, t_w) for tau/t_w in 0.01 ... 100 (t_w, ratio, C) at each of the times
+        t_w, without times at decades.  Against t, without times at all accepted ones: "hessian"
+        (smallest eigenvalue), "loss" (sum of :func:`training_loss`), "mse" (2 (1 - m)).
     times : array_like, optional
         Times.
 
@@ -262,18 +332,52 @@ def observable_table(
     ValueError
         The name is none of these, or a time is outside its range.
     """
-    if name == "chi-C":
+    if name in ("chi-C", "fdt"):
         chosen = np.atleast_1d(solution.t[-1] if times is None else np.asarray(times, float))
-        curves = [chi_C(solution, float(t)) for t in chosen]
-        t_prime, C, chi = (np.concatenate(part) for part in zip(*curves, strict=True))
-        t = np.repeat(chosen, [len(curve[0]) for curve in curves])
-        return {"t": t, "t_prime": t_prime, "C": C, "chi": chi}
-    t = np.atleast_1d(solution.t if times is None else np.asarray(times, float))
-    if name == "hessian":
-        return {"t": t, "smallest_eigenvalue": np.atleast_1d(smallest_eigenvalue(solution, t))}
-    if name == "mse":
-        return {"t": t, "mean_square_error": mean_square_error(solution, t)}
-    raise ValueError(f"observable = {name!r} is not allowed: it must be one of {NAMES}")
+        parts = [(_chi_table if name == "chi-C" else _fdt_table)(solution, t) for t in chosen]
+    elif name == "aging":
+        parts = [_aging_table(solution, t_w) for t_w in _waiting_times(solution, times)]
+    elif name in NAMES:
+        t = np.atleast_1d(solution.t if times is None else np.asarray(times, float))
+        column, values = {
+            "hessian": ("smallest_eigenvalue", smallest_eigenvalue),
+            "loss": ("training_loss", lambda s, t: training_loss(s, t).sum(axis=-1)),
+            "mse": ("mean_square_error", mean_square_error),
+        }[name]
+        return {"t": t, column: values(solution, t)}
+    else:
+        raise ValueError(f"observable = {name!r} is not allowed: it must be one of {NAMES}")
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _chi_table(solution: Solution, t: float) -> dict[str, Array]:
+    t_prime, C, chi = chi_C(solution, t)
+    return {"t": np.full(len(C), t), "t_prime": t_prime, "C": C, "chi": chi}
+
+
+def _fdt_table(solution: Solution, t: float) -> dict[str, Array]:
+    t_prime = chi_C(solution, t)[0][1:-1]
+    slope = inverse_effective_temperature(solution, t, t_prime)
+    return {
+        "t": np.full(len(t_prime), t), "t_prime": t_prime, "C": solution.C(t, t_prime),
+        "X": slope * solution.protocol.driving(solution.model).temperature(t_prime),
+        "inverse_effective_temperature": slope,
+    }  # fmt: skip
+
+
+def _waiting_times(solution: Solution, times: ArrayLike | None) -> Array:
+    """Return the given times, or the decades that leave room for tau = t_w."""
+    if times is not None:
+        return np.atleast_1d(np.asarray(times, float))
+    last = max(0, math.floor(math.log10(0.5 * float(solution.t[-1]))))
+    return np.asarray(10.0 ** np.arange(last + 1))
+
+
+def _aging_table(solution: Solution, t_w: float) -> dict[str, Array]:
+    end = float(solution.t[-1])
+    ratios = RATIOS[t_w * (1.0 + RATIOS) <= end] if 0.0 < t_w <= end else RATIOS
+    C = aging(solution, t_w, ratios)[0]
+    return {"t_w": np.full(len(ratios), t_w), "ratio": ratios, "C": C}
 
 
 def _level(level: float) -> float:

@@ -16,6 +16,7 @@ import dmft
 from dmft import checks, storage
 from dmft.model import SpikedMixture
 from dmft.protocol import Overlap, Protocol
+from dmft.protocol.again import again
 from dmft.solution import Solution, Status
 from dmft.solvers.base import Problem, Stepper
 from dmft.solvers.dense import Dense, DenseOptions
@@ -144,7 +145,12 @@ def _sampled(
     return protocol, lowered.note
 
 
-def continued(before: Solution, path: str | os.PathLike[str], t_end: float | None) -> Plan:
+def continued(
+    before: Solution,
+    path: str | os.PathLike[str],
+    t_end: float | None,
+    protocol: Protocol | None = None,
+) -> Plan:
     """Return the plan of going on with a saved run to t_end.
 
     Raises
@@ -152,7 +158,8 @@ def continued(before: Solution, path: str | os.PathLike[str], t_end: float | Non
     dmft.storage.FileError
         The run cannot be continued.
     ValueError
-        `t_end` does not lie beyond the time reached.
+        `t_end` does not lie beyond the time reached; a function of the protocol is needed again, or
+        the one given is another.
     """
     said = f"{str(path)!r} cannot be continued"
     if before.method != "slices" or not before.state:
@@ -170,12 +177,13 @@ def continued(before: Solution, path: str | os.PathLike[str], t_end: float | Non
             f"t_end = {end:g} is not allowed: by t = {planned:g} a stage waits for overlap"
             f" {waiting[0].overlap:g}, which is looked for from t = 0; start a new run"
         )
+    whole = again(before.protocol, protocol, before.model, reached, end)
     options = {name: value for name, value in known["options"].items() if name != "type"}
     try:
         return Plan(
-            before.model, before.protocol, end, before.method, float(known["tol"]),
+            before.model, whole, end, before.method, float(known["tol"]),
             SlicesOptions(**options), bool(known.get("verify", False)),
-            before.protocol.lowered(before.model).note,
+            whole.lowered(before.model).note,
             tuple(known["t_eval"]) if "t_eval" in known else None,
         )  # fmt: skip
     except (TypeError, ValueError) as error:

@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -303,8 +303,29 @@ def overview(solution: Solution) -> Figure:
     return figure
 
 
+class _Curves(NamedTuple):
+    """An observable with a curve for each time: the columns of the time, of x and of y."""
+
+    time: str
+    x: str
+    y: str
+    xlabel: str
+    ylabel: str
+    xscale: str = "linear"
+
+
+CORRELATION = "correlation $C(t,t')$"
+FAMILIES = {
+    "aging": _Curves("t_w", "ratio", "C", r"$\tau/t_w$", r"$C(t_w+\tau,t_w)$", "log"),
+    "chi-C": _Curves("t", "C", "chi", CORRELATION, r"integrated response $\chi(t,t')$"),
+    "fdt": _Curves(
+        "t", "C", "inverse_effective_temperature", CORRELATION, r"$1/T_\mathrm{eff}(t,t')$"
+    ),
+}
+
+
 def observable(solution: Solution, name: str, times: ArrayLike | None = None) -> Figure:
-    """Draw what :func:`dmft.observables.observable_table` gives: chi against C, others against t.
+    """Draw what :func:`dmft.observables.observable_table` gives: a curve for each time, or a line.
 
     Raises
     ------
@@ -317,11 +338,14 @@ def observable(solution: Solution, name: str, times: ArrayLike | None = None) ->
     with style():
         figure = Figure(figsize=(3.6, 2.9), layout="constrained")
         ax = figure.subplots()
-        if name == "chi-C":
-            for color, t in zip(itertools.cycle(COLORS), np.unique(table["t"]), strict=False):
-                one = table["t"] == t
-                ax.plot(table["C"][one], table["chi"][one], color=color, label=f"$t={t:g}$")
-            ax.set(xlabel="correlation $C(t,t')$", ylabel=r"integrated response $\chi(t,t')$")
+        if name in FAMILIES:
+            curves = FAMILIES[name]
+            times = np.unique(table[curves.time])
+            for color, t in zip(itertools.cycle(COLORS), times, strict=False):
+                one = table[curves.time] == t
+                x, y = table[curves.x][one], table[curves.y][one]
+                ax.plot(x, y, color=color, label=f"${curves.time}={t:g}$")
+            ax.set(xlabel=curves.xlabel, ylabel=curves.ylabel, xscale=curves.xscale)
             ax.legend()
         else:
             (column,) = (key for key in table if key != "t")

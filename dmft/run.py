@@ -136,6 +136,7 @@ def resume(
     path: str | os.PathLike[str],
     t_end: float | None = None,
     *,
+    protocol: Protocol | None = None,
     threads: int | None = None,
     progress: bool | None = None,
     callback: Callable[[Progress], None] | None = None,
@@ -154,6 +155,9 @@ def resume(
         What :meth:`Solution.save` or `checkpoint` of :func:`solve` wrote.
     t_end : float, optional
         Time to reach; without it that of the run.
+    protocol : Protocol, optional
+        That of the run once more, with its functions of time.  The file has tables of them up to
+        the run's `t_end`; to go beyond it they are needed again.
     threads, progress, callback, stop, checkpoint, checkpoint_every
         As in :func:`solve`.
 
@@ -169,10 +173,11 @@ def resume(
     dmft.storage.FileError
         A ValueError: the file is no run, truncated, or cannot be continued.
     ValueError
-        `t_end` does not lie beyond the time reached, or a parameter is out of its range.
+        `t_end` does not lie beyond the time reached or lies beyond a function's table, `protocol`
+        is not that of the run, or a parameter is out of its range.
     """
     before = load(path)
-    plan = continued(before, path, t_end)
+    plan = continued(before, path, t_end, protocol)
 
     def stepper() -> Stepper:
         new = plan.stepper()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 import dmft
 from dmft.protocol import Annealing, Overlap, PowerLaw, Protocol, Switch, Thermal
 from tests.systems.cases import SEED
-from tests.systems.protocols import CUBE, DRIVEN, MIXTURE
+from tests.systems.protocols import CUBE, DRIVEN, MIXTURE, oscillating
 from validation.limit import limit_descent, limit_flow
 
 names = [case.name for case in DRIVEN]
@@ -134,25 +135,37 @@ def test_learning_rate_is_a_change_of_time():
                                rtol=0, atol=2e-7)  # fmt: skip
 
 
-def test_thermal_start_above_T_d_is_stationary():
-    """Q = q^3, T0 = T = 1 (T_d = sqrt(3)/2): mu = 4, e = -1, R = -dC/dtau / T."""
-    s = dmft.solve(CUBE, 1e3, protocol=Protocol(Thermal(1.0), T=1.0), tol=1e-7)
-    t = np.array([1.0, 30.0, 1e3])
-    np.testing.assert_allclose(s.at(t).mu, 4.0, rtol=0, atol=1e-7)
-    np.testing.assert_allclose(s.at(t).e, -1.0, rtol=0, atol=1e-7)
-    tau = np.array([0.3, 0.9])
-    np.testing.assert_allclose(s.C(30.0, 30.0 - tau), s.at(tau).m,
-                               rtol=0, atol=1e-7)  # fmt: skip
-    h = 1e-3
-    slope = (s.C(1e3, 1e3 - 0.5 - h) - s.C(1e3, 1e3 - 0.5 + h)) / (2 * h)
-    assert abs(float(s.R(1e3, 1e3 - 0.5) + slope)) < 1e-6
-
-
 def test_switch_is_two_stages():
     switched = Protocol(Overlap(0.1), T=Switch(2.0, 1.0, 0.0))
     staged = Protocol(Overlap(0.1), T=1.0, stages=[(2.0, {"T": 0.0})])
     a, b = (dmft.solve(SEED, 5.0, protocol=p, tol=1e-4) for p in (switched, staged))
     np.testing.assert_array_equal(a.m, b.m)
+
+
+MARVELS = Protocol(Overlap(1e-4), T=1.0, loss_delta=Annealing(100.0, 70.0))
+
+
+def test_annealed_run_of_the_published_demo_escapes():
+    """p=3, Delta_2=.1, Delta_p=.2 (arXiv:1812.09066): slices and dense follow the escape alike."""
+    model = dmft.SpikedMatrixTensor(3, 0.1, 0.2)
+    s = dmft.solve(model, 4.0, protocol=MARVELS, tol=1e-5)
+    d = dmft.solve(model, 4.0, protocol=MARVELS, method="dense", tol=1e-5)
+    t = np.linspace(0.0, 4.0, 81)
+    np.testing.assert_allclose(s.at(t).m, d.at(t).m, rtol=0, atol=1e-5)
+    assert float(s.at(4.0).m) == pytest.approx(0.9001421, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_annealed_run_of_the_published_demo():
+    """The signal is found: m stays within tol of ten times the tolerance, and ends next to the
+    overlap m/(1-m) = Q'(m) of the Bayes posterior, for Delta'_p is within 1e-4 of Delta_p."""
+    model = dmft.SpikedMatrixTensor(3, 0.1, 0.2)
+    fine, coarse = (dmft.solve(model, 1e3, protocol=MARVELS, tol=tol) for tol in (1e-6, 1e-5))
+    t = np.geomspace(0.1, 1e3, 200)
+    np.testing.assert_allclose(fine.at(t).m, coarse.at(t).m, rtol=0, atol=1e-5)
+    m = brentq(lambda m: m / (1.0 - m) - float(model.dQ(m)), 0.5, 0.999)
+    assert float(fine.at(1e3).m) == pytest.approx(0.9317787, abs=1e-6)
+    assert float(fine.at(1e3).m) == pytest.approx(m, abs=1e-5)
 
 
 def test_momentum_under_a_protocol_agrees_with_the_limit():
@@ -228,3 +241,54 @@ def test_saved_and_resumed_is_the_same_run(name, tmp_path):
     for q in ("t", "m", "mu", "e_p"):
         np.testing.assert_array_equal(getattr(resumed, q), getattr(whole, q))
     np.testing.assert_array_equal(resumed.C(t, 0.3 * t), whole.C(t, 0.3 * t))
+
+
+def test_resuming_past_a_table_asks_for_the_function_again(tmp_path):
+    """With it the run goes on as if it had not ended; without, or with another, it is refused."""
+
+    def protocol(T, late):
+        stages = [dmft.Stage(overlap=0.15, learning_rate=0.5), (3.0, {"T": late})]
+        return Protocol(Overlap(0.1), T=T, stages=stages)
+
+    given = protocol(lambda t: 0.5 + 0.4 * np.cos(t), lambda t: 0.2 + 0.1 * np.exp(-t))
+    file = tmp_path / "run.nc"
+    dmft.solve(SEED, 2.0, protocol=given, tol=1e-5).save(file)
+    with pytest.raises(ValueError, match=r"T in stage 1: .* covers t in \[0, 2\].*function again"):
+        dmft.resume(file, 2.5)
+    for wrong, sentence in (
+        (protocol(lambda t: 0.5 + 0.4 * np.cos(t + 1e-6 * t), 0.1), "temperature differs at t ="),
+        (Protocol(Overlap(0.1), T=oscillating), r"stages begin at t = \[\]"),
+        (Protocol(Overlap(0.2), T=oscillating), r"its start is m0 = 0\.2"),
+        (0.5, r"protocol = 0\.5"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            dmft.resume(file, 5.0, protocol=wrong)
+    resumed = dmft.resume(file, 5.0, protocol=given)
+    whole = dmft.solve(SEED, 5.0, protocol=given, tol=1e-5)
+    assert resumed.t[-1] == 5.0
+    assert max(deviations(resumed, whole, 5.0).values()) < 1e-5
+
+
+def test_resuming_into_a_stage_asks_for_its_function(tmp_path):
+    protocol = Protocol(Overlap(0.1), T=0.5, stages=[(3.0, {"T": oscillating})])
+    dmft.solve(SEED, 2.0, protocol=protocol, preset="loose").save(tmp_path / "run.nc")
+    with pytest.raises(ValueError, match=r"T in stage 1: .* at t = 3\.\d+: .* not in the file"):
+        dmft.resume(tmp_path / "run.nc", 5.0)
+    resumed = dmft.resume(tmp_path / "run.nc", 5.0, protocol=protocol)
+    assert resumed.success
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        Protocol(Overlap(0.1), T=1.0, loss_delta=Annealing(3.0, 2.0)),
+        Protocol(Overlap(0.1), T=0.5, stages=[(3.0, {"T": 4.0})]),
+    ],
+    ids=["annealing", "heating"],
+)
+def test_a_run_that_becomes_faster_is_resumed(protocol, tmp_path):
+    """The unit of time is the fastest up to the end: a later end has another one."""
+    dmft.solve(SEED, 2.0, protocol=protocol, tol=1e-5).save(tmp_path / "run.nc")
+    resumed = dmft.resume(tmp_path / "run.nc", 6.0)
+    exact = dmft.solve(SEED, 6.0, protocol=protocol, method="dense", tol=1e-7)
+    assert max(deviations(resumed, exact, 6.0).values()) < 1e-5

@@ -7,6 +7,7 @@ import pytest
 
 import dmft
 from dmft.growth import growth, power_rule
+from dmft.protocol import Annealing, Overlap, PowerLaw, Protocol, Switch, Thermal
 from tests.systems.matrix_channel import MatrixChannel
 
 
@@ -20,11 +21,13 @@ def test_matrix_channel_is_exact():
             assert grown.gain_at(t) == pytest.approx(gain, abs=1e-6)
 
 
-def gains(m0, T, tol, times):
+def gains(m0, T, tol, times, loss_delta=None):
     """ln(m/m0) of a full run, and of the linear response on a run without overlap."""
     model = dmft.SpikedMatrixTensor(p=3, delta_2=1 / 2.2, delta_p=1.0)
-    full = dmft.solve(model, times[-1], m0=m0, T=T, tol=0.1 * tol)
-    free = dmft.solve(model, times[-1], m0=0.0, T=T, tol=tol)
+    full, free = (
+        dmft.solve(model, times[-1], protocol=Protocol(start, T, loss_delta=loss_delta), tol=one)
+        for start, one in ((Overlap(m0), 0.1 * tol), (Overlap(0.0), tol))
+    )
     return np.log(full.at(times).m / m0), growth(free).gain_at(times)
 
 
@@ -34,11 +37,32 @@ def test_full_runs_grow_alike(m0, T):
     np.testing.assert_allclose(*gains(m0, T, 1e-6, [0.5, 2.0, 5.0]), atol=1e-6)
 
 
+def test_full_runs_grow_alike_under_a_protocol():
+    """Annealed loss in both channels, T(t) falling."""
+    loss = {2: Annealing(0.5, 2.0), 3: Annealing(3.0, 2.0)}
+    found = gains(1e-30, PowerLaw(0.7, 1.0, 1.0), 1e-6, [0.5, 2.0, 5.0], loss)
+    np.testing.assert_allclose(*found, atol=1e-6)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("T", [0.0, 0.7])
 @pytest.mark.parametrize("m0", [1e-10, 1e-30, 1e-100])
 def test_full_runs_grow_alike_for_long(m0, T):
     np.testing.assert_allclose(*gains(m0, T, 1e-7, [0.5, 5.0, 40.0]), atol=1e-6)
+
+
+@pytest.mark.slow
+def test_overlaps_far_below_the_smallest_number():
+    """ln(m/m0) passes that of 1e4000, and G tends to the isolated eigenvalue's rate."""
+    model = dmft.SpikedMatrixTensor(p=3, delta_2=0.4, delta_p=4.0)
+    run = dmft.solve(model, 5e4, m0=0.0, preset="loose")
+    grown = growth(run)
+    t = grown.time_of(4000.0 * np.log(10.0))
+    assert float(grown.gain_at(t)) == pytest.approx(4000.0 * np.log(10.0), rel=1e-10)
+    edge = float(np.sqrt(model.d2Q(1.0)))
+    theta = 2.5 / edge
+    rate = edge * (theta + 1.0 / theta) - float(run.at(t).mu)
+    assert float(grown.rate(t)) == pytest.approx(rate, rel=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -91,5 +115,13 @@ def test_refuses_other_runs():
     dense = dmft.solve(model, 1.0, m0=0.0, method="dense", tol=1e-4)
     with pytest.raises(ValueError, match="method = 'dense' is not allowed"):
         growth(dense)
+    for wrong in (
+        Protocol(Thermal(3.0)),
+        Protocol(Overlap(0.0), learning_rate=0.5),
+        Protocol(Overlap(0.0), T=Switch(0.5, 1.0, 0.0)),
+        Protocol(Overlap(0.0), stages=[(0.5, {"T": 1.0})]),
+    ):
+        with pytest.raises(ValueError, match=r"protocol = .* is not allowed"):
+            growth(dmft.solve(model, 1.0, protocol=wrong, preset="loose"))
     with pytest.raises(ValueError, match="outside"):
         growth(dmft.solve(model, 1.0, m0=0.0, preset="loose")).rate(2.0)

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 import dmft
 from dmft import observables
 from dmft.cli import main
-from dmft.protocol import Annealing, Overlap, PowerLaw, Protocol, Thermal
+from dmft.protocol import Overlap, PowerLaw, Protocol, Thermal
 from tests.systems.matrix_channel import MatrixChannel
 
 CUBE = dmft.SpikedMixture({3: 1 / 3})
@@ -35,6 +35,9 @@ def test_fluctuation_dissipation_in_equilibrium(equilibrium):
     np.testing.assert_allclose(chi, 1.0 - equilibrium.C(T, T_PRIME), rtol=0, atol=1e-7)
     X = observables.fdt_ratio(equilibrium, T, T_PRIME)
     np.testing.assert_allclose(X, 1.0, rtol=0, atol=1e-5)
+    table = observables.observable_table(equilibrium, "fdt", [50.0])
+    assert list(table) == ["t", "t_prime", "C", "X", "inverse_effective_temperature"]
+    np.testing.assert_allclose(table["X"], 1.0, rtol=0, atol=1e-4)
     t_prime, C, chi = observables.chi_C(equilibrium, 100.0)
     assert t_prime[0] == 100.0
     assert t_prime[-1] == 0.0
@@ -56,13 +59,17 @@ def test_learning_rate_and_jumps_keep_equilibrium():
 
 
 def test_response_of_the_matrix_channel():
-    """p = 2, T = 0 (exact): chi by quadrature of the exact R."""
+    """p = 2, T = 0 (exact): chi by quadrature of the exact R, 1/T_eff with the exact slope of C."""
     exact = MatrixChannel(0.6, 0.3, 0.0)
     run = dmft.solve(dmft.SpikedMixture({2: 0.6}), 5.0, m0=0.3, tol=1e-7)
     x, w = np.polynomial.legendre.leggauss(60)
     s = 1.0 + 2.0 * (1.0 + x)
     wanted = 2.0 * float(w @ np.array([exact.R(5.0, one) for one in s]))
     assert float(observables.integrated_response(run, 5.0, 1.0)) == pytest.approx(wanted, abs=1e-7)
+    slope = (exact.C(5.0, 2.0 + 1e-5) - exact.C(5.0, 2.0 - 1e-5)) / 2e-5
+    found = float(observables.inverse_effective_temperature(run, 5.0, 2.0))
+    assert found == pytest.approx(exact.R(5.0, 2.0) / slope, rel=1e-5)
+    assert float(observables.fdt_ratio(run, 5.0, 2.0)) == 0.0
 
 
 def test_times(equilibrium, escape):
@@ -92,10 +99,52 @@ def test_loss_and_hessian_at_the_end_of_an_escape(escape):
     assert end == pytest.approx(
         float(dmft.theory.hessian.smallest_eigenvalue(model, escape.m[-1], escape.mu[-1]))
     )
-    driven = Protocol(Overlap(0.1), loss_delta=Annealing(1.0, 1.0))
+    mse = observables.mean_square_error(escape, 150.0, posterior_mean=True)
+    assert float(mse) == pytest.approx(1.0 - escape.m[-1])
+
+
+def test_hessian_of_a_scaled_loss():
+    """Delta' = 2 Delta: H/2, so half the eigenvalues at twice the time."""
+    model = dmft.SpikedMatrixTensor(3, 0.4, 4.0)
+    plain = dmft.solve(model, 5.0, m0=0.3, tol=1e-6)
+    halved = Protocol(Overlap(0.3), loss_delta={2: 0.8, 3: 8.0})
+    run = dmft.solve(model, 10.0, protocol=halved, tol=1e-6)
+    t = np.array([0.0, 1.0, 5.0])
+    np.testing.assert_allclose(
+        observables.smallest_eigenvalue(run, 2.0 * t),
+        0.5 * observables.smallest_eigenvalue(plain, t), rtol=0, atol=1e-5,
+    )  # fmt: skip
+
+
+def test_hessian_after_a_thermal_start_of_the_matrix_channel():
+    """p = 2: the Hessian is the matrix, without a spike: -2e - 2J wherever the run is."""
+    delta = 0.25
+    run = dmft.solve(
+        dmft.SpikedMixture({2: delta}), 3.0, protocol=Protocol(Thermal(3.0)), preset="loose"
+    )
+    t = np.array([0.0, 0.5, 3.0])
+    wanted = -2.0 * run.at(t).e - 2.0 / delta**0.5
+    np.testing.assert_allclose(observables.smallest_eigenvalue(run, t), wanted, atol=1e-12)
+    for undefined in (observables.mean_square_error, observables.training_loss):
+        with pytest.raises(ValueError, match="not defined for a thermal start"):
+            undefined(run, 1.0)
+
+
+def test_training_loss_of_the_matrix_channel_and_of_the_ml_fixed_point(escape):
+    """p = 2 exact; the end is e = -Q(m) - chi Q'(1) with chi = sqrt((1-m^2)/Q'(1))."""
+    exact = MatrixChannel(0.6, 0.3, 0.0)
+    run = dmft.solve(dmft.SpikedMixture({2: 0.6}), 5.0, m0=0.3, tol=1e-7)
+    loss = observables.training_loss(run, [0.0, 2.0, 5.0])
+    wanted = [0.5 / 0.6 * (1.0 - 0.3**2), exact.e(2.0) + 0.5 / 0.6, exact.e(5.0) + 0.5 / 0.6]
+    np.testing.assert_allclose(loss[:, 0], wanted, rtol=0, atol=1e-7)
+    model, m = escape.model, float(escape.m[-1])
+    chi = math.sqrt((1.0 - m * m) / model.dQ(1.0))
+    wanted = model.Q(1.0) - model.Q(m) - chi * model.dQ(1.0)
+    assert observables.training_loss(escape, 150.0).sum() == pytest.approx(wanted, abs=1e-6)
+    driven = Protocol(Overlap(0.1), loss_delta={3: 2.0})
     run = dmft.solve(model, 1.0, protocol=driven, preset="loose")
-    with pytest.raises(ValueError, match="loss_delta is not allowed here"):
-        observables.smallest_eigenvalue(run, 1.0)
+    wanted = [(1 - 0.1**2) / (2 * 0.4), (1 - 0.1**3) / (3 * 2.0)]
+    np.testing.assert_allclose(observables.training_loss(run, 0.0), wanted, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +176,10 @@ def test_from_the_shell(escape, tmp_path, monkeypatch, capsys):
     assert main(["show", "r.nc", "--observable", "hessian", "--times", "1,100"]) == 0
     assert "smallest_eigenvalue" in capsys.readouterr().out
     assert main(["show", "r.nc", "--observable", "mse", "--plot", "mse.png"]) == 0
+    for name in ("fdt", "aging", "loss"):
+        assert main(["show", "r.nc", "--observable", name, "--plot", f"{name}.png"]) == 0
+    assert main(["show", "r.nc", "--observable", "aging", "--times", "1,10"]) == 0
+    assert "t_w,ratio,C" in capsys.readouterr().out
     assert main(["show", "r.nc", "--observable", "colour"]) == 2
 
 

@@ -49,6 +49,11 @@ def turning(t):
     return 1.0 - 0.5 * t
 
 
+def dipping(t):
+    """Negative for a time far shorter than the distance of the points where it is sampled."""
+    return (t - 3.0) ** 2 - 1e-6
+
+
 def broken(t):
     if t > 1.5:
         raise RuntimeError("no data")
@@ -61,6 +66,9 @@ def broken(t):
         ({"T": turning}, r"T in stage 0: it is -.* at t = 2\.\d+: it must be finite and >= 0"),
         ({"learning_rate": turning}, r"learning_rate in stage 0: .* at t = 2\.?\d*: .* > 0"),
         ({"T": broken}, r"T in stage 0: it raises RuntimeError at t = 2\.\d+: no data"),
+        ({"T": dipping}, r"T in stage 0: it is -1e-06 at t = 3: it must be finite and >= 0"),
+        ({"learning_rate": dipping}, r"learning_rate in stage 0: it is -1e-06 at t = 3: .* > 0"),
+        ({"T": PowerLaw(1.0, 1.0, -1e3)}, r"T in stage 0 is inf at t = 5: it must be finite"),
         ({"T": lambda t: math.nan}, r"T in stage 0: it is nan at t = .*"),
         ({"T": lambda t: float(t > 1.0)}, r"T in stage 0: it jumps at t = 1: give the two sides"),
         ({"T": 1.0, "stages": [(1.0, {"T": turning})]}, r"T in stage 1: it is -"),
@@ -105,6 +113,20 @@ def test_thermal_starts_and_the_transitions_of_the_unspiked_model():
         assert s.at(1.0).mu == pytest.approx(T0 + 3.0 / T0, abs=1e-3)
     with pytest.raises(ValueError, match=r"T0 = 0\.8 is not allowed: .* T_K = 0\.8288"):
         dmft.solve(cube, 1.0, protocol=Protocol(Thermal(0.8), T=0.8))
+
+
+def test_functions_that_touch_zero_are_temperatures():
+    for function in (lambda t: (t - 3.0) ** 2, lambda t: t * t - 2.0 * t + 1.0, lambda t: 0.0):
+        table = schedules.sampled(function, 0.0, 5.0, ">=")
+        assert abs(float(table.at(np.array(1.0))) - function(1.0)) < 1e-11
+
+
+def test_nothing_is_written_when_a_function_fails(tmp_path):
+    for method in ({"checkpoint": tmp_path / "run.nc"}, {"method": "dense"},
+                   {"method": "gradient_descent", "step": 0.1}):  # fmt: skip
+        with pytest.raises(ValueError, match=r"T in stage 0: it raises RuntimeError at t = 2\.\d+"):
+            dmft.solve(MODEL, 5.0, protocol=Protocol(Overlap(0.1), T=broken), **method)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_tables_reproduce_functions():

@@ -200,7 +200,7 @@ def show(
     plot: Path | None = None,
     csv: Path | None = None,
     times: str | None = None,
-    observable: Literal["chi-C", "hessian", "mse"] | None = None,
+    observable: Literal["aging", "chi-C", "fdt", "hessian", "loss", "mse"] | None = None,
     force: Force = False,
 ) -> int:
     """Summarise a run; draw it or write its m, mu, e, or an observable, as a table.
@@ -216,8 +216,10 @@ def show(
     times
         Times of the table, such as 1,10,100; without it all accepted times.
     observable
-        What the table and the figure show instead: chi-C (integrated response against C at each
-        of the times, without them at the last one), hessian (its smallest eigenvalue), mse.
+        What the table and the figure show instead.  chi-C: integrated response against C at each of
+        the times, without them at the last one.  fdt: the slope of that, 1/T_eff = X/T.  aging:
+        C(t_w + tau, t_w) against tau/t_w at times t_w.  hessian: its smallest eigenvalue.  loss:
+        training loss above that of the signal.  mse: 2 (1 - m).
     """
     from dmft import observables, storage, tables
     from dmft.solution import load

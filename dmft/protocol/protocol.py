@@ -196,6 +196,14 @@ class Protocol:
             and not self.stages
         )
 
+    @property
+    def jumps(self) -> bool:
+        """Whether a setting may jump: there are stages that begin, or switches."""
+        settings = [self.T, self.learning_rate]
+        settings += list(self.loss_delta.values()) if isinstance(self.loss_delta, dict) else []
+        begun = any(stage.start is None or stage.start < math.inf for stage in self.stages)
+        return begun or any(isinstance(setting, Switch) for setting in settings)
+
     def sampled(self, model: SpikedMixture, end: float) -> Protocol:
         """Return the protocol with functions as tables up to `end`, checked against the model.
 

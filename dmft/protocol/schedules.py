@@ -57,8 +57,9 @@ class PowerLaw:
         object.__setattr__(self, "exponent", checks.finite_number("exponent", self.exponent))
 
     def at(self, t: Array) -> Array:
-        """Return the values at times t."""
-        return np.asarray(self.value * np.exp(-self.exponent * np.log1p(t / self.tau)))
+        """Return the values at times t; inf where they overflow."""
+        with np.errstate(over="ignore"):
+            return np.asarray(self.value * np.exp(-self.exponent * np.log1p(t / self.tau)))
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,21 @@ def sampled(function: Callable[[float], float], start: float, end: float, low: s
             waiting += [(middle, b), (a, middle)]
     table = Table(np.array(done), np.array(coefficients))
     _check_edges(table)
+    _check_minima(table, function, low)
     return table
+
+
+def _check_minima(table: Table, function: Callable[[float], float], low: str) -> None:
+    """Raise ValueError where the function falls below its bound between the points of a panel."""
+    chebyshev = np.polynomial.chebyshev
+    for a, b, c in zip(table.edges[:-1], table.edges[1:], table.coefficients, strict=True):
+        if c[0] > np.abs(c[1:]).sum():
+            continue
+        turns = chebyshev.chebroots(chebyshev.chebder(c))
+        x = turns[(np.abs(turns.imag) < 1e-6) & (np.abs(turns.real) <= 1.0)].real
+        below = chebyshev.chebval(x, c) < -TABLE_TOL * np.abs(c).max()
+        for t in np.sort(0.5 * (a + b) + 0.5 * (b - a) * x[below]):
+            _value(function, float(t), low)
 
 
 def _check_edges(table: Table) -> None:

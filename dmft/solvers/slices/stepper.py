@@ -360,6 +360,11 @@ class Slices:
             ),
         }
 
+    def _keep_unit(self, grid: SliceGrid) -> None:
+        """Take the slices' unit of time: a drive's is the fastest up to the end, and that moved."""
+        h, t0 = self.history, float(grid.segments[0, lookups.WIDTH])
+        self.history = History(h.order, t0, float(h.m[0]), float(h.mu[0]), h.positive)
+
     def resume(self, grid: SliceGrid, state: Mapping[str, Array]) -> None:
         """Continue from a record of a run of the same problem and options; t_end may differ.
 
@@ -370,6 +375,8 @@ class Slices:
         ValueError
             The record does not fit.
         """
+        if self.driving.drive is not None:
+            self._keep_unit(grid)
         try:
             self.history.restore(grid, *state["one_time"])
             self.e_p, self.monitor = list(state["e_p"]), list(state["monitor"])
