@@ -224,7 +224,9 @@ def _dynamics(shown: list[tuple[Line, Solution]], progress: bool | None) -> Any:
     from plotly.subplots import make_subplots
 
     rows, columns = 2, 3
-    cells = [{} if k < len(PANELS) else None for k in range(rows * columns)]
+    cells: list[dict[str, Any] | None] = [
+        {} if k < len(PANELS) else None for k in range(rows * columns)
+    ]
     figure = make_subplots(
         rows, columns, subplot_titles=[title for title, _, _ in PANELS],
         specs=[cells[:columns], cells[columns:]],
