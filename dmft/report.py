@@ -29,7 +29,7 @@ MOST_ROWS = 500
 POINTS = 120
 # The signal is found where m is at least this at the end.
 FOUND = 0.1
-DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot", "solid")
+DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot", "9px,3px,2px,3px,2px,3px")
 # Panels of the dynamics: title, abscissa, whether it is logarithmic.
 PANELS = (
     ("overlap m(t)", "t", True),
@@ -224,7 +224,13 @@ def _dynamics(shown: list[tuple[Line, Solution]], progress: bool | None) -> Any:
     from plotly.subplots import make_subplots
 
     rows, columns = 2, 3
-    figure = make_subplots(rows, columns, subplot_titles=[title for title, _, _ in PANELS])
+    cells: list[dict[str, Any] | None] = [
+        {} if k < len(PANELS) else None for k in range(rows * columns)
+    ]
+    figure = make_subplots(
+        rows, columns, subplot_titles=[title for title, _, _ in PANELS],
+        specs=[cells[:columns], cells[columns:]],
+    )  # fmt: skip
     names = []
     bar = tqdm(shown, unit="run", desc="report", disable=None if progress is None else not progress)
     for k, (line, run) in enumerate(bar):

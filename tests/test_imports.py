@@ -135,3 +135,14 @@ def test_import_is_light(statement):
     loaded = set(done.stdout.split())
     for heavy in ("numba", "scipy.optimize", "xarray", "matplotlib", "h5py", "mpmath"):
         assert heavy not in loaded
+
+
+def test_help_loads_nothing_of_numbers():
+    """Half a second is what a help text may take: numpy alone is a fifth of it."""
+    program = "import sys; from dmft.cli import main; main(['--help']); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "dmft.cli" in loaded
+    assert not loaded & {"numpy", "scipy", "validation", "dmft.protocol"}

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -71,6 +73,23 @@ def test_a_quick_check_is_green(capsys):
     assert "all columns are within their stated errors" in out
     assert "thresholds" in out
     assert "allowed: the stated error, and 1e-13" in out
+    assert "here: numpy" in out
+
+
+def test_other_kernels_of_the_blas_agree():
+    """As on another machine: the kernels differ, the tables do not."""
+    said = set()
+    for kind in ("Haswell", "Nehalem"):
+        done = subprocess.run(
+            [sys.executable, "-m", "dmft", "tables", "check", "complexity", "--data", str(DATA)],
+            env=os.environ | {"OPENBLAS_CORETYPE": kind}, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        said |= {line for line in done.stdout.splitlines() if line.startswith("here: numpy")}
+    if not all("openblas" in line for line in said) or platform.machine() != "x86_64":
+        pytest.skip("OPENBLAS_CORETYPE chooses kernels of OpenBLAS on x86 only")
+    assert len(said) == 2
 
 
 @pytest.mark.slow

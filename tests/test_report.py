@@ -1,5 +1,6 @@
 """The page of a sweep, also in a browser."""
 
+import itertools
 import json
 import shutil
 
@@ -186,14 +187,36 @@ def test_it_fits_a_narrow_screen(page):
     )
     page.refresh()
     assert page.execute_script("return document.documentElement.scrollWidth") <= 380
+    # The panels stand below each other: no title runs into the next.
+    boxes = page.execute_script(
+        "return [...document.querySelectorAll('#figure-1 .annotation')]"
+        ".map(a => a.getBoundingClientRect()).map(b => [b.left, b.right, b.top, b.bottom])"
+    )
+    assert len(boxes) == 5
+    assert all(left >= 0 and right <= 380 for left, right, _, _ in boxes)
+    assert all(one[3] < other[2] for one, other in itertools.pairwise(boxes))
+    hidden = (
+        "return [...document.querySelectorAll('.figure')].map(f => f.scrollHeight - f.clientHeight)"
+    )
+    assert max(page.execute_script(hidden)) <= 0
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_it_prints(page):
     from selenium.webdriver.common.print_page_options import PrintOptions
 
+    page.execute_script(
+        "window.printed = []; window.addEventListener('beforeprint', () => window.printed ="
+        " [...document.querySelectorAll('.main-svg')].map(s => s.getBoundingClientRect().width))"
+    )
     pdf = page.print_page(PrintOptions())
     assert len(pdf) > 20_000
+    # On paper the figures are as wide as the page, and on the screen they are again as they were.
+    widths = page.execute_script("return window.printed")
+    assert widths
+    assert max(widths) <= 700
+    width = "return document.querySelector('.main-svg').getBoundingClientRect().width"
+    assert page.execute_script(width) > 900
 
 
 def test_curves_differ_in_more_than_colour(page):
@@ -203,7 +226,7 @@ def test_curves_differ_in_more_than_colour(page):
     )
     assert len(set(styles)) == len(styles)
     dashes = [style.split("#")[0] for style in styles if "#" in style]
-    assert len(set(dashes)) >= 6
+    assert len(set(dashes)) == len(dashes) == 7
 
 
 def test_numbers_are_those_of_the_table(runs):

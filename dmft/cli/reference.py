@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,6 +60,7 @@ def check(
     }
     made = _made(parts, workers)
     print(f"allowed: the stated error, and {MACHINE:g} max(1, |value|) between machines")
+    print(f"here: numpy {version('numpy')}, {_blas()}")
     bad = 0
     for name, entry in chosen.items():
         of = f"{len(parts[name])} of {len(entry.parts)} parts"
@@ -72,6 +74,18 @@ def check(
         return say(f"{bad} columns are further from the reference data than they may be", FAILED)
     print("all columns are within their stated errors")
     return OK
+
+
+def _blas() -> str:
+    """Return the kernels that do the linear algebra: OPENBLAS_CORETYPE chooses others."""
+    from threadpoolctl import threadpool_info
+
+    found = {
+        f"{one['internal_api']} {one.get('version')} {one.get('architecture', '')}".strip()
+        for one in threadpool_info()
+        if one["user_api"] == "blas"
+    }
+    return ", ".join(sorted(found)) or "unknown BLAS"
 
 
 @tables_app.command

@@ -10,7 +10,6 @@ from cyclopts import Parameter
 
 import dmft
 from dmft.cli.base import FAILED, INTERRUPTED, OK, STOPPED, Force, Whole, app, say
-from dmft.protocol.texts import protocol_of
 
 if TYPE_CHECKING:
     from dmft.model import SpikedMixture
@@ -110,6 +109,7 @@ def solve(
         Threads to use; all unless given.
     """
     from dmft import storage
+    from dmft.protocol.texts import protocol_of
     from dmft.run import solve as run
 
     model = model_of(p, delta_2, delta_p, channels)

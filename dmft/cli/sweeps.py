@@ -81,6 +81,7 @@ def sweep(
         raise ValueError(f"sweep = {str(recipe)!r} has {len(found)} runs: add --yes if you mean it")
     jobs = _chosen(found.jobs(), index, of)
     folder = Folder(output)
+    folder.check()
     if scheduler is not None or dask_local is not None:
         with dask(scheduler, workers, timeout) as maker:
             folder.prepare()

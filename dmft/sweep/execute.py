@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -169,35 +170,59 @@ def execute(
         with loop.announced("loading the solver (compiled once, half a minute)", progress):
             compiled()
     ended: dict[str, Line] = {}
-    broken = False
     with tqdm(
         total=len(jobs), initial=done, unit="run",
         disable=None if progress is None else not progress,
         bar_format="{l_bar}{bar}| {n:.2f}/{total} [{elapsed}<{remaining}{postfix}]",
     ) as bar:  # fmt: skip
-        watch = _Watch(bar, folder, done)
-        for attempt in range(TRIES):
-            todo = [job for job in left if job.name not in ended]
-            if not todo:
-                break
-            # Runs that another process was doing are waited for in the second pass.
-            patience = 0.0 if attempt == 0 else -1.0
-            broken = _pass(todo, folder, executor, threads, patience, ended, watch)
-            if any(line.status == INTERRUPTED for line in ended.values()):
-                break
-        for job in left:
-            if job.name not in ended and broken:
-                line = Line(
-                    job.name, "failed", f"its process died, {TRIES} times", 0.0, "", job.parameters
-                )
-                folder.add(line)
-                ended[job.name] = line
+        _passes(left, folder, executor, threads, ended, _Watch(bar, folder, done))
     failed = [line for line in ended.values() if line.status == "failed"]
     new = sum(line.done for line in ended.values())
     interrupted = len(ended) < len(left) or any(
         line.status == INTERRUPTED for line in ended.values()
     )
     return Outcome(done + new, new, failed, interrupted)
+
+
+def _passes(
+    left: Sequence[Job],
+    folder: Folder,
+    executor: Maker | None,
+    threads: int,
+    ended: dict[str, Line],
+    watch: _Watch,
+) -> None:
+    """Try all jobs until each has ended, was interrupted, or its process died too often.
+
+    A run whose process died waits until the others are done and then has the executor to itself:
+    one that always dies (out of memory) takes no other with it.
+    """
+    deaths: Counter[str] = Counter()
+    stalled = 0
+    # Runs that another process is doing are waited for after the first pass.
+    patience = 0.0
+    while todo := [j for j in left if j.name not in ended and deaths[j.name] < TRIES]:
+        batch = [job for job in todo if not deaths[job.name]] or todo[:1]
+        for job in batch:
+            folder.forget(job.name)
+        broken = _pass(batch, folder, executor, threads, patience, ended, watch)
+        patience = -1.0
+        if any(line.status == INTERRUPTED for line in ended.values()):
+            return
+        if broken:
+            begun = [j.name for j in batch if j.name not in ended and folder.begun(j.name)]
+            deaths.update(begun)
+            # No process lives long enough to begin a run: that is not the runs' fault.
+            stalled = 0 if begun else stalled + 1
+            if stalled >= TRIES:
+                break
+    for job in left:
+        if job.name not in ended:
+            line = Line(
+                job.name, "failed", f"its process died, {TRIES} times", 0.0, "", job.parameters
+            )
+            folder.add(line)
+            ended[job.name] = line
 
 
 class _Watch:
@@ -312,7 +337,10 @@ def do(job: Job, path: Path, threads: int, patience: float) -> Line:
     try:
         with folder.lock(name, patience):
             line = folder.finished(name, folder.lines().get(name))
-            return line or _run(job, folder, threads)
+            if line is None:
+                folder.tell(name, 0.0)
+                line = _run(job, folder, threads)
+            return line
     except Timeout:
         return Line(name, BUSY, "another process does it", 0.0, "", job.parameters)
     except (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError, ValueError) as error:

@@ -72,8 +72,8 @@ class Folder:
         self.path = Path(path)
         self.manifest = self.path / MANIFEST
 
-    def prepare(self, name: str = "output") -> None:
-        """Make the folder, or check that it is one of this schema.
+    def check(self, name: str = "output") -> None:
+        """Check that the folder can be made, or is one of this schema; touch nothing.
 
         Raises
         ------
@@ -88,15 +88,25 @@ class Folder:
         place = self.path if self.path.exists() else self.path.parent
         if not os.access(place, os.W_OK):
             raise storage.FileError(f"{said}: {str(place)!r} is not writable")
-        if not self.path.exists():
-            try:
-                self.path.mkdir(exist_ok=True)
-            except OSError as error:
-                raise storage.FileError(f"{said}: it cannot be made ({error.strerror})") from None
-        others = [p for p in self.path.iterdir() if p.name not in (MANIFEST, WORK)]
-        if not self.manifest.exists() and others:
+        if self.manifest.exists():
+            self._header()
+        elif self.path.exists() and any(not _own(p.name) for p in self.path.iterdir()):
             raise storage.FileError(f"{said}: it is not empty, and no folder of a sweep")
-        (self.path / WORK).mkdir(exist_ok=True)
+
+    def prepare(self, name: str = "output") -> None:
+        """Make the folder, or check that it is one of this schema.
+
+        Raises
+        ------
+        dmft.storage.FileError
+            A ValueError: as :meth:`check`.
+        """
+        self.check(name)
+        try:
+            (self.path / WORK).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            said = f"{name} = {str(self.path)!r} is not allowed"
+            raise storage.FileError(f"{said}: it cannot be made ({error.strerror})") from None
         with self._lock("manifest"):
             if not self.manifest.exists():
                 with storage.write_text(self.manifest) as file:
@@ -133,6 +143,11 @@ class Folder:
         if schema > SCHEMA:
             raise storage.FileError(
                 f"{said} has schema {schema}, newer than {SCHEMA}: update dmft to use it"
+            )
+        if schema < SCHEMA:
+            raise storage.FileError(
+                f"{said} has schema {schema}, not {SCHEMA}: use another folder, or the dmft that"
+                " wrote it"
             )
 
     def lines(self) -> dict[str, Line]:
@@ -205,13 +220,27 @@ class Folder:
             return min(1.0, max(0.0, float(text)))
         return 0.0
 
+    def begun(self, name: str) -> bool:
+        """Return whether a run has begun since :meth:`forget`, and was not finished."""
+        return (self.path / WORK / f"{name}.progress").exists()
+
+    def forget(self, name: str) -> None:
+        """Remove what a run has told."""
+        with suppress(OSError):
+            (self.path / WORK / f"{name}.progress").unlink()
+
     def clear(self, name: str) -> None:
         """Remove what a run leaves besides its file."""
-        for path in (self.checkpoint(name), self.path / WORK / f"{name}.progress"):
-            with suppress(OSError):
-                path.unlink()
+        with suppress(OSError):
+            self.checkpoint(name).unlink()
+        self.forget(name)
         storage.remove_leftovers(self.run(name))
         storage.remove_leftovers(self.checkpoint(name))
+
+
+def _own(name: str) -> bool:
+    # Another sweep may be making the folder at this moment.
+    return name == WORK or name.startswith((MANIFEST, f".{MANIFEST}."))
 
 
 def digest(path: Path) -> str:

@@ -25,9 +25,9 @@ import itertools
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,6 +48,24 @@ CHANNEL = re.compile(r"(inv_)?delta_(\d+)")
 RANGES = ("linspace", "logspace")
 
 
+class Axis(NamedTuple):
+    """One axis of a sweep.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Its parameters.
+    number : int
+        Its number of points.
+    points : callable
+        Returns the parameters of each point: a long range is counted without being made.
+    """
+
+    names: tuple[str, ...]
+    number: int
+    points: Callable[[], list[dict[str, Any]]]
+
+
 class Recipe:
     """The axes of a sweep; iterating gives its jobs, the last axis fastest.
 
@@ -55,8 +73,8 @@ class Recipe:
     ----------
     fixed : mapping
         Parameters that all runs share.
-    axes : list of list of dict
-        For each axis the parameters of its points.
+    axes : list of Axis
+        What is varied.
 
     Raises
     ------
@@ -64,18 +82,18 @@ class Recipe:
         An axis is empty, or a parameter is given twice.
     """
 
-    def __init__(self, fixed: Mapping[str, Any], axes: list[list[dict[str, Any]]]) -> None:
+    def __init__(self, fixed: Mapping[str, Any], axes: list[Axis]) -> None:
         self.fixed, self.axes = dict(fixed), axes
-        names = [*fixed, *(name for axis in axes for name in axis[0])]
+        names = [*fixed, *(name for axis in axes for name in axis.names)]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"{name} is given twice: it must stand in one place")
 
     def __len__(self) -> int:
-        return math.prod(len(axis) for axis in self.axes)
+        return math.prod(axis.number for axis in self.axes)
 
     def __iter__(self) -> Iterator[Job]:
-        for points in itertools.product(*self.axes):
+        for points in itertools.product(*(axis.points() for axis in self.axes)):
             given = self.fixed | {k: v for point in points for k, v in point.items()}
             yield _job(given)
 
@@ -123,7 +141,7 @@ def _recipe(found: dict[str, Any], folder: Path) -> Recipe:
             axes.append(_points(value, folder))
         else:
             _parameter(name)
-            axes.append([{name: one} for one in _axis(name, value)])
+            axes.append(_axis(name, value))
     return Recipe(fixed, axes)
 
 
@@ -139,22 +157,26 @@ def _parameter(name: str) -> None:
         _known(name, (*MODEL, *RUN, "points"), "key", " in [axes]")
 
 
-def _axis(name: str, value: Any) -> list[Any]:
-    """Return the values of an axis."""
+def _axis(name: str, value: Any) -> Axis:
+    """Return the axis of one parameter."""
     if isinstance(value, list):
         if not value:
             raise ValueError(f"{name} = [] is not allowed: an axis must have at least one value")
-        return value
+        return Axis((name,), len(value), lambda: [{name: one} for one in value])
     if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in RANGES:
         ((kind, numbers),) = value.items()
-        return _range(f"{name}.{kind}", kind, numbers)
+        first, last, number = _range(f"{name}.{kind}", kind, numbers)
+        space = np.linspace if kind == "linspace" else np.geomspace
+        return Axis(
+            (name,), number, lambda: [{name: float(x)} for x in space(first, last, number)]
+        )  # fmt: skip
     raise ValueError(
         f"{name} = {value!r} is not allowed in [axes]: it must be a list,"
         " { linspace = [first, last, number] } or { logspace = [first, last, number] }"
     )
 
 
-def _range(name: str, kind: str, numbers: Any) -> list[float]:
+def _range(name: str, kind: str, numbers: Any) -> tuple[float, float, int]:
     wanted = "[first, last, number]"
     if not (
         isinstance(numbers, list)
@@ -169,15 +191,13 @@ def _range(name: str, kind: str, numbers: Any) -> list[float]:
         raise ValueError(f"{name} = {numbers!r} is not allowed: both ends must be finite")
     if number > 10**8:
         raise ValueError(f"{name} = {numbers!r} is not allowed: number must be <= 1e8")
-    if kind == "linspace":
-        return [float(x) for x in np.linspace(first, last, number)]
-    if not (first > 0.0 and last > 0.0):
+    if kind == "logspace" and not (first > 0.0 and last > 0.0):
         raise ValueError(f"{name} = {numbers!r} is not allowed: both ends must be > 0")
-    return [float(x) for x in np.geomspace(first, last, number)]
+    return first, last, number
 
 
-def _points(value: Any, folder: Path) -> list[dict[str, Any]]:
-    """Return the points of a table: a CSV file, beside the recipe, or an array of tables."""
+def _points(value: Any, folder: Path) -> Axis:
+    """Return the axis that is a table: a CSV file, beside the recipe, or an array of tables."""
     if isinstance(value, str):
         path = folder / value
         if not path.is_file():
@@ -198,7 +218,7 @@ def _points(value: Any, folder: Path) -> list[dict[str, Any]]:
             raise ValueError(f"points = {value!r} is not allowed: its rows have different keys")
     for name in rows[0]:
         _parameter(name)
-    return rows
+    return Axis(tuple(rows[0]), len(rows), lambda: rows)
 
 
 # From parameters to a job.
@@ -220,7 +240,7 @@ def _made(given: dict[str, Any]) -> Job:
         raise ValueError("t_end is missing: give the time to reach")
     for name in ("method", "preset"):
         if name in given:
-            options[name] = given[name]
+            options[name] = _word(name, given[name])
     if "verify" in given:
         if not isinstance(given["verify"], bool):
             raise ValueError(
@@ -230,10 +250,10 @@ def _made(given: dict[str, Any]) -> Job:
     m0 = _number("m0", given["m0"]) if "m0" in given else None
     texts = {name: _text(given[name]) for name in START[1:] if name in given and name != "stage"}
     stages = given.get("stage", [])
+    stages = [_word("stage", one) for one in (stages if isinstance(stages, list) else [stages])]
     protocol = protocol_of(
         m0, texts.get("start"), texts.get("temperature", "0"), texts.get("learning_rate", "1"),
-        texts.get("anneal"), texts.get("loss_delta"),
-        [stages] if isinstance(stages, str) else stages,
+        texts.get("anneal"), texts.get("loss_delta"), stages,
     )  # fmt: skip
     return Job(from_channels(_channels(given)), protocol, **options)
 
@@ -245,6 +265,19 @@ def _number(name: str, value: Any) -> float:
         return float(value)
     except ValueError:
         raise ValueError(f"{name} = {value!r} is not allowed: it must be a number") from None
+
+
+def _word(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{name} = {value!r} is not allowed: it must be a text")
+    return value
+
+
+def _order(value: Any) -> int:
+    number = _number("p", value)
+    if not (number >= 3.0 and number.is_integer()):
+        raise ValueError(f"p = {value!r} is not allowed: it must be an integer >= 3")
+    return int(number)
 
 
 def _text(value: Any) -> str:
@@ -268,9 +301,7 @@ def _channels(given: dict[str, Any]) -> dict[int, float]:
         if not str(order).strip().isdigit():
             raise ValueError(f"channels = {base!r} is not allowed: {order!r} is no order")
         channels[int(order)] = _number(f"channels.{order}", value)
-    p = int(_number("p", given["p"])) if "p" in given else None
-    if p is not None and (p != _number("p", given["p"]) or p < 3):
-        raise ValueError(f"p = {given['p']!r} is not allowed: it must be an integer >= 3")
+    p = _order(given["p"]) if "p" in given else None
     for name, value in given.items():
         match = CHANNEL.fullmatch(name)
         inverse = name.startswith("inv_")

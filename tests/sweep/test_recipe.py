@@ -1,5 +1,7 @@
 """Recipes of sweeps."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,10 @@ def test_a_channel_of_the_model_may_be_an_axis(tmp_path):
 def test_ten_million_runs_are_counted_not_made(tmp_path):
     axes = "[axes]\ndelta_2 = { linspace = [1,2,10000]}\ntol = { logspace = [1e-6,1e-3,1000]}\n"
     assert len(recipe(tmp_path, HEAD + axes)) == 10**7
+    began = time.process_time()
+    one = recipe(tmp_path, HEAD + "[axes]\ndelta_2 = { linspace = [1, 2, 100000000] }\n")
+    assert len(one) == 10**8
+    assert time.process_time() - began < 1.0
 
 
 @pytest.mark.parametrize(
@@ -104,6 +110,7 @@ def test_ten_million_runs_are_counted_not_made(tmp_path):
         ("[model]\np=3\n[run]\nm0=0\nt_end=1", "needs delta_2 and delta_p"),
         ("[model]\ndelta_p=3\n[run]\nm0=0\nt_end=1", "delta_p needs p"),
         ("[model]\np=2.5\n[run]\nm0=0\nt_end=1", "p = 2.5 is not allowed"),
+        ("[model]\np=inf\ndelta_2=1\ndelta_p=1\n[run]\nm0=0\nt_end=1", "p = inf is not allowed"),
         ("[model]\nchannels=3\n[run]\nm0=0\nt_end=1", "channels = 3 is not allowed"),
         ("[model]\nchannels={a=1}\n[run]\nm0=0\nt_end=1", "'a' is no order"),
         ("[model]\np=3\ndelta_p=1\ndelta_3=2\n[run]\nm0=0\nt_end=1", "is given twice"),
@@ -116,6 +123,11 @@ def test_ten_million_runs_are_counted_not_made(tmp_path):
         (HEAD + "[axes]\ndelta_2 = [0.5, -1]", "delta_2 = -1.0 is not allowed"),
         (HEAD + "[axes]\ninv_delta_2 = [0]", "inv_delta_2 = 0 is not allowed: it must be > 0"),
         (HEAD + "method = 'fast'\n[axes]\ndelta_2 = [1]", "method = 'fast' is not allowed"),
+        (HEAD + "method = ['dense']\n[axes]\ndelta_2 = [1]", "method = ['dense'] is not allowed"),
+        (HEAD + "preset = { a = 1 }\n[axes]\ndelta_2 = [1]", "it must be a text"),
+        (HEAD + "stage = 3\n[axes]\ndelta_2 = [1]", "stage = 3 is not allowed: it must be a text"),
+        (HEAD + "[axes]\ndelta_2 = [1]\nstage = [[1]]", "stage = 1 is not allowed"),
+        (HEAD + "temperature = []\n[axes]\ndelta_2 = [1]", "temperature = '' is not allowed"),
         (HEAD + "momentum = 0.5\n[axes]\ndelta_2 = [1]", "momentum = 0.5 is not allowed with"),
         (HEAD + "stop_overlap = 2\n[axes]\ndelta_2 = [1]", "overlap = 2.0 is not allowed"),
     ],
