@@ -22,6 +22,7 @@ from dmft import storage, tables
 from dmft.model import SpikedMixture
 from dmft.protocol import Protocol
 from dmft.solution import Solution
+from validation.simulate import start_of
 from validation.statistics import Comparison, Ensemble, compare, compare_sizes
 
 __all__ = ["COLUMNS", "read_runs", "replay", "runs_table", "save_runs"]
@@ -45,7 +46,7 @@ def parameters(model: SpikedMixture, protocol: Protocol) -> dict[str, float]:
     """Return m0, delta_p of each channel, and T if it is all there is of the protocol."""
     deltas = {f"delta_{p}": delta for p, delta in model.channels.items()}
     temperature = {"T": protocol.T} if protocol.plain else {}
-    return {"m0": protocol.start.m0, **temperature, **deltas}
+    return {"m0": start_of(protocol), **temperature, **deltas}
 
 
 def runs_table(ensembles: Sequence[Ensemble], given: dict[str, float]) -> dict[str, NDArray[Any]]:
@@ -60,9 +61,10 @@ def runs_table(ensembles: Sequence[Ensemble], given: dict[str, float]) -> dict[s
 
 
 def save_runs(
-    path: str | os.PathLike[str], runs: Ensemble, given: dict[str, float], *, force: bool = False
-) -> None:
-    """Write all runs of an ensemble: NetCDF-4 where `path` ends in .nc, with C(t,t'), or CSV.
+    path: str | os.PathLike[str], ensembles: Sequence[Ensemble], given: dict[str, float], *,
+    force: bool = False,
+) -> None:  # fmt: skip
+    """Write all runs: NetCDF-4 of one N where `path` ends in .nc, with C(t,t'), or CSV.
 
     Raises
     ------
@@ -70,8 +72,9 @@ def save_runs(
         A ValueError: as :func:`dmft.storage.check_target`.
     """
     if Path(path).suffix != ".nc":
-        tables.save_csv(path, runs_table([runs], given), force=force)
+        tables.save_csv(path, runs_table(ensembles, given), force=force)
         return
+    (runs,) = ensembles
     variables = {
         "t": storage.Variable(("t",), runs.t, {"long_name": "time", "units": "1"}),
         "seed": storage.Variable(("seed",), np.arange(runs.seeds), {"long_name": "run"}),

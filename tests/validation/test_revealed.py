@@ -211,6 +211,7 @@ PROTOCOLS = {
         Overlap(0.2), T=0.5, stages=[(2.0, {"T": 0.0, "loss_delta": {2: 1.2}})]
     ),
     "mismatch": Protocol(Overlap(0.2), loss_delta={3: 0.6}),
+    "thermal": Protocol(Thermal(2.0), T=0.5, loss_delta={3: 1.4}),
 }  # fmt: skip
 
 
@@ -389,7 +390,7 @@ def test_tensors_that_outgrow_memory_are_an_error(monkeypatch):
         ({"momentum": 0.5, "method": "gradient_flow"}, "momentum is for"),
         ({"m0": None}, "m0 is missing"),
         ({"protocol": Protocol(Overlap(0.1))}, "m0 and T are shorthand"),
-        ({"m0": None, "protocol": Protocol(Thermal(2.0))}, "start = Thermal"),
+        ({"m0": None, "protocol": Protocol(Thermal(1.0))}, "below the static transition"),
         (
             {"m0": None, "protocol": Protocol(Overlap(0.1)), "method": "gradient_flow"},
             "a protocol is for method",
@@ -402,6 +403,12 @@ def test_bad_input(arguments, sentence):
         simulate_revealed(SEED, **keywords)
 
 
+def test_an_unstable_step_of_gradient_flow_is_an_error_with_its_time():
+    run = {"n": 1e6, "seeds": 2, "m0": 0.2, "times": [10.0], "method": "gradient_flow"}
+    with pytest.raises(ArithmeticError, match=r"step = 0\.5 diverges at t = \d.* energy rises"):
+        simulate_revealed(SEED, step=0.5, **run)
+
+
 def test_numbers_out_of_range_are_an_error():
-    with pytest.raises(ArithmeticError, match=r"step = 0\.1 left the range of numbers"):
+    with pytest.raises(ArithmeticError, match=r"step = 0\.1 diverges at t = 0 "):
         simulate_revealed(SpikedMixture({2: 1e-200}), n=1e4, seeds=2, m0=0.2, times=[1.0])
