@@ -2,8 +2,8 @@
 
 The CSV file has a header with the columns t, m, e, seed, N in any sequence, and one row per run and
 time: overlap and energy per spin of the run `seed` of N components.  Columns m0, T (temperature),
-delta_2, delta_3, ... are optional: where they are given they have to be those of the theory.
-Other columns are not read.
+delta_2, delta_3, ... are optional: where they are given they have to be those of the theory, and so
+do p and delta_p, of the highest order.  Other columns are not read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,9 @@ def read_runs(
     Raises
     ------
     ValueError
-        A column is missing, an entry is no finite number or out of its range, times of a run do not
-        ascend, runs of one N have different times, there is one run only, or parameters differ.
+        A column is missing, or of a channel that the theory has not; an entry is no finite number
+        or out of its range, times of a run do not ascend, runs of one N have different times, there
+        is one run only, or parameters differ.
     """
     name = f"simulation = {str(path)!r}"
     runs: dict[tuple[float, str], Run] = {}
@@ -117,7 +119,7 @@ def read_runs(
     with open(path, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file, skipinitialspace=True)
         try:
-            _check_header(name, reader.fieldnames)
+            _check_header(name, reader.fieldnames, given or {})
             for row in reader:
                 _take(runs, row, f"{name}, line {reader.line_num}", given or {})
         except (UnicodeDecodeError, csv.Error) as error:
@@ -128,7 +130,7 @@ def read_runs(
     return [_ensemble(name, n, {s: run for (k, s), run in runs.items() if k == n}) for n in sizes]
 
 
-def _check_header(name: str, header: Sequence[str] | None) -> None:
+def _check_header(name: str, header: Sequence[str] | None, given: dict[str, float]) -> None:
     missing = [column for column in COLUMNS if column not in (header or ())]
     if missing:
         has = ", ".join(header or ()) or "none"
@@ -136,6 +138,13 @@ def _check_header(name: str, header: Sequence[str] | None) -> None:
             f"{name} is not allowed: it lacks {', '.join(missing)} of the columns"
             f" {', '.join(COLUMNS)} (it has: {has})"
         )
+    for column in header or ():
+        # A channel that the theory has not.
+        if given and column not in given and re.fullmatch(r"delta_\d+", column):
+            raise ValueError(
+                f"{name} is not allowed: it has a column {column}, and the theory has none:"
+                f" {', '.join(f'{key} = {value:g}' for key, value in given.items())}"
+            )
 
 
 def _take(
@@ -146,7 +155,7 @@ def _take(
     for column, value, low, high in (
         ("t", t, 0.0, math.inf),
         ("m", m, -1.0 - SAME, 1.0 + SAME),
-        ("N", n, 1.0, math.inf),
+        ("N", n, 10.0, math.inf),
     ):
         if not low <= value <= high:
             raise ValueError(
@@ -206,7 +215,12 @@ def replay(theory: Solution, path: str | os.PathLike[str]) -> tuple[list[Ensembl
     ValueError
         As :func:`read_runs`; several N with different times; a time beyond what `theory` reached.
     """
-    ensembles = read_runs(path, parameters(theory.model, theory.protocol))
+    model, protocol = theory.model, theory.protocol
+    given = parameters(model, protocol)
+    given |= {"p": float(model.orders[-1]), "delta_p": model.deltas[-1]}
+    if isinstance(protocol.T, float) and all(stage.T is None for stage in protocol.stages):
+        given["T"] = protocol.T
+    ensembles = read_runs(path, given)
     if len(ensembles) == 1:
         return ensembles, compare(theory, ensembles[0])
     return ensembles, compare_sizes(theory, ensembles)
