@@ -20,7 +20,7 @@ from validation.driven import Times, revealed, solved, stored, times_of
 from validation.limit import limit_flow
 from validation.printing import MOST_ROWS, print_step_error, print_table, print_verdict
 from validation.replay import parameters, replay, save_runs
-from validation.simulate import check, simulate, step_error
+from validation.simulate import ROOT_SEED, check, simulate, step_error
 from validation.statistics import QUANTITIES, Comparison, compare
 
 __all__ = ["app", "main"]
@@ -109,7 +109,9 @@ class Setting:
         theory = solved(model, float(times[-1]), m0=self.m0, **solver)
         smaller = None
         if self.smaller_n is not None:
-            smaller = simulate(model, n=self.smaller_n, seeds=self.smaller_seeds, **runs)
+            # A root of its own makes it independent of the larger N.
+            other = {"n": self.smaller_n, "root_seed": ROOT_SEED + int(self.smaller_n)}
+            smaller = simulate(model, seeds=self.smaller_seeds, **other, **runs)
         ensemble = simulate(model, n=self.n, seeds=self.seeds, **runs)
         if self.runs is not None:
             save_runs(self.runs, [ensemble], parameters(model, theory.protocol), force=self.force)
