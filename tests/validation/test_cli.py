@@ -249,6 +249,31 @@ def test_runs_are_compared_with_a_saved_theory(here, capsys, n):
 
 
 @pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("t,m,e,seed\n1,0.3,-1,0\n", "lacks N of the columns t, m, e, seed, N"),
+        ("t,m,e,seed,N\n1,nan,-1,0,99\n", "line 2: m = 'nan' is not allowed"),
+        ("t,m,e,seed,N\n2,0.3,-1,0,99\n1,0.3,-1,0,99\n", "the times of a run must ascend"),
+        ("t,m,e,seed,N,delta_2\n1,0.3,-1,0,99,0.8\n", "delta_2 = 0.8, but the theory has 0.7"),
+        ("t,m,e,seed,N,delta_5\n1,0.3,-1,0,99,1\n", "a column delta_5, and the theory has none"),
+        ("t,m,e,seed,N\n1,0.3,-1,0,9\n", "N = 9 is not allowed"),
+        ("t,m,e,seed,N\n", "it has no rows"),
+    ],
+)
+def test_bad_runs_are_status_2_and_nothing_is_written(here, capsys, text, sentence):
+    model = dmft.SpikedMatrixTensor(3, 0.7, 1.0)
+    dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1).save("run.nc")
+    Path("runs.csv").write_text(text)
+    compare = "compare --theory run.nc --simulation runs.csv --output z.csv"
+    assert main(compare.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert sentence in err
+    assert sorted(path.name for path in here.iterdir()) == ["run.nc", "runs.csv"]
+
+
+@pytest.mark.parametrize(
     "options",
     [
         ["--anneal", "3,2", "--temperature", "0.5"],

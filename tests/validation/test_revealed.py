@@ -390,7 +390,7 @@ def test_tensors_that_outgrow_memory_are_an_error(monkeypatch):
         ({"momentum": 0.5, "method": "gradient_flow"}, "momentum is for"),
         ({"m0": None}, "m0 is missing"),
         ({"protocol": Protocol(Overlap(0.1))}, "m0 and T are shorthand"),
-        ({"m0": None, "protocol": Protocol(Thermal(1.0))}, "below the static transition"),
+        ({"m0": None, "protocol": Protocol(Thermal(1.0))}, "T0 = 1 .* static transition"),
         (
             {"m0": None, "protocol": Protocol(Overlap(0.1)), "method": "gradient_flow"},
             "a protocol is for method",

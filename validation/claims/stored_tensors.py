@@ -20,7 +20,7 @@ __all__ = ["annealing_bias", "stored_flow", "stored_four", "stored_langevin"]
 
 Array = NDArray[np.float64]
 
-# Halving it changes m, mu, e by less than 2e-4 (validation.simulate.step_error).
+# Halving it changes m, mu, e by less than 5e-4 (validation.simulate.step_error).
 FLOW_STEP = 0.2
 
 
