@@ -234,7 +234,7 @@ def report(
 
     found = make(output, quick=quick, only=only, workers=workers, force=force)
     for name, evidence in found.items():
-        print(f"{name:16} {'agree' if evidence.agree else 'DISAGREE':8} {evidence.verdict}")
+        print(f"{name:16} {'holds' if evidence.agree else 'FAILS':5} {evidence.verdict}")
     print(f"done: open {output}")
     return 0 if all(evidence.agree for evidence in found.values()) else 1
 

@@ -227,7 +227,10 @@ def sensitivity(quick: bool) -> Evidence:
         SEED_MODEL, n=n, seeds=seeds, m0=0.1, times=TIMES, T=1.0, progress=False
     )
     result = compare(theory, runs)
-    basis = f"{name_of(SEED_MODEL)}; T = 1; kernel K2 times 1.01; N = {n:g}, {seeds} seeds"
+    basis = (
+        f"{name_of(SEED_MODEL)}; T = 1; N = {n:g}, {seeds} seeds; the theory is wrong on purpose,"
+        " kernel K2 times 1.01: large z is what is claimed"
+    )
     seen = sigmas(result.verdict.p_value)
     claim = "An error of 1 % in one kernel of the theory would be seen"
     verdict = f"the wrong theory is rejected at {min(seen, 38.0):.1f} sigma (asked: 5)"
