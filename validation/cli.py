@@ -110,7 +110,10 @@ class Setting:
         smaller = None
         if self.smaller_n is not None:
             # A root of its own makes it independent of the larger N.
-            other = {"n": self.smaller_n, "root_seed": ROOT_SEED + int(self.smaller_n)}
+            other: dict[str, Any] = {
+                "n": self.smaller_n,
+                "root_seed": ROOT_SEED + int(self.smaller_n),
+            }
             smaller = simulate(model, seeds=self.smaller_seeds, **other, **runs)
         ensemble = simulate(model, n=self.n, seeds=self.seeds, **runs)
         if self.runs is not None:
