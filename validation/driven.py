@@ -104,7 +104,7 @@ class Run:
         for name, path in (("output", self.output), ("runs", self.runs)):
             if path is not None:
                 storage.check_target(path, force=self.force, name=name)
-        checks.integer("root_seed", self.root_seed, low=0)
+        object.__setattr__(self, "root_seed", checks.integer("root_seed", self.root_seed, low=0))
         protocol = protocol_of(
             self.m0, self.start, self.temperature, self.learning_rate, self.anneal,
             self.loss_delta, self.stage or [],

@@ -216,6 +216,18 @@ def test_stored_at_several_n_under_a_protocol(here, capsys):
     assert len(set(runs)) == 60
 
 
+@pytest.mark.parametrize("command", ["revealed", "stored"])
+def test_root_seed(here, command):
+    """Other roots are other runs; the same root gives the same."""
+    means = []
+    for root in (1, 2, 1):
+        run = f"{command} {MODEL} --n 40 --seeds 2 --times 1 --root-seed {root}"
+        main([*run.split(), "--output", "t.csv", "--force"])
+        with open("t.csv") as file:
+            means.append([row["mean"] for row in csv.DictReader(file)])
+    assert means[0] == means[2] != means[1]
+
+
 def test_thermal_start_at_any_n(here, capsys):
     run = "revealed --channels 3=1 --start thermal:0.8 --temperature 0.3 --n 1e8 --seeds 10"
     assert main(f"{run} --t-end 2".split()) == 0
