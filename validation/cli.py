@@ -8,23 +8,20 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from cyclopts import App, Parameter
 
-from dmft import SpikedMatrixTensor, SpikedMixture, checks, solve, storage, tables
-from dmft.cli import Force, Whole, guarded, model_of
-from dmft.protocol.texts import protocol_of
-from dmft.solution import Solution, Status, load
-from dmft.solvers.gradient_descent import GradientDescentOptions
+from dmft import SpikedMatrixTensor, checks, storage, tables
+from dmft.cli import Force, Whole, guarded
+from dmft.solution import Solution, load
+from validation.driven import Times, revealed, solved, stored, times_of
 from validation.limit import limit_flow
 from validation.printing import MOST_ROWS, print_step_error, print_table, print_verdict
 from validation.replay import parameters, replay, save_runs
 from validation.simulate import ROOT_SEED, check, simulate, step_error
 from validation.statistics import QUANTITIES, Comparison, compare
-from validation.trajectories import check as check_revealed
-from validation.trajectories import flow_step_error, simulate_revealed
 
 __all__ = ["app", "main"]
 
@@ -37,8 +34,6 @@ app = App(
     help="Check the theory against simulations at finite N and against its N = infinity limit.",
     suppress_keyboard_interrupt=False,
 )
-
-Times = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
 
 
 @Parameter(name="*")
@@ -94,7 +89,7 @@ class Setting:
 
     def compare(self, method: str) -> tuple[Solution, Comparison]:
         """Solve and simulate; every parameter is checked before anything runs."""
-        times = _times(self.times, self.t_end, self.step)
+        times = times_of(self.times, self.t_end, self.step)
         model = SpikedMatrixTensor(p=self.p, delta_2=self.delta_2, delta_p=self.delta_p)
         for name, path in (("output", self.output), ("runs", self.runs)):
             if path is not None:
@@ -111,13 +106,18 @@ class Setting:
         solver: dict[str, Any] = {"method": "dense", "tol": 1e-7}
         if method == "gradient_descent":
             solver = {"method": method, "step": self.step}
-        theory = _solve(model, float(times[-1]), m0=self.m0, **solver)
+        theory = solved(model, float(times[-1]), m0=self.m0, **solver)
         smaller = None
         if self.smaller_n is not None:
-            smaller = simulate(model, n=self.smaller_n, seeds=self.smaller_seeds, **runs)
+            # A root of its own makes it independent of the larger N.
+            other: dict[str, Any] = {
+                "n": self.smaller_n,
+                "root_seed": ROOT_SEED + int(self.smaller_n),
+            }
+            smaller = simulate(model, seeds=self.smaller_seeds, **other, **runs)
         ensemble = simulate(model, n=self.n, seeds=self.seeds, **runs)
         if self.runs is not None:
-            save_runs(self.runs, ensemble, parameters(model, theory.protocol), force=self.force)
+            save_runs(self.runs, [ensemble], parameters(model, theory.protocol), force=self.force)
         return theory, compare(theory, ensemble, smaller)
 
 
@@ -136,103 +136,8 @@ def gradient_descent(setting: Setting) -> int:
     return _report(*setting.compare("gradient_descent"), setting)
 
 
-@app.command
-def revealed(
-    *,
-    n: Whole,
-    m0: float,
-    p: Whole | None = None,
-    delta_2: float | None = None,
-    delta_p: float | None = None,
-    channels: str | None = None,
-    temperature: str = "0",
-    learning_rate: str = "1",
-    anneal: str | None = None,
-    loss_delta: str | None = None,
-    stage: Annotated[list[str] | None, Parameter(negative="")] = None,
-    momentum: float = 0.0,
-    seeds: Whole = 40,
-    t_end: float = 10.0,
-    step: float = 0.1,
-    times: Times = None,
-    method: Literal["gradient_descent", "gradient_flow"] = "gradient_descent",
-    root_seed: Whole = ROOT_SEED,
-    output: Path | None = None,
-    runs: Path | None = None,
-    force: Force = False,
-) -> int:
-    """Simulate at any N, exactly, on tensors revealed on the way; compare m, mu, e and C(t,t').
-
-    Parameters
-    ----------
-    n
-        Number of components, 10 to 1e15 (1e12 at T = 0): it does not change the cost.
-    m0
-        Overlap at t = 0, in [-1, 1].
-    p
-        Order of the tensor channel, >= 3.
-    delta_2
-        Noise variance of the matrix channel, > 0.
-    delta_p
-        Noise variance of the tensor channel, > 0.
-    channels
-        Any mixture instead of p, delta_2, delta_p: 2=0.9,3=1.5,4=2.0
-    temperature
-        T >= 0 of discrete Langevin, or a schedule VALUE,TAU,EXPONENT; gradient_flow is for 0 only.
-    learning_rate, anneal, loss_delta, stage
-        Protocol of gradient_descent, as in `dmft solve`.
-    momentum
-        Of the heavy ball in [0, 1), for gradient_descent.
-    seeds
-        Number of independent instances, >= 2.
-    t_end
-        Last time.
-    step
-        Step of the descent, or of the Runge-Kutta integrator.
-    times
-        Times of the table, such as 1,2,5,10; whole multiples of step.
-    method
-        gradient_descent (discrete, against its exact theory) or gradient_flow (against dense).
-    root_seed
-        Root of all random numbers, >= 0.
-    output
-        CSV table to write.
-    runs
-        File of all runs to write: NetCDF-4 (.nc), or CSV with t, m, e, seed, N and the parameters.
-    """
-    chosen = np.union1d([0.0], _times(times, t_end, step))
-    model = model_of(p, delta_2, delta_p, channels)
-    for name, path in (("output", output), ("runs", runs)):
-        if path is not None:
-            storage.check_target(path, force=force, name=name)
-    root_seed = checks.integer("root_seed", root_seed, low=0)
-    protocol = protocol_of(m0, None, temperature, learning_rate, anneal, loss_delta, stage or [])
-    setting: dict[str, Any] = {"method": method, "step": step, "momentum": momentum}
-    solver: dict[str, Any] = {"method": method}
-    if method == "gradient_flow":
-        solver = {"method": "dense", "tol": 1e-7}
-    else:
-        solver["options"] = GradientDescentOptions(step, momentum=momentum)
-    T = protocol.T if protocol.plain else 0.0
-    check_revealed(model, n=n, seeds=seeds, times=chosen, m0=m0, T=T, method=method, step=step)
-    theory = _solve(model, float(chosen[-1]), protocol=protocol, **solver)
-    start = {"m0": m0, "T": T} if protocol.plain else {"protocol": theory.protocol}
-    ensemble = simulate_revealed(
-        model, n=n, seeds=seeds, times=chosen, root_seed=root_seed, **start, **setting
-    )
-    result = compare(theory, ensemble)
-    print_table(result.table)
-    if output is not None:
-        tables.save_csv(output, result.table, force=force)
-    if runs is not None:
-        save_runs(runs, ensemble, parameters(model, theory.protocol), force=force)
-    change = None
-    if method == "gradient_flow":
-        change = flow_step_error(model, m0=m0, times=chosen[1:], step=step)
-        del change["C"]
-    if change is not None and not print_step_error(change, result, "at N = infinity"):
-        return 1
-    return print_verdict(theory, result, one_n=True)
+app.command(revealed)
+app.command(stored)
 
 
 @app.command(name="compare")
@@ -290,9 +195,9 @@ def limit(
     times
         Times of the table, such as 1,2,5,10.
     """
-    chosen = _times(times, t_end, None)
+    chosen = times_of(times, t_end, None)
     model = SpikedMatrixTensor(p=p, delta_2=delta_2, delta_p=delta_p)
-    theory = _solve(model, float(chosen[-1]), m0=m0, method="dense", tol=1e-8)
+    theory = solved(model, float(chosen[-1]), m0=m0, method="dense", tol=1e-8)
     run, at = limit_flow(model, m0, chosen), theory.at(chosen)
     differences = {name: getattr(run, name) - getattr(at, name) for name in QUANTITIES}
     tables.write_csv(sys.stdout, {"t": chosen, **{f"d{k}": v for k, v in differences.items()}})
@@ -332,40 +237,9 @@ def report(
 
     found = make(output, quick=quick, only=only, workers=workers, force=force)
     for name, evidence in found.items():
-        print(f"{name:16} {'agree' if evidence.agree else 'DISAGREE':8} {evidence.verdict}")
+        print(f"{name:16} {'holds' if evidence.agree else 'FAILS':5} {evidence.verdict}")
     print(f"done: open {output}")
     return 0 if all(evidence.agree for evidence in found.values()) else 1
-
-
-def _solve(model: SpikedMixture, t_end: float, **arguments: Any) -> Solution:
-    """Return the theory; what kept it from t_end is an error here."""
-    theory = solve(model, t_end, **arguments)
-    if theory.status is Status.INTERRUPTED:
-        raise KeyboardInterrupt
-    if not theory.success:
-        raise ArithmeticError(f"the theory ({theory.method}) {theory.message}")
-    return theory
-
-
-def _times(texts: list[str] | None, t_end: float, step: float | None) -> np.ndarray:
-    """Return the times asked for, or 1, 2, 5, 10, ... and t_end."""
-    t_end = checks.positive_number("t_end", t_end)
-    if texts is not None:
-        text = ",".join(texts)
-        try:
-            chosen = np.array([float(part) for part in text.split(",")])
-        except ValueError:
-            raise ValueError(f"times = {text!r} is not allowed: it must look like 1,2,5") from None
-        chosen = checks.array_in("times", chosen, 0.0, t_end)
-        if np.any(np.diff(chosen) <= 0.0) or chosen[-1] == 0.0:
-            raise ValueError(f"times = {text!r} is not allowed: they must ascend, to one > 0")
-        return chosen
-    grid = np.array([a * 10.0**b for b in range(-1, 6) for a in (1, 2, 5)])
-    chosen = np.append(grid[grid < t_end * (1 - 1e-12)][-5:], t_end)
-    if step is not None:
-        step = checks.positive_number("step", step)
-        chosen = np.unique(np.maximum(np.rint(chosen / step), 1) * step)
-    return chosen
 
 
 def _report(

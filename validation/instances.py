@@ -14,6 +14,7 @@ equal.  Pairs are in the order of ``np.triu_indices(n, 1)``.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,14 +26,24 @@ from dmft import checks
 from dmft.model import SpikedMixture
 from dmft.protocol import Overlap
 
-__all__ = ["ORDERS", "Instance", "check_size", "draw", "memory_needed"]
+__all__ = ["ORDERS", "Instance", "check_size", "draw", "memory_needed", "start"]
 
 Array = NDArray[np.float64]
 Stored = NDArray[np.floating[Any]]
 
 ORDERS = (2, 3, 4)
+
+
+def _memory_limit() -> float:
+    """Return 8 GB, or 80 % of what the machine has where that is less."""
+    try:
+        return min(8e9, 0.8 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):  # not told on this system
+        return 8e9
+
+
 # An instance larger than this is refused before it is allocated.
-MEMORY_LIMIT = 8e9
+MEMORY_LIMIT = _memory_limit()
 # Working space while a slice is filled: so many n by n arrays of doubles (a test measures it).
 SLICE_COPIES = 6
 
@@ -78,6 +89,7 @@ def draw(
     m0: float,
     seed: np.random.SeedSequence | int,
     dtype: str = "float32",
+    planted: Mapping[int, float] | None = None,
 ) -> Instance:
     """Draw hidden vector (uniform on the sphere), noise and start.
 
@@ -93,27 +105,37 @@ def draw(
         Where the random numbers come from.
     dtype : {"float32", "float64"}
         Storage of the couplings.
+    planted : mapping of int to float, optional
+        Order -> strength of the signal in units of the model's; 1 unless given.  The disorder with
+        a configuration x* in equilibrium at T0 is one of no spike and strength 1/T0, above T_K.
 
     Raises
     ------
     ValueError
-        An order is not 2, 3 or 4, n < 8, m0 is out of range, or the couplings would take more than
+        An order is not 2, 3 or 4, n < 10, m0 is out of range, or the couplings would take more than
         8 GB.
     """
     n = check_size(model, n, dtype)
     m0 = Overlap(m0).m0
     rng = np.random.default_rng(seed)
     x_star = _on_sphere(rng.standard_normal(n))
-    across = rng.standard_normal(n)
-    across = _on_sphere(across - (across @ x_star / n) * x_star)
-    x0 = m0 * x_star + math.sqrt(1.0 - m0 * m0) * across
+    x0 = start(x_star, m0, rng)
     couplings = {}
     for p, delta in model.channels.items():
         # In H an entry is sqrt((p-1)!)/(Delta_p N^((p-1)/2)) (prefactor x* ... x* + noise).
         prefactor = math.sqrt(math.factorial(p - 1)) / n ** ((p - 1) / 2)
-        signal, noise = prefactor**2 / delta, prefactor / math.sqrt(delta)
+        strength = 1.0 if planted is None else planted[p]
+        signal, noise = strength * prefactor**2 / delta, prefactor / math.sqrt(delta)
         couplings[p] = FILL[p](x_star, signal, noise, rng, np.dtype(dtype))
     return Instance(model, x_star, x0, couplings)
+
+
+def start(x_star: Array, m0: float, rng: np.random.Generator) -> Array:
+    """Return a random point of the sphere of overlap m0 with x*."""
+    n = len(x_star)
+    across = rng.standard_normal(n)
+    across = _on_sphere(across - (across @ x_star / n) * x_star)
+    return m0 * x_star + math.sqrt(1.0 - m0 * m0) * across
 
 
 def check_size(model: SpikedMixture, n: int, dtype: str) -> int:
@@ -128,7 +150,7 @@ def check_size(model: SpikedMixture, n: int, dtype: str) -> int:
     if needed > MEMORY_LIMIT:
         raise ValueError(
             f"n = {n} is not allowed: with p = {model.orders[-1]} and {dtype} it needs"
-            f" {needed / 1e9:.1f} GB, more than {MEMORY_LIMIT / 1e9:g} GB"
+            f" {needed / 1e9:.1f} GB, more than {MEMORY_LIMIT / 1e9:.3g} GB"
         )
     return n
 

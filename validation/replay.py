@@ -2,8 +2,8 @@
 
 The CSV file has a header with the columns t, m, e, seed, N in any sequence, and one row per run and
 time: overlap and energy per spin of the run `seed` of N components.  Columns m0, T (temperature),
-delta_2, delta_3, ... are optional: where they are given they have to be those of the theory.
-Other columns are not read.
+delta_2, delta_3, ... are optional: where they are given they have to be those of the theory, and so
+do p and delta_p, of the highest order.  Other columns are not read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from dmft import storage, tables
 from dmft.model import SpikedMixture
 from dmft.protocol import Protocol
 from dmft.solution import Solution
+from validation.simulate import start_of
 from validation.statistics import Comparison, Ensemble, compare, compare_sizes
 
 __all__ = ["COLUMNS", "read_runs", "replay", "runs_table", "save_runs"]
@@ -45,7 +47,7 @@ def parameters(model: SpikedMixture, protocol: Protocol) -> dict[str, float]:
     """Return m0, delta_p of each channel, and T if it is all there is of the protocol."""
     deltas = {f"delta_{p}": delta for p, delta in model.channels.items()}
     temperature = {"T": protocol.T} if protocol.plain else {}
-    return {"m0": protocol.start.m0, **temperature, **deltas}
+    return {"m0": start_of(protocol), **temperature, **deltas}
 
 
 def runs_table(ensembles: Sequence[Ensemble], given: dict[str, float]) -> dict[str, NDArray[Any]]:
@@ -60,9 +62,10 @@ def runs_table(ensembles: Sequence[Ensemble], given: dict[str, float]) -> dict[s
 
 
 def save_runs(
-    path: str | os.PathLike[str], runs: Ensemble, given: dict[str, float], *, force: bool = False
-) -> None:
-    """Write all runs of an ensemble: NetCDF-4 where `path` ends in .nc, with C(t,t'), or CSV.
+    path: str | os.PathLike[str], ensembles: Sequence[Ensemble], given: dict[str, float], *,
+    force: bool = False,
+) -> None:  # fmt: skip
+    """Write all runs: NetCDF-4 of one N where `path` ends in .nc, with C(t,t'), or CSV.
 
     Raises
     ------
@@ -70,8 +73,9 @@ def save_runs(
         A ValueError: as :func:`dmft.storage.check_target`.
     """
     if Path(path).suffix != ".nc":
-        tables.save_csv(path, runs_table([runs], given), force=force)
+        tables.save_csv(path, runs_table(ensembles, given), force=force)
         return
+    (runs,) = ensembles
     variables = {
         "t": storage.Variable(("t",), runs.t, {"long_name": "time", "units": "1"}),
         "seed": storage.Variable(("seed",), np.arange(runs.seeds), {"long_name": "run"}),
@@ -104,8 +108,9 @@ def read_runs(
     Raises
     ------
     ValueError
-        A column is missing, an entry is no finite number or out of its range, times of a run do not
-        ascend, runs of one N have different times, there is one run only, or parameters differ.
+        A column is missing, or of a channel that the theory has not; an entry is no finite number
+        or out of its range, times of a run do not ascend, runs of one N have different times, there
+        is one run only, or parameters differ.
     """
     name = f"simulation = {str(path)!r}"
     runs: dict[tuple[float, str], Run] = {}
@@ -114,7 +119,7 @@ def read_runs(
     with open(path, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file, skipinitialspace=True)
         try:
-            _check_header(name, reader.fieldnames)
+            _check_header(name, reader.fieldnames, given or {})
             for row in reader:
                 _take(runs, row, f"{name}, line {reader.line_num}", given or {})
         except (UnicodeDecodeError, csv.Error) as error:
@@ -125,7 +130,7 @@ def read_runs(
     return [_ensemble(name, n, {s: run for (k, s), run in runs.items() if k == n}) for n in sizes]
 
 
-def _check_header(name: str, header: Sequence[str] | None) -> None:
+def _check_header(name: str, header: Sequence[str] | None, given: dict[str, float]) -> None:
     missing = [column for column in COLUMNS if column not in (header or ())]
     if missing:
         has = ", ".join(header or ()) or "none"
@@ -133,6 +138,13 @@ def _check_header(name: str, header: Sequence[str] | None) -> None:
             f"{name} is not allowed: it lacks {', '.join(missing)} of the columns"
             f" {', '.join(COLUMNS)} (it has: {has})"
         )
+    for column in header or ():
+        # A channel that the theory has not.
+        if given and column not in given and re.fullmatch(r"delta_\d+", column):
+            raise ValueError(
+                f"{name} is not allowed: it has a column {column}, and the theory has none:"
+                f" {', '.join(f'{key} = {value:g}' for key, value in given.items())}"
+            )
 
 
 def _take(
@@ -143,7 +155,7 @@ def _take(
     for column, value, low, high in (
         ("t", t, 0.0, math.inf),
         ("m", m, -1.0 - SAME, 1.0 + SAME),
-        ("N", n, 1.0, math.inf),
+        ("N", n, 10.0, math.inf),
     ):
         if not low <= value <= high:
             raise ValueError(
@@ -203,7 +215,12 @@ def replay(theory: Solution, path: str | os.PathLike[str]) -> tuple[list[Ensembl
     ValueError
         As :func:`read_runs`; several N with different times; a time beyond what `theory` reached.
     """
-    ensembles = read_runs(path, parameters(theory.model, theory.protocol))
+    model, protocol = theory.model, theory.protocol
+    given = parameters(model, protocol)
+    given |= {"p": float(model.orders[-1]), "delta_p": model.deltas[-1]}
+    if isinstance(protocol.T, float) and all(stage.T is None for stage in protocol.stages):
+        given["T"] = protocol.T
+    ensembles = read_runs(path, given)
     if len(ensembles) == 1:
         return ensembles, compare(theory, ensembles[0])
     return ensembles, compare_sizes(theory, ensembles)

@@ -229,5 +229,5 @@ def check_memory(model: SpikedMixture, directions: int) -> None:
     if needed > MEMORY_LIMIT:
         raise MemoryError(
             f"{directions} directions with p = {model.orders[-1]} take {needed / 1e9:.1f} GB, more"
-            f" than {MEMORY_LIMIT / 1e9:g} GB: raise step or lower the last time"
+            f" than {MEMORY_LIMIT / 1e9:.3g} GB: raise step or lower the last time"
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +12,7 @@ from tqdm import tqdm
 from dmft import checks
 from dmft.model import SpikedMixture
 from dmft.protocol import Overlap, Protocol
-from validation.instances import check_size, draw
+from validation.instances import Instance, check_size, draw, start
 from validation.statistics import QUANTITIES, Ensemble
 from validation.stored import (
     Loss,
@@ -24,8 +23,8 @@ from validation.stored import (
 )  # fmt: skip
 
 __all__ = [
-    "METHODS", "check", "check_momentum", "check_times", "children", "simulate", "simulate_driven",
-    "start_of", "step_error",
+    "METHODS", "MOST_REPLICAS", "check", "check_momentum", "check_times", "children", "simulate",
+    "simulate_driven", "start_of", "step_error",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -36,6 +35,8 @@ METHODS: dict[str, Callable[..., Trajectory]] = {
 }
 ROOT_SEED = 20190718
 LATEST = 1e6
+# Products of pairs of components are an array for each.
+MOST_REPLICAS = 64
 
 
 def simulate(
@@ -48,6 +49,7 @@ def simulate(
     method: str = "gradient_flow",
     step: float = 0.1,
     dtype: str = "float32",
+    replicas: int = 1,
     root_seed: int = ROOT_SEED,
     progress: bool | None = None,
 ) -> Ensemble:
@@ -72,6 +74,9 @@ def simulate(
         Step of the integrator or of the descent.
     dtype : {"float32", "float64"}
         Storage of the tensors.
+    replicas : int, default 1
+        Starts on each instance, in [1, 64], that share each pass over memory.  They share the
+        disorder, too: the run of an instance is their mean, and the first is that of one replica.
     root_seed : int
         Root of all random numbers.
     progress : bool, optional
@@ -82,17 +87,19 @@ def simulate(
     ValueError
         A parameter is out of its range, or the couplings do not fit memory.
     ArithmeticError
-        A run left the range of numbers: the step is too long.
+        A run diverged: the step is too long.  The time is named.
     """
     times = check(
         model, n=n, seeds=seeds, m0=m0, times=times, method=method, step=step, dtype=dtype
     )
-    disable = None if progress is None else not progress
-    spawned = children(root_seed, int(seeds))
-    with tqdm(spawned, desc=f"N={n}", unit="run", total=int(seeds), disable=disable) as bar:
-        runs = [_run(model, n, m0, child, times, method, step, dtype) for child in bar]
-    m, mu, e = (np.array([getattr(run, name) for run in runs]) for name in ("m", "mu", "e"))
-    return Ensemble(int(n), times, m, mu, e)
+    replicas = _check_replicas(replicas)
+
+    def run(child: np.random.SeedSequence) -> Trajectory:
+        instance = draw(model, n, m0, child, dtype)
+        starts, _ = _replicas(instance, m0, child, replicas)
+        return METHODS[method](Loss(instance), times, step, starts)
+
+    return _ensemble(n, times, int(seeds), root_seed, progress, dtype, run)
 
 
 def simulate_driven(
@@ -105,6 +112,7 @@ def simulate_driven(
     step: float = 0.1,
     momentum: float = 0.0,
     dtype: str = "float32",
+    replicas: int = 1,
     root_seed: int = ROOT_SEED,
     progress: bool | None = None,
 ) -> Ensemble:
@@ -119,43 +127,74 @@ def simulate_driven(
     model : SpikedMixture
         Orders 2, 3, 4, together or alone.
     protocol : Protocol
-        Start overlap, temperature, learning rate and variances of the loss.
+        Start, temperature, learning rate and variances of the loss.  After a thermal start m is the
+        overlap with the start.
     momentum : float, default 0
         Of the heavy ball, in [0, 1).
-    n, seeds, times, step, dtype, root_seed, progress
-        As in :func:`simulate`.
+    n, seeds, times, step, dtype, replicas, root_seed, progress
+        As in :func:`simulate`; replicas have noise of their own.
 
     Raises
     ------
     ValueError
-        A parameter is out of its range, the start is thermal, or the couplings do not fit memory.
+        A parameter is out of its range, or the couplings do not fit memory.
     ArithmeticError
-        A run left the range of numbers: the step is too long.
+        A run left the range of numbers: the step is too long.  The time is named.
     """
     m0, momentum = start_of(protocol), check_momentum(momentum, "gradient_descent")
     times = check(
         model, n=n, seeds=seeds, m0=m0, times=times, method="gradient_descent", step=step,
         dtype=dtype,
     )  # fmt: skip
+    replicas = _check_replicas(replicas)
     drive = protocol.sampled(model, float(times[-1]) + step).driving(model)
-    runs = []
-    disable = None if progress is None else not progress
-    spawned = children(root_seed, int(seeds))
-    with tqdm(spawned, desc=f"N={n}", unit="run", total=int(seeds), disable=disable) as bar:
+    planted = dict(zip(model.orders, map(float, drive.planted), strict=True))
+
+    def run(child: np.random.SeedSequence) -> Trajectory:
+        instance = draw(model, n, m0, child, dtype, planted)
+        starts, noises = _replicas(instance, m0, child, replicas)
+        return driven_descent(Loss(instance), times, step, drive, noises, momentum, starts)
+
+    return _ensemble(n, times, int(seeds), root_seed, progress, dtype, run)
+
+
+def _ensemble(
+    n: int, times: Array, seeds: int, root_seed: int, progress: bool | None, dtype: str,
+    run: Callable[[np.random.SeedSequence], Trajectory],
+) -> Ensemble:  # fmt: skip
+    """Run all seeds; the row of an instance is the mean over its replicas."""
+    disable, rows = None if progress is None else not progress, []
+    spawned = children(root_seed, seeds)
+    with tqdm(spawned, desc=f"N={n}", unit="run", total=seeds, disable=disable) as bar:
         for child in bar:
-            loss, noise = Loss(draw(model, n, m0, child, dtype)), child.spawn(1)[0]
-            with _in_range("gradient_descent", step, dtype):
-                rng = np.random.default_rng(noise)
-                runs.append(driven_descent(loss, times, step, drive, rng, momentum))
-    m, mu, e = (np.array([getattr(run, name) for run in runs]) for name in ("m", "mu", "e"))
+            try:
+                with np.errstate(over="raise", invalid="raise"):
+                    found = run(child)
+            except FloatingPointError as error:
+                raise ArithmeticError(f"couplings leave the range of {dtype} ({error})") from None
+            rows.append([np.reshape(x, (len(times), -1)).mean(axis=1) for x in found[1:]])
+    m, mu, e = np.array(rows).transpose(1, 0, 2)
     return Ensemble(int(n), times, m, mu, e)
 
 
+def _check_replicas(replicas: int) -> int:
+    return checks.integer("replicas", replicas, low=1, high=MOST_REPLICAS)
+
+
+def _replicas(
+    instance: Instance, m0: float, child: np.random.SeedSequence, replicas: int
+) -> tuple[Array, list[np.random.Generator]]:
+    """Return starts, of shape (n,) for one replica, and where the noise of each comes from."""
+    noises = [np.random.default_rng(seed) for seed in child.spawn(replicas)]
+    if replicas == 1:
+        return instance.x0, noises
+    others = [start(instance.x_star, m0, rng) for rng in noises[1:]]
+    return np.stack([instance.x0, *others], axis=1), noises
+
+
 def start_of(protocol: Protocol) -> float:
-    """Return m(0), or raise ValueError where the start is thermal."""
-    if not isinstance(protocol.start, Overlap):
-        raise ValueError(f"start = {protocol.start!r} is not allowed: it must be an Overlap(m0)")
-    return protocol.start.m0
+    """Return m(0), which is 1 for a thermal start: the signal is where it starts."""
+    return protocol.start.m0 if isinstance(protocol.start, Overlap) else 1.0
 
 
 def check_momentum(momentum: float, method: str) -> float:
@@ -227,28 +266,3 @@ def check_times(times: ArrayLike, step: float) -> Array:
             f" step = {step:g}"
         )
     return times
-
-
-def _run(
-    model: SpikedMixture,
-    n: int,
-    m0: float,
-    seed: np.random.SeedSequence,
-    times: Array,
-    method: str,
-    step: float,
-    dtype: str,
-) -> Trajectory:
-    with _in_range(method, step, dtype):
-        return METHODS[method](Loss(draw(model, n, m0, seed, dtype)), times, step)
-
-
-@contextmanager
-def _in_range(method: str, step: float, dtype: str) -> Iterator[None]:
-    try:
-        with np.errstate(over="raise", invalid="raise"):
-            yield
-    except FloatingPointError as error:
-        raise ArithmeticError(
-            f"{method} with step = {step:g} left the range of {dtype} ({error}): lower the step"
-        ) from None

@@ -8,7 +8,7 @@ step, the noise and the loss are those of step k; momentum adds ``momentum (x_k 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,7 @@ from validation.limit import Driving, Field, Setting, steps_of
 from validation.revealed import Revealed, check_memory
 from validation.simulate import ROOT_SEED, check_momentum, check_times, children, start_of
 from validation.statistics import Ensemble
+from validation.stored import diverged, falling
 
 __all__ = ["QUERIES", "Path", "flow_step_error", "follow", "simulate_revealed"]
 
@@ -79,24 +80,34 @@ def follow(
         Of the heavy ball, for discrete steps.
     driven : tuple, optional
         h_k, T_k and the settings of each discrete step, instead of `step` and `T`.
+
+    Raises
+    ------
+    ArithmeticError
+        The energy of gradient flow rises: the step is too long.  The time is named.
     """
     rows, points, last = [], [], c
     wanted = set(np.rint(times / step).astype(int).tolist())
+    watch = falling(method, step)
     for k in range(max(wanted) + 1):
         h, T_k = step, T
-        if driven is None:
-            force, e, slope = query(c)
-        else:
-            h, T_k = float(driven[0][k]), float(driven[1][k])
-            force, e, slope = query(c, driven[2][k])
-        if k in wanted:
-            rows.append((c[0], T_k - slope, e))
-            points.append(c)
-        if method == "gradient_descent":
-            c, last = c + momentum * (c - last) + h * force, c
-        else:
-            c = c + step * _runge_kutta(query, c, force, step)
-        c = c / float(np.linalg.norm(c))
+        try:
+            if driven is None:
+                force, e, slope = query(c)
+            else:
+                h, T_k = float(driven[0][k]), float(driven[1][k])
+                force, e, slope = query(c, driven[2][k])
+            if k in wanted:
+                rows.append((c[0], T_k - slope, e))
+                points.append(c)
+            if method == "gradient_descent":
+                c, last = c + momentum * (c - last) + h * force, c
+            else:
+                watch(k, e)
+                c = c + step * _runge_kutta(query, c, force, step)
+            c = c / float(np.linalg.norm(c))
+        except FloatingPointError as error:
+            raise diverged(method, step, k * step, str(error)) from None
     m, mu, energy = np.array(rows).T
     at = np.array(points)
     return Path(times, m, mu, energy, at @ at.T)
@@ -157,6 +168,7 @@ def simulate_revealed(
         Temperature >= 0.
     protocol : Protocol, optional
         Start, temperature, learning rate and loss of discrete steps, instead of `m0` and `T`.
+        After a thermal start m is the overlap with the start.
     momentum : float, default 0
         Of the heavy ball, in [0, 1), for discrete steps.
     root_seed : int
@@ -169,7 +181,7 @@ def simulate_revealed(
     ValueError
         A parameter is out of its range, or the restricted tensors do not fit memory.
     ArithmeticError
-        The conditioning failed, or a run left the range of numbers.
+        The conditioning failed, or a run diverged: the step is too long, and the time is named.
     MemoryError
         At T = 0: so many directions were revealed that the tensors do not fit memory.
     """
@@ -190,8 +202,12 @@ def simulate_revealed(
         # N in the root: one that is the same would make runs of different N alike.
         for seed in children((root_seed, int(n)), int(seeds)):
             field = Revealed(model, n, nugget2, known, room, np.random.default_rng(seed))
-            how = {"T": T, "momentum": momentum, "driven": driven}
-            paths.append(_follow(field, m0, times, step, method, how))
+            with np.errstate(over="raise", invalid="raise"):
+                path = follow(
+                    field.query, field.start(m0), times, step, method,
+                    T=T, momentum=momentum, driven=driven,
+                )  # fmt: skip
+            paths.append(path)
             bar.update()
     m, mu, e, C = (np.array([getattr(path, name) for path in paths]) for name in Path._fields[1:])
     return Ensemble(n, times, m, mu, e, C)
@@ -227,18 +243,6 @@ def _driven(
     least = [NUGGET**2 * float(deltas @ s.weights**2) for s in settings]
     pairs = zip(settings, least, strict=True)
     return h, T, [s._replace(nugget2=max(s.nugget2, low)) for s, low in pairs]
-
-
-def _follow(
-    field: Revealed, m0: float, times: Array, step: float, method: str, how: dict[str, Any]
-) -> Path:
-    try:
-        with np.errstate(over="raise", invalid="raise"):
-            return follow(field.query, field.start(m0), times, step, method, **how)
-    except FloatingPointError as error:
-        raise ArithmeticError(
-            f"{method} with step = {step:g} left the range of numbers ({error}): lower the step"
-        ) from None
 
 
 def check(

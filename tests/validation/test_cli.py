@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -52,9 +53,17 @@ def test_times_with_spaces_or_commas(here, capsys):
         assert [float(line.split()[0]) for line in table] == [0.5] * 3 + [1.0] * 3
 
 
-def test_too_long_a_step_is_status_1(here, capsys):
-    """Runge-Kutta with step 2 is unstable here: no verdict on the theory."""
-    assert main(f"gradient-flow {MODEL} --n 30 --seeds 2 --times 2,4 --step 2".split()) == 1
+@pytest.mark.parametrize("command", ["gradient-flow", "stored --method gradient_flow"])
+def test_too_long_a_step_is_status_1(here, capsys, command, monkeypatch):
+    """Runge-Kutta with step 2 is unstable here: no verdict on the theory, nothing written."""
+    run = f"{command} {MODEL} --n 30 --seeds 2"
+    assert main(f"{run} --times 2,4 --step 2 --output t.csv".split()) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r".*step = 2 diverges at t = [24] \(its energy rises\): lower step\n", err)
+    assert not list(here.iterdir())
+    monkeypatch.setattr("validation.printing.STEP_ERROR", 1e-9)  # of a step that is stable
+    assert main(f"{run} --times 2".split()) == 1
     assert "TOO LONG, lower step" in capsys.readouterr().out.splitlines()[-1]
 
 
@@ -67,7 +76,7 @@ def test_theory_that_stops_short(here, capsys, monkeypatch, status, code, senten
         theory = dmft.solve(*arguments, **options)
         return replace(theory, status=dmft.Status[status], message="stopped short")
 
-    monkeypatch.setattr("validation.cli.solve", short)
+    monkeypatch.setattr("validation.driven.solve", short)
     assert main(f"limit {MODEL} --t-end 1".split()) == code
     out, err = capsys.readouterr()
     assert out == ""
@@ -76,9 +85,11 @@ def test_theory_that_stops_short(here, capsys, monkeypatch, status, code, senten
 
 def test_ctrl_c_is_status_130_and_writes_nothing(here):
     """The interrupt comes during the simulation, which takes minutes otherwise."""
-    command = f"-m validation gradient-descent {MODEL} --n 300 --seeds 200 --output t.csv"
+    command = f"gradient-descent {MODEL} --n 300 --seeds 200 --output t.csv"
+    # Importing takes longer than any fixed time on a busy machine.
+    code = "from validation.cli import main; print('ready', flush=True); exit(main())"
     run = subprocess.Popen(
-        [sys.executable, *command.split()],
+        [sys.executable, "-c", code, *command.split()],
         cwd=here,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.PIPE,
@@ -87,8 +98,9 @@ def test_ctrl_c_is_status_130_and_writes_nothing(here):
         # A shell's background job ignores SIGINT, and its children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
+    assert run.stdout.readline() == "ready\n"
     with pytest.raises(subprocess.TimeoutExpired):
-        run.communicate(timeout=5)
+        run.communicate(timeout=3)
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=30)
     assert (run.returncode, out, err) == (130, "", "dmft: interrupted\n")
@@ -138,6 +150,20 @@ def test_limit(here, capsys):
         (f"revealed {MODEL} --n 1e8 --temperature 1 --t-end 300", "GB"),
         (f"revealed {MODEL} --n 1e8 --channels 2=1", "not both"),
         (f"revealed {MODEL} --n 1e8 --root-seed -1", "root_seed = -1"),
+        (f"revealed {MODEL} --n 1e8 --start thermal:2", "one of both"),
+        ("revealed --channels 3=1 --n 1e8 --start thermal:0.1", "T0 = 0.1"),
+        (f"stored {MODEL} --n 9", "n = 9"),
+        (f"stored {MODEL} --n 40,x", "n = '40,x'"),
+        (f"stored {MODEL} --n 40,40", "n = '40,40'"),
+        (f"stored {MODEL} --n 40,9000", "GB, more than"),
+        (f"stored {MODEL} --n 40 --seeds 0", "seeds = 0"),
+        (f"stored {MODEL} --n 40,80 --seeds 3,4,5", "seeds = '3,4,5'"),
+        (f"stored {MODEL} --n 40 --replicas 0", "replicas = 0"),
+        (f"stored {MODEL} --n 40,80 --runs x.nc", "runs = 'x.nc'"),
+        (f"stored {MODEL} --n 40 --dtype float16", "float16"),
+        (f"stored {MODEL} --n 40 --temperature 1 --method gradient_flow", "T = 1"),
+        (f"stored {MODEL} --n 40 --method gradient_flow --anneal 3,2", "gradient_flow"),
+        (f"stored {MODEL} --n 40 --method gradient_flow --momentum 0.5", "momentum"),
         (f"revealed {MODEL} --n 1e8 --runs old.csv", "runs = 'old.csv' exists already"),
         ("revealed --n 1e8 --m0 0.1", "--p is missing"),
         ("compare --theory none.nc --simulation old.csv", "none.nc"),
@@ -176,6 +202,38 @@ def test_revealed(here, capsys, options):
     assert {int(row["seed"]) for row in runs} == set(range(10))
 
 
+def test_stored_at_several_n_under_a_protocol(here, capsys):
+    """The limit of a fit in 1/N; the runs are read back by `compare`."""
+    run = "stored --channels 2=0.9,3=1.5 --m0 0.2 --temperature 0.5 --anneal 3,2 --times 1,2"
+    run += " --n 40,80 --seeds 40,20 --replicas 2 --dtype float64 --output t.csv --runs runs.csv"
+    assert main(run.split()) == 0
+    assert "simulation agree: p = " in capsys.readouterr().out.splitlines()[-1]
+    with open("t.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert {"limit", "slope", "slope_error"} <= set(rows[0])
+    with open("runs.csv") as file:
+        runs = [(row["N"], row["seed"]) for row in csv.DictReader(file)]
+    assert len(set(runs)) == 60
+
+
+@pytest.mark.parametrize("command", ["revealed", "stored"])
+def test_root_seed(here, command):
+    """Other roots are other runs; the same root gives the same."""
+    means = []
+    for root in (1, 2, 1):
+        run = f"{command} {MODEL} --n 40 --seeds 2 --times 1 --root-seed {root}"
+        main([*run.split(), "--output", "t.csv", "--force"])
+        with open("t.csv") as file:
+            means.append([row["mean"] for row in csv.DictReader(file)])
+    assert means[0] == means[2] != means[1]
+
+
+def test_thermal_start_at_any_n(here, capsys):
+    run = "revealed --channels 3=1 --start thermal:0.8 --temperature 0.3 --n 1e8 --seeds 10"
+    assert main(f"{run} --t-end 2".split()) == 0
+    assert "simulation agree" in capsys.readouterr().out
+
+
 def test_revealed_of_a_mixture(here, capsys):
     command = "revealed --channels 2=0.9,3=1.5,4=2 --m0 0.2 --n 1e8 --seeds 4 --times 1,2"
     assert main(command.split()) == 0
@@ -200,6 +258,31 @@ def test_runs_are_compared_with_a_saved_theory(here, capsys, n):
     Path("runs.csv").write_text(text)
     assert main(f"{compare} --force".split()) == 2
     assert "delta_2 = 0.8, but the theory has 0.7" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("t,m,e,seed\n1,0.3,-1,0\n", "lacks N of the columns t, m, e, seed, N"),
+        ("t,m,e,seed,N\n1,nan,-1,0,99\n", "line 2: m = 'nan' is not allowed"),
+        ("t,m,e,seed,N\n2,0.3,-1,0,99\n1,0.3,-1,0,99\n", "the times of a run must ascend"),
+        ("t,m,e,seed,N,delta_2\n1,0.3,-1,0,99,0.8\n", "delta_2 = 0.8, but the theory has 0.7"),
+        ("t,m,e,seed,N,delta_5\n1,0.3,-1,0,99,1\n", "a column delta_5, and the theory has none"),
+        ("t,m,e,seed,N\n1,0.3,-1,0,9\n", "N = 9 is not allowed"),
+        ("t,m,e,seed,N\n", "it has no rows"),
+    ],
+)
+def test_bad_runs_are_status_2_and_nothing_is_written(here, capsys, text, sentence):
+    model = dmft.SpikedMatrixTensor(3, 0.7, 1.0)
+    dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1).save("run.nc")
+    Path("runs.csv").write_text(text)
+    compare = "compare --theory run.nc --simulation runs.csv --output z.csv"
+    assert main(compare.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert sentence in err
+    assert sorted(path.name for path in here.iterdir()) == ["run.nc", "runs.csv"]
 
 
 @pytest.mark.parametrize(

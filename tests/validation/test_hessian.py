@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import eigvalsh
 
 from dmft import SpikedMixture
 from dmft.theory import hessian
@@ -57,6 +58,21 @@ def test_lanczos_finds_what_the_dense_solver_finds(monkeypatch):
     # 40 random directions: relative error about sqrt(2/(40 n)) times the kurtosis.
     assert found.variance == pytest.approx(dense.variance, rel=0.2)
     assert np.isnan(found.second)
+
+
+def test_lanczos_above_two_thousand_components():
+    """A matrix of N = 2100: the lowest eigenvalue of the dense matrix on the tangent space."""
+    loss, x = loss_at(2100, 0.5, SpikedMixture({2: 0.3}))
+    found, unit = spectra.spectrum(loss, x), x / np.sqrt(2100)
+    matrix = -loss.instance.couplings[2]
+    along = matrix @ unit
+    matrix -= np.outer(unit, along) + np.outer(along, unit)
+    matrix += float(unit @ along) * np.outer(unit, unit)
+    (lowest,) = eigvalsh(matrix, subset_by_index=(0, 0))
+    assert np.isnan(found.second)
+    assert found.lowest == pytest.approx(found.mu + lowest, abs=1e-9)
+    expected = hessian.isolated_eigenvalue(loss.instance.model, found.m, found.mu)
+    assert found.lowest == pytest.approx(float(expected), abs=0.2)  # scatter of order N^(-1/2)
 
 
 def test_outlier_beyond_the_bulk_is_where_the_theory_says():

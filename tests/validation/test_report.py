@@ -47,9 +47,9 @@ def test_page_and_table(tmp_path, capsys):
     page = tmp_path / "evidence.html"
     run = ["report", "--quick", "--output", str(page), "--workers", "2", "--only", *FAST]
     assert main(run) == 0
-    assert capsys.readouterr().out.count("agree") == 2
+    assert capsys.readouterr().out.count("holds") == 2
     text = page.read_text()
-    assert "2 of 2 claims agree" in text
+    assert "2 of 2 claims hold" in text
     assert text.count("data:image/png;base64,") == 2
     # Self-contained: nothing is loaded, and the only file it names is the table.
     assert re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', text) == ["evidence.csv"]

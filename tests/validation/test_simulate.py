@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import dmft
-from dmft.model import Coefficients, SpikedMatrixTensor
+from dmft.model import Coefficients, SpikedMatrixTensor, SpikedMixture
 from dmft.protocol import Annealing, Overlap, PowerLaw, Protocol, Thermal
 from dmft.solvers.base import Problem
 from dmft.solvers.gradient_descent import GradientDescent, GradientDescentOptions
-from validation.instances import draw
-from validation.simulate import simulate, simulate_driven, step_error
+from validation.instances import draw, start
+from validation.simulate import ROOT_SEED, simulate, simulate_driven, step_error
 from validation.statistics import Ensemble, compare
-from validation.stored import Loss, gradient_descent, gradient_flow
+from validation.stored import Loss, driven_descent, gradient_descent, gradient_flow
 
 SEED = SpikedMatrixTensor(3, 0.7, 1.0)
 TIMES = np.array([1.0, 2.0, 5.0, 10.0])
@@ -48,8 +48,25 @@ def test_single_precision_is_far_below_the_standard_error():
 
 
 def test_a_step_far_too_long_is_an_error():
-    with pytest.raises(ArithmeticError, match=r"step = 1e\+06 left the range of float32"):
+    with pytest.raises(ArithmeticError, match=r"step = 1e\+06 diverges at t = 0 "):
         simulate(SEED, n=20, seeds=2, m0=0.2, times=[1e6], step=1e6)
+
+
+def test_numbers_out_of_range_are_an_error_with_their_time():
+    jump = Protocol(Overlap(0.2), T=1.0, stages=[(2.0, {"learning_rate": 1e300})])
+    with pytest.raises(
+        ArithmeticError, match=r"gradient_descent with step = 0\.1 diverges at t = 2 "
+    ):
+        simulate_driven(SEED, jump, n=20, seeds=2, times=[4.0])
+
+
+@pytest.mark.parametrize("step", [0.5, 1.0, 2.0])
+def test_an_unstable_step_of_gradient_flow_is_an_error_with_its_time(step):
+    """Runge-Kutta is stable to about 2.8/(largest eigenvalue of the Hessian, about 7)."""
+    with pytest.raises(
+        ArithmeticError, match=rf"step = {step:g} diverges at t = \d.* energy rises"
+    ):
+        simulate(SEED, n=60, seeds=2, m0=0.2, times=[10.0], step=step)
 
 
 def test_descent_tends_to_flow():
@@ -81,6 +98,10 @@ def test_more_seeds_extend_an_ensemble():
         ({"times": [2.0, 1.0]}, "ascending"),
         ({"times": [-1.0]}, "times = -1"),
         ({"method": "newton"}, "method = 'newton'"),
+        ({"seeds": 0}, "seeds = 0"),
+        ({"n": 9}, "n = 9"),
+        ({"replicas": 0}, "replicas = 0"),
+        ({"replicas": 65}, "replicas = 65"),
     ],
 )
 def test_bad_input(arguments, sentence):
@@ -230,8 +251,50 @@ def test_a_plain_protocol_is_plain_descent():
     driven = simulate_driven(SEED, protocol, **run)
     plain = simulate(SEED, m0=0.2, method="gradient_descent", **run)
     np.testing.assert_allclose(driven.m, plain.m, rtol=0, atol=1e-13)
-    with pytest.raises(ValueError, match="start = "):
-        simulate_driven(SEED, Protocol(Thermal(2.0)), **run)
+
+
+@pytest.mark.parametrize("channels", [{2: 0.7}, {2: 0.7, 3: 1.0}, {4: 1.0}], ids=str)
+def test_replicas_are_single_runs(channels):
+    """The mean of three replicas: the first is the run without replicas, on the same couplings."""
+    model, run = SpikedMixture(channels), {"n": 20, "seeds": 2, "times": TIMES, "dtype": "float64"}
+    T1 = Protocol(Overlap(0.2), T=1.0)
+    instance = draw(model, 20, 0.2, np.random.SeedSequence(ROOT_SEED, spawn_key=(0,)), "float64")
+    loss, drive = Loss(instance), T1.sampled(model, 11.0).driving(model)
+    children = np.random.SeedSequence(ROOT_SEED, spawn_key=(0,)).spawn(3)
+    noises = [np.random.default_rng(child) for child in children]
+    starts = [instance.x0, *(start(instance.x_star, 0.2, rng) for rng in noises[1:])]
+    single = [
+        np.array(driven_descent(loss, TIMES, 0.1, drive, [rng], x0=x0)[1:])
+        for x0, rng in zip(starts, noises, strict=True)
+    ]
+    three, one = (simulate_driven(model, T1, replicas=k, **run) for k in (3, 1))
+    for k, name in enumerate(("m", "mu", "e")):
+        want = np.mean([path[k] for path in single], axis=0)
+        np.testing.assert_allclose(getattr(three, name)[0], want, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(getattr(one, name)[0], single[0][k], rtol=0, atol=1e-9)
+    assert np.ptp([path[0][-1] for path in single]) > 1e-3
+
+
+def test_replicas_cut_the_scatter_but_not_that_of_the_disorder():
+    """Of e and m at t = 2, N = 60: less than of single runs, more than 1/sqrt(8) of it."""
+    one, eight = (
+        simulate(SEED, n=60, seeds=40, m0=0.2, times=[2.0], step=0.2, replicas=k) for k in (1, 8)
+    )
+    for name in ("m", "e"):
+        ratio = eight.standard_error(name)[0] / one.standard_error(name)[0]
+        assert 1.0 / math.sqrt(8.0) < ratio < 0.9
+
+
+def test_a_thermal_start_follows_its_theory():
+    """m is C(t, 0); N = 80, 12 seeds, with the 1/N term measured at N = 40."""
+    model, protocol = SpikedMixture({3: 1.0}), Protocol(Thermal(0.8), T=0.3)
+    theory = dmft.solve(model, 2.0, protocol=protocol, method="gradient_descent", step=0.1)
+    run = {"times": [0.0, 1.0, 2.0], "replicas": 4}
+    large, small = (
+        simulate_driven(model, protocol, n=n, seeds=k, **run) for n, k in ((80, 12), (40, 40))
+    )
+    np.testing.assert_allclose(large.m[:, 0], 1.0, rtol=1e-12)
+    assert compare(theory, large, small).largest_z < 4.0
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ CLAIMS: dict[str, Callable[[bool], Evidence]] = {
             ("annealing", "learning-rate", "cooling", "quench"), any_n.PROTOCOLS, strict=True
         )
     },
+    "thermal": any_n.thermal,
     "momentum": any_n.momentum,
     "endpoint": any_n.endpoint,
     "stored-flow": stored_tensors.stored_flow,
