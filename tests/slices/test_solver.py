@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ import dmft
 from dmft.model import Coefficients, SpikedMixture
 from dmft.solvers.base import Problem
 from dmft.solvers.slices import Slices, SlicesOptions
+from dmft.solvers.slices.options import PRESETS
 from tests.systems.matrix_channel import MatrixChannel
 
 
@@ -159,7 +162,8 @@ def test_long_times_of_the_unspiked_model():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("x", "escape", "slices"), [(2.5, 65.98125, 450), (1.5, 1805.181, 600), (1.42, 5561.966, 700)]
+    ("x", "escape", "slices"),
+    [(2.5, 65.98125, 450), (1.5, 1805.181, 600), (1.42, 5561.966, 700), (1.38, 14706.86, 700)],
 )
 def test_escape_and_after(x, escape, slices):
     """Escapes, fast and slow, followed for 100 times their time, end at the ML fixed point.
@@ -179,5 +183,44 @@ def test_escape_and_after(x, escape, slices):
 
 
 @pytest.mark.slow
+def test_escape_times_converge_in_tol():
+    """1/Delta_2 = 1.38 is close to the threshold, 1.366."""
+    times = []
+    for tol in (1e-5, 1e-6):
+        record = run({2: 1 / 1.38, 3: 4.0}, 1e-10, 0.0, 15000.0, tol).record()
+        t = np.linspace(14000.0, 15000.0, 20001)
+        times.append(np.interp(0.1, record.grid.one_time(record.m, t), t))
+    assert np.isclose(*times, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_tight_runs_agree_with_a_refinement():
+    """C(t,t/2) of Q = x^3/3: two grids and steps, 1e-6 at t = 1e6 and 1e-5 at 1e8."""
+    tol, tight = PRESETS["tight"]
+    fine = SlicesOptions(order=16, max_step=0.07)
+    grids = [
+        run({3: 1.0}, 0.0, 0.0, 1e8, tol, **asdict(options)).record().grid
+        for options in (tight, fine)
+    ]
+    for t, allowed in ((1e4, 1e-6), (1e6, 1e-6), (1e8, 1e-5)):
+        assert abs(grids[0].C(t, 0.5 * t) - grids[1].C(t, 0.5 * t)) < allowed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("channels", "m0"), [({3: 1.0}, 0.0), ({2: 0.4, 3: 4.0}, 1e-10)])
+def test_loose_runs_are_good_to_1e_4(channels, m0):
+    """m, mu and e from t = 1 to 1e4; next to an escape an error of its time is one of m as well."""
+    tol, loose = PRESETS["loose"]
+    a, b = (
+        run(channels, m0, 0.0, 1e4, tol, **asdict(options)).record()
+        for tol, options in ((tol, loose), (1e-7, SlicesOptions()))
+    )
+    t = np.geomspace(1.0, 1e4, 400)
+    for name in ("m", "mu", "e_p"):
+        x, y = (r.grid.one_time(getattr(r, name), t) for r in (a, b))
+        assert np.max(np.abs(x - y)) < 1e-4, name
+
+
+@pytest.mark.slow
 def test_langevin_settles_at_the_bayes_fixed_point():
-    assert np.isclose(run({2: 0.7, 3: 1.0}, 0.1, 1.0, 1e5, 1e-6).m, 0.4745465, atol=1e-6)
+    assert np.isclose(run({2: 0.7, 3: 1.0}, 0.1, 1.0, 1e6, 1e-6).m, 0.4745465, atol=1e-6)
