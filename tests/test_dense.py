@@ -81,7 +81,10 @@ def test_order_without_extrapolation(T):
     assert slopes == pytest.approx(-2.0, abs=0.15)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, marks=[pytest.mark.slow] * (c.name == "three-T1"), id=c.name) for c in CASES],
+)
 @pytest.mark.parametrize("tol", [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7])
 def test_error_estimate_covers(case, tol):
     """The estimate meets tol and covers the distance to a much finer run, first cells included."""

@@ -95,6 +95,7 @@ def test_slices_are_within_tol_of_dense(case):
     assert max(deviations(s, d, 20.0).values()) < 1e-6
 
 
+@pytest.mark.slow
 def test_error_falls_with_tol_across_jumps():
     case = next(c for c in DRIVEN if c.name == "stages")
     d = dmft.solve(case.model, 5.0, protocol=case.protocol, method="dense", tol=1e-8)
@@ -194,7 +195,7 @@ LATER = [
     "how",
     [
         {"tol": 1e-5},
-        {"method": "dense", "tol": 1e-7},
+        pytest.param({"method": "dense", "tol": 1e-7}, marks=pytest.mark.slow),
         {"method": "gradient_descent", "step": 0.05},
     ],
 )
@@ -222,7 +223,9 @@ def test_overlaps_that_cannot_begin_a_stage_are_refused():
         start.sampled(SEED, 1.0)
 
 
-@pytest.mark.parametrize("name", ["function", "rate", "stages", "thermal"])
+@pytest.mark.parametrize(
+    "name", ["function", "rate", pytest.param("stages", marks=pytest.mark.slow), "thermal"]
+)
 def test_saved_and_resumed_is_the_same_run(name, tmp_path):
     case = next(c for c in DRIVEN if c.name == name)
     whole = dmft.solve(case.model, 4.0, protocol=case.protocol, tol=1e-4)

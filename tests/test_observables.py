@@ -45,6 +45,7 @@ def test_fluctuation_dissipation_in_equilibrium(equilibrium):
     np.testing.assert_allclose(chi, 1.0 - C, rtol=0, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_learning_rate_and_jumps_keep_equilibrium():
     """In equilibrium at T whatever eta does; chi holds eta."""
     protocol = Protocol(

@@ -19,6 +19,8 @@ from dmft.stop import OverlapReached, Relaxed, WallTime
 from tests.systems.cases import CASES, SEED
 
 PURE = dmft.SpikedMixture({3: 1.0})
+# Their dense references take up to a minute.
+SLOW = ("three-T1", "p4-T0")
 
 
 def distance(a, b, t_end):
@@ -38,8 +40,7 @@ def distance(a, b, t_end):
 
 @pytest.mark.parametrize(
     "case",
-    # The dense reference of three-T1 takes a minute.
-    [pytest.param(c, marks=[pytest.mark.slow] * (c.name == "three-T1"), id=c.name) for c in CASES],
+    [pytest.param(c, marks=[pytest.mark.slow] * (c.name in SLOW), id=c.name) for c in CASES],
 )
 def test_estimates_cover_the_distance_to_dense(case):
     reference = solve(case.model, 10.0, m0=case.m0, T=case.T, method="dense", tol=1e-9)
@@ -119,7 +120,8 @@ def test_tiny_times(t_end):
 
 @pytest.mark.parametrize(
     ("channels", "m0", "T"),
-    [({3: 1e-4}, 0.0, 0.0), ({2: 1e-4, 3: 1.0}, 1e-3, 0.0), ({2: 1.0, 10: 0.1}, 0.1, 0.0),
+    [({3: 1e-4}, 0.0, 0.0), pytest.param({2: 1e-4, 3: 1.0}, 1e-3, 0.0, marks=pytest.mark.slow),
+     ({2: 1.0, 10: 0.1}, 0.1, 0.0),
      ({3: 1e4}, 0.1, 0.0), ({2: 0.7, 3: 1.0}, 0.1, 1e-9), ({2: 0.7, 3: 1.0}, 0.1, 100.0),
      ({2: 0.7, 3: 1.0}, 1.0, 0.0), ({2: 0.7, 3: 1.0}, -1.0, 0.5), ({3: 1.0}, 0.1, 1.0)],
 )  # fmt: skip
@@ -168,6 +170,7 @@ def test_resumed_run_is_the_same_run(tmp_path):
     assert same(resume(tmp_path / "part.nc", 200.0), whole)
 
 
+@pytest.mark.slow
 def test_resume_across_an_escape(tmp_path):
     model = dmft.SpikedMatrixTensor(p=3, delta_2=0.4, delta_p=4.0)
     whole = solve(model, 500.0, m0=1e-6, preset="loose")

@@ -19,6 +19,7 @@ from dmft.sweep.folder import Line
 from tests.sweep.helpers import check_all, command, lines, prepared, wait_for, workers_of, write
 
 
+@pytest.mark.slow
 def test_a_killed_dask_worker_loses_nothing(here):
     jobs = write(here, 8, 30.0, 0.02)
     process = subprocess.Popen(command("--dask-local", "2"), start_new_session=True)
@@ -30,6 +31,7 @@ def test_a_killed_dask_worker_loses_nothing(here):
     check_all(here / "runs", jobs)
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_nothing(here):
     jobs = write(here, 6, 30.0, 0.02)
     process = subprocess.Popen(command("--workers", "2"), start_new_session=True)
@@ -161,6 +163,7 @@ def test_a_file_without_a_line_is_adopted(here, capsys):
     check_all(here / "runs", jobs)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_nothing_is_lost(here):
     """A real one: a small tmpfs."""
     disk = here / "disk"
@@ -198,7 +201,10 @@ def immutable(path, on):
     pytest.skip("root writes anywhere here: needs chattr")
 
 
-@pytest.mark.parametrize("what", ["", ".work", "manifest.jsonl"])
+@pytest.mark.parametrize(
+    "what",
+    ["", *(pytest.param(name, marks=pytest.mark.slow) for name in (".work", "manifest.jsonl"))],
+)
 def test_an_output_that_becomes_unwritable(here, what):
     """In the middle of a sweep: said, and what was finished stays."""
     jobs = write(here, 8, 10.0, 0.02)

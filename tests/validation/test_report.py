@@ -61,6 +61,7 @@ def test_page_and_table(tmp_path, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
     page = tmp_path / "evidence.html"
     run = [sys.executable, "-m", "validation", "report", "--quick", "--workers", "1"]

@@ -117,6 +117,7 @@ def test_annealing_without_its_kernel_is_caught():
     assert compare(theory, runs).largest_z > 20.0
 
 
+@pytest.mark.slow
 def test_flow_at_large_n_agrees_with_dense():
     theory = dmft.solve(SEED, 10.0, m0=0.1, method="dense", tol=1e-7)
     runs = simulate_revealed(SEED, n=1e8, seeds=10, m0=0.1, times=TIMES, method="gradient_flow")
@@ -154,7 +155,7 @@ def test_one_per_cent_in_one_kernel_is_caught(kernel):
         assert sigmas(verdict.p_value) > 5.0
 
 
-@pytest.mark.parametrize("n", [1e4, 1e6])
+@pytest.mark.parametrize("n", [1e4, pytest.param(1e6, marks=pytest.mark.slow)])
 def test_scatter_falls_like_the_root_of_n(n):
     """Sd of sqrt(N) m, e, C(t,0) at t = 10: 6.8, 1.4, .93, here to the error of 60 runs."""
     runs = simulate_revealed(SEED, n=n, seeds=60, m0=0.1, times=TIMES)

@@ -178,7 +178,7 @@ def ordered_entries(model, epsilon):
     return Coefficients(orders, values, values.copy())
 
 
-@pytest.mark.parametrize("p", [3, 4])
+@pytest.mark.parametrize("p", [3, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("t", [1.0, 5.0])
 def test_leading_bias_is_that_of_ordered_entries(p, t):
     """N (mean - theory) of mu and e is predicted, no number fitted: about -12 and 5 for p = 3.

@@ -77,8 +77,8 @@ class SlicesOptions:
 
 
 # tol and options for one purpose each.  Measured: loose, m, mu, e to 1e-4 at t = 1e4 in seconds;
-# tight, C(t,t/2) of Q = x^3/3: order 16 with steps .07 differs by 1.3e-7 at t = 1e6, 5e-7 at 1e7 and
-# 7e-7 at 1e8.
+# tight, C(t,t/2) of Q = x^3/3: order 16 with steps .07 differs by 1.3e-7 at t = 1e6, 5e-7 at 1e7
+# and 7e-7 at 1e8.
 PRESETS = {
     "loose": (3e-5, SlicesOptions(order=8, max_step=0.15)),
     "default": (1e-6, SlicesOptions()),
