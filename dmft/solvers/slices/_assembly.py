@@ -15,22 +15,21 @@ Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"}, forceinline=True)
 def cardinal(x: float, nodes: Array, weights: Array, out: Array) -> None:
     """Lagrange weights at x on the Chebyshev-Lobatto nodes."""
-    total = 0.0
     for b in range(nodes.size):
         d = x - nodes[b]
-        if d == 0.0:
-            d = 1e-280
-        out[b] = weights[b] / d
+        out[b] = weights[b] / (d if d != 0.0 else 1e-280)
+    total = 0.0
+    for b in range(nodes.size):
         total += out[b]
     scale = 1.0 / total
     for b in range(nodes.size):
         out[b] *= scale
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def polynomial(c: Array, x: float) -> tuple[float, float]:
     """Value and derivative of a polynomial with ascending coefficients."""
     value, slope = 0.0, 0.0
@@ -40,15 +39,31 @@ def polynomial(c: Array, x: float) -> tuple[float, float]:
     return value, slope
 
 
-@njit(cache=True)
-def _gather(values: Array, q: int, p: int, B: Array) -> float:
+@njit(cache=True, fastmath={"reassoc", "contract"}, forceinline=True)
+def _gather(values: Array, q: int, B: Array) -> float:
     total = 0.0
-    for b in range(p + 1):
-        total += B[b] * values[q * p + b]
+    for b in range(B.size):
+        total += B[b] * values[q, b]
     return total
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, fastmath={"contract"}, forceinline=True)
+def _add(factor: float, B: Array, q: int, out: Array) -> None:
+    for b in range(B.size):
+        out[q, b] += factor * B[b]
+
+
+@njit(cache=True)
+def _by_panel(values: Array, p: int, width: int) -> Array:
+    """Values at the nodes of every panel, with zeros up to a width that suits the processor."""
+    out = np.zeros(((values.size - 1) // p, width))
+    for q in range(len(out)):
+        for b in range(p + 1):
+            out[q, b] = values[q * p + b]
+    return out
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
 def integrals(
     R: Array,
     C: Array,
@@ -71,59 +86,63 @@ def integrals(
     With `want`, dI1 and dI2, shape (nodes, 2 nodes), become their derivatives by (R, C).
     """
     size, p = R.size, ref.size - 1
+    width = (p + 4) // 4 * 4
+    # Padded nodes have no weight, and are not met by any x.
+    nodes, weights = np.full(width, 2.0), np.zeros(width)
+    nodes[: p + 1], weights[: p + 1] = ref, bary
+    R_at, C_at = _by_panel(R, p, width), _by_panel(C, p, width)
     I1, I2 = np.empty(size), np.empty(size)
     driven = kernels.size > 0
     for k in prange(size):
-        B, H = np.empty(p + 1), np.empty(p + 1)
+        B, H = np.empty(width), np.empty(width)
         i1, i2 = 0.0, 0.0
         for b in range(size):
             i1 += fixed[0, k, b] * R[b]
             i2 += fixed[1, k, b] * C[b] + fixed[2, k, b] * R[b]
-        if want:
-            dI1[k, :size], dI1[k, size:] = fixed[0, k], 0.0
-            dI2[k, :size], dI2[k, size:] = fixed[2, k], fixed[1, k]
+        # Derivatives of I1 by R and C, and of I2 by R and C.
+        slopes = np.zeros((4, len(R_at), width)) if want else np.empty((4, 0, 0))
+        R1, C1, R2, C2 = slopes[0], slopes[1], slopes[2], slopes[3]
         for side in range(2):
             for j in range(counts[side, k]):
-                pt = points[side, k, j]
                 q, qh = panels[side, k, j, 0], panels[side, k, j, 1]
-                cardinal(pt[1], ref, bary, B)
-                cardinal(pt[3], ref, bary, H)
-                w, wn = pt[0], pt[2]
-                ch = pt[4] + wn * _gather(C, qh, p, H)
-                wr = pt[6]
-                rh = pt[5] + wr * _gather(R, qh, p, H)
+                cardinal(points[side, k, j, 1], nodes, weights, B)
+                cardinal(points[side, k, j, 3], nodes, weights, H)
+                w, wn, wr = points[side, k, j, 0], points[side, k, j, 2], points[side, k, j, 6]
+                ch = points[side, k, j, 4] + wn * _gather(C_at, qh, H)
+                rh = points[side, k, j, 5] + wr * _gather(R_at, qh, H)
                 if driven:
                     k1, dk1 = polynomial(kernels[side, k, j, 0], ch)
                     k2, dk2 = polynomial(kernels[side, k, j, 1], ch)
                 else:
                     k1, dk1 = polynomial(K1, ch)
                     k2, dk2 = polynomial(K2, ch)
-                r_row = _gather(R, q, p, B)
+                r_row = _gather(R_at, q, B)
                 sigma = w * rh * k2
                 if side == 0:
                     i1 += sigma * r_row
                     i2 += w * k1 * r_row
                     if want:
-                        f1, f2, f3 = (
-                            w * r_row * k2 * wr,
-                            w * r_row * rh * dk2 * wn,
-                            w * r_row * dk1 * wn,
-                        )
-                        for b in range(p + 1):
-                            dI1[k, q * p + b] += sigma * B[b]
-                            dI2[k, q * p + b] += w * k1 * B[b]
-                            dI1[k, qh * p + b] += f1 * H[b]
-                            dI1[k, size + qh * p + b] += f2 * H[b]
-                            dI2[k, size + qh * p + b] += f3 * H[b]
+                        _add(sigma, B, q, R1)
+                        _add(w * k1, B, q, R2)
+                        _add(w * r_row * k2 * wr, H, qh, R1)
+                        _add(w * r_row * rh * dk2 * wn, H, qh, C1)
+                        _add(w * r_row * dk1 * wn, H, qh, C2)
                 else:
-                    c_row = _gather(C, q, p, B)
+                    c_row = _gather(C_at, q, B)
                     i2 += sigma * c_row + w * k1 * r_row
                     if want:
-                        f1, f2 = w * k2 * c_row * wr, w * (rh * dk2 * c_row + dk1 * r_row) * wn
-                        for b in range(p + 1):
-                            dI2[k, size + q * p + b] += sigma * B[b]
-                            dI2[k, q * p + b] += w * k1 * B[b]
-                            dI2[k, qh * p + b] += f1 * H[b]
-                            dI2[k, size + qh * p + b] += f2 * H[b]
+                        _add(sigma, B, q, C2)
+                        _add(w * k1, B, q, R2)
+                        _add(w * k2 * c_row * wr, H, qh, R2)
+                        _add(w * (rh * dk2 * c_row + dk1 * r_row) * wn, H, qh, C2)
         I1[k], I2[k] = i1, i2
+        if want:
+            dI1[k, :size], dI1[k, size:] = fixed[0, k], 0.0
+            dI2[k, :size], dI2[k, size:] = fixed[2, k], fixed[1, k]
+            for q in range(len(R_at)):
+                for b in range(p + 1):
+                    dI1[k, q * p + b] += R1[q, b]
+                    dI1[k, size + q * p + b] += C1[q, b]
+                    dI2[k, q * p + b] += R2[q, b]
+                    dI2[k, size + q * p + b] += C2[q, b]
     return I1, I2
