@@ -23,6 +23,7 @@ __all__ = [
     "known_part",
     "lagrange",
     "last_interval",
+    "past_of",
     "row_points",
     "stencil",
     "time_stencils",
@@ -53,17 +54,28 @@ SPACING = (3.0, 12.0)
 
 
 ORIGIN, WIDTH, FIRST, FINAL, SINCE = range(5)
+# Rows of `Past.last`.
+FULL, LESS, CALMED = range(3)
+# Slice of a stencil that `Past.logs` are relative to.
+MIDDLE = INTERIOR // 2
 
 
 class Past(NamedTuple):
-    """Slices as flat arrays; slice i owns the panels first[i]..first[i+1]-1.
+    """Slices as flat arrays, and tables of what depends on their times only, see :func:`past_of`.
 
-    `edges` and `edges_tau` (t' and t - t') have one entry more per slice: offset first[i] + i.
-    `C` and `R`, shape (panels, p+1), are monomial coefficients in x on [-1, 1].
-    A run has one segment or more, shape (segments, 5), see the columns below: the slices from FIRST
+    Slice i owns the panels first[i]..first[i+1]-1.  `edges` and `edges_tau` (t' and t - t') have
+    one entry more per slice: offset first[i] + i.  `values`, see `panels.interleaved`, are the
+    coefficients of C and R in x on [-1, 1].
+    A run has one segment or more, shape (segments, 5), see the columns above: the slices from FIRST
     on are interpolated in x = log(1 + (t - ORIGIN)/WIDTH), shape (segments, slices), by stencils
     that end at slice FINAL.  The first has origin 0 and width t0; an event (an escape, a jump of
     the protocol) begins another. How late it is counts from SINCE, the last jump.
+
+    Tables, in the first three for the stencils that begin at every slice: `inverse`, shape
+    (slices, INTERIOR + 1), Lagrange weights are its multiples; `since` and `logs`, shape
+    (slices, ROOM), t - ORIGIN of the slices and its logarithm relative to that of slice MIDDLE;
+    `last`, shape (3, ROOM), the same for the last interval, where slice n comes last, for the
+    degrees LAST and LAST - 1 and for the damping; `last_counts`, slices without and with it.
     """
 
     t: Array
@@ -72,12 +84,26 @@ class Past(NamedTuple):
     first: IntArray
     edges: Array
     edges_tau: Array
-    C: Array
-    R: Array
+    values: Array
     curved: bool
+    inverse: Array
+    since: Array
+    logs: Array
+    last: Array
+    last_counts: IntArray
 
 
-@njit(cache=True)
+def past_of(
+    t: Array, x: Array, segments: Array, first: IntArray, edges: Array, edges_tau: Array,
+    values: Array,
+) -> Past:  # fmt: skip
+    """Return the slices, the last one the newest, with their tables."""
+    tables = stencil_tables(t, x, segments)
+    last = last_tables(t, x, segments)
+    return Past(t, x, segments, first, edges, edges_tau, values, True, *tables, *last)
+
+
+@njit(cache=True, forceinline=True)
 def locate(
     tp: float, tau: float, edges: Array, edges_tau: Array, e0: int, e1: int, hint: int
 ) -> tuple[int, float]:
@@ -94,8 +120,10 @@ def locate(
             q -= 1
         while q < last and tau < edges_tau[e0 + q + 1]:
             q += 1
-    a, b = edges[e0 + q], edges[e0 + q + 1]
-    a_tau, b_tau = edges_tau[e0 + q], edges_tau[e0 + q + 1]
+    # Unsigned indices cost no check for a negative one.
+    e = np.uintp(e0 + q)
+    f = np.uintp(e0 + q + 1)
+    a, b, a_tau, b_tau = edges[e], edges[f], edges_tau[e], edges_tau[f]
     # The end of the panel that is nearer to its own end of the slice is exact.
     if b <= a_tau:
         width = b - a
@@ -106,33 +134,34 @@ def locate(
     return q, x
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", fastmath={"reassoc"})
 def cardinal(x: float, nodes: Array, weights: Array, out: Array) -> None:
     """Lagrange weights at x on the Chebyshev-Lobatto nodes."""
-    total = 0.0
     for b in range(nodes.size):
         d = x - nodes[b]
-        if d == 0.0:
-            d = 1e-280
-        out[b] = weights[b] / d
+        out[b] = weights[b] / (d if d != 0.0 else 1e-280)
+    total = 0.0
+    for b in range(nodes.size):
         total += out[b]
     scale = 1.0 / total
     for b in range(nodes.size):
         out[b] *= scale
 
 
-@njit(cache=True)
-def horner2(a: Array, b: Array, x: float) -> tuple[float, float]:
-    """Two polynomials with ascending coefficients at x."""
-    p = a.size - 1
-    u, v = a[p], b[p]
-    for j in range(p - 1, -1, -1):
-        u = u * x + a[j]
-        v = v * x + b[j]
-    return u, v
+@njit(cache=True, fastmath={"contract"}, forceinline=True)
+def horner2(values: Array, f: int, x: float) -> tuple[float, float]:
+    """C and R of panel f at x, even and odd powers apart: four chains that do not wait."""
+    x2 = x * x
+    c, r, c_odd, r_odd = 0.0, 0.0, 0.0, 0.0
+    for j in range(values.shape[1]):
+        c = c * x2 + values[f, j, 0]
+        r = r * x2 + values[f, j, 1]
+        c_odd = c_odd * x2 + values[f, j, 2]
+        r_odd = r_odd * x2 + values[f, j, 3]
+    return c + x * c_odd, r + x * r_odd
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def polynomial(c: Array, x: float) -> tuple[float, float]:
     """Value and derivative of a polynomial with ascending coefficients."""
     value, slope = 0.0, 0.0
@@ -142,9 +171,11 @@ def polynomial(c: Array, x: float) -> tuple[float, float]:
     return value, slope
 
 
-@njit(cache=True)
-def interval(t: Array, n: int, s: float) -> int:
-    """Index i with t[i] <= s <= t[i+1], i <= n-1."""
+@njit(cache=True, forceinline=True)
+def interval(t: Array, n: int, s: float, hint: int) -> int:
+    """Index i with t[i] <= s < t[i+1], i <= n-1."""
+    if hint + 1 < n and t[hint] <= s < t[hint + 1]:
+        return hint
     lo, hi = 0, n
     while hi - lo > 1:
         mid = (lo + hi) >> 1
@@ -178,23 +209,18 @@ def between(x: float, low: float, high: float) -> float:
     return y * y * (3.0 - 2.0 * y)
 
 
-@njit(cache=True)
-def segment_of(past: Past, i: int) -> int:
+@njit(cache=True, forceinline=True)
+def segment_of(segments: Array, i: int) -> int:
     """Segment of slice i."""
-    k = len(past.segments) - 1
-    while k > 0 and i < past.segments[k, FIRST]:
+    k = len(segments) - 1
+    while k > 0 and i < segments[k, FIRST]:
         k -= 1
     return k
 
 
 @njit(cache=True)
-def stiffness(past: Past, n: int, k: int) -> float:
+def stiffness(t: float, step: float, t0: float) -> float:
     """Weight of the lower degree on the last interval, in [0, 1]."""
-    t, step, t0 = (
-        past.t[n] - past.segments[k, SINCE],
-        past.t[n] - past.t[n - 1],
-        past.segments[0, 1],
-    )
     late = between(t / t0, STIFF_TIME[0], STIFF_TIME[1])
     if late == 0.0:
         return 0.0
@@ -203,118 +229,204 @@ def stiffness(past: Past, n: int, k: int) -> float:
 
 
 @njit(cache=True)
-def last_interval(past: Past, n: int, k: int, x: float, out: Array) -> int:
-    """Weights that interpolate between slices n-1 and n of segment k; return their number."""
-    nodes = past.x[k]
-    count = min(LAST, n - int(past.segments[k, FIRST])) + 1
-    lagrange(nodes, n + 1 - count, count, x, out)
-    share = stiffness(past, n, k) if count > 2 else 0.0
-    if share > 0.0:
-        less = np.empty(LAST)
-        lagrange(nodes, n + 2 - count, count - 1, x, less)
-        out[0] *= 1.0 - share
-        for j in range(1, count):
-            out[j] += share * (less[j - 1] - out[j])
-    return calmed(past, n, k, x, out, count)
+def inverses(nodes: Array, start: int, count: int, out: Array) -> None:
+    """Inverse denominators of the Lagrange weights of the slices start..start+count-1."""
+    for j in range(count):
+        w = 1.0
+        for i in range(count):
+            if i != j:
+                w *= nodes[start + j] - nodes[start + i]
+        out[j] = 1.0 / w
 
 
 @njit(cache=True)
-def calmed(past: Past, n: int, k: int, x: float, out: Array, count: int) -> int:
-    """Add the damping of alternating modes to the weights, see CALM; return their number."""
-    more = LAST + 1 + len(CALM)
-    nodes, t0 = past.x[k], past.segments[0, WIDTH]
-    share = between(past.t[n] / t0, CALM_TIME[0], CALM_TIME[1]) if k == 0 else 0.0
-    if share == 0.0 or n + 1 < more:
-        return count
-    for j in range(count):
-        out[more - 1 - j] = out[count - 1 - j]
-    out[: more - count] = 0.0
+def stencil_tables(t: Array, x: Array, segments: Array) -> tuple[Array, Array, Array]:
+    """Tables of the stencils that begin at every slice, see `Past`."""
+    n = t.size - 1
+    inverse = np.zeros((n + 1, INTERIOR + 1))
+    since, logs = np.empty((n + 1, ROOM)), np.empty((n + 1, ROOM))
+    for i in range(n + 1):
+        k = segment_of(segments, i)
+        low, high = int(segments[k, FIRST]), min(float(n), segments[k, FINAL])
+        count = min(INTERIOR, int(high) - low) + 1
+        if i + count - 1 <= high:
+            inverses(x[k], i, count, inverse[i])
+        origin = segments[k, ORIGIN]
+        for j in range(ROOM):
+            since[i, j] = t[min(i + j, n)] - origin
+        for j in range(ROOM):
+            # A slice at the origin is a point: any position on it will do.
+            logs[i, j] = math.log(max(since[i, j], 1e-300) / max(since[i, MIDDLE], 1e-300))
+    return inverse, since, logs
+
+
+@njit(cache=True)
+def last_tables(t: Array, x: Array, segments: Array) -> tuple[Array, IntArray]:
+    """Tables of the stencil of the last interval, see `Past`."""
+    n = t.size - 1
+    k = segment_of(segments, n)
+    t0, nodes = segments[0, WIDTH], x[k]
+    count = min(LAST, n - int(segments[k, FIRST])) + 1
+    last = np.zeros((3, ROOM))
+    share = stiffness(t[n] - segments[k, SINCE], t[n] - t[n - 1], t0) if count > 2 else 0.0
+    inverses(nodes, n + 1 - count, count, last[FULL, ROOM - count :])
+    if share > 0.0:
+        inverses(nodes, n + 2 - count, count - 1, last[LESS, ROOM - count + 1 :])
+        last[FULL] *= 1.0 - share
+        last[LESS] *= share
+    calm = between(t[n] / t0, CALM_TIME[0], CALM_TIME[1]) if k == 0 else 0.0
+    if calm == 0.0 or n + 1 < ROOM:
+        return last, np.array([count, count])
     h = nodes[n] - nodes[n - 1]
-    y = (x - nodes[n - 1]) / h
     for q in range(len(CALM)):
         degree = LAST + 1 + q
         for j in range(degree + 1):
             # degree! h^degree times the divided difference: the backward one where steps are equal.
-            w = share * CALM[q] * y * (1.0 - y)
+            w = calm * CALM[q]
             for i in range(degree + 1):
                 if i != j:
                     w *= h / (nodes[n - j] - nodes[n - i])
             for i in range(degree):
                 w *= i + 1.0
-            out[more - 1 - j] += w
-    return more
+            last[CALMED, ROOM - 1 - j] += w
+    return last, np.array([count, ROOM])
 
 
-@njit(cache=True)
-def stencil(past: Past, n: int, s: float, out: Array) -> tuple[int, int]:
-    """First slice, number of slices and weights that interpolate to the time s <= t[n]."""
-    i = interval(past.t, n, s)
-    k = segment_of(past, i)
-    segment, nodes = past.segments[k], past.x[k]
-    x = math.log1p((s - segment[ORIGIN]) / segment[WIDTH])
+@njit(cache=True, error_model="numpy", forceinline=True)
+def last_interval(past: Past, n: int, k: int, x: float, out: Array) -> int:
+    """Weights that interpolate between slices n-1 and n of segment k; return their number."""
+    nodes, count, total = past.x[k], past.last_counts[0], past.last_counts[1]
+    a, low, room = total - count, n + 1 - count, ROOM - count
+    # (x - x_0) times the weights of degree LAST - 1 are factors of those of degree LAST.
+    d, left, right = x - nodes[low], 1.0, 1.0
+    for j in range(1, count):
+        out[a + j] = left * (past.last[FULL, room + j] * d + past.last[LESS, room + j])
+        left *= x - nodes[low + j]
+    out[a] = past.last[FULL, room] * left
+    for j in range(count - 1, 0, -1):
+        out[a + j] *= right
+        right *= x - nodes[low + j]
+    if total > count:
+        # The damping of alternating modes, see CALM.
+        y = (x - nodes[n - 1]) / (nodes[n] - nodes[n - 1])
+        for j in range(a):
+            out[j] = 0.0
+        for j in range(ROOM):
+            out[j] += y * (1.0 - y) * past.last[CALMED, j]
+    return total
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def stencil(past: Past, n: int, s: float, out: Array, hint: int = 0) -> tuple[int, int, int]:
+    """First slice, number of slices and weights that interpolate to the time s <= t[n].
+
+    Slice n is the newest.  The third number returned is the hint for a time close by.
+    """
+    i = interval(past.t, n, s, hint)
+    k = segment_of(past.segments, i)
+    x = math.log1p((s - past.segments[k, ORIGIN]) / past.segments[k, WIDTH])
     if i == n - 1:
         count = last_interval(past, n, k, x, out)
-        return n + 1 - count, count
-    low, high = int(segment[FIRST]), n if segment[FINAL] > n else int(segment[FINAL])
+        return n + 1 - count, count, i
+    low, high = int(past.segments[k, FIRST]), n
+    if past.segments[k, FINAL] < n:
+        high = int(past.segments[k, FINAL])
     count = min(INTERIOR, high - low) + 1
-    near = i if x - nodes[i] < nodes[i + 1] - x else i + 1
-    start = min(max(near - INTERIOR // 2, low), high + 1 - count)
-    lagrange(nodes, start, count, x, out)
-    return start, count
+    near = i if x - past.x[k, i] < past.x[k, i + 1] - x else i + 1
+    start = min(max(near - MIDDLE, low), high + 1 - count)
+    left, right = 1.0, 1.0
+    for j in range(count):
+        out[j] = left * past.inverse[start, j]
+        left *= x - past.x[k, start + j]
+    for j in range(count - 1, -1, -1):
+        out[j] *= right
+        right *= x - past.x[k, start + j]
+    return start, count, i
 
 
-@njit(cache=True)
-def _curve(
-    s: float, tp: float, tau: float, s_i: float, t0: float, bend: float
-) -> tuple[float, float]:
-    """Position on slice s_i of the curve through (s, t'): both boundary layers stand still on it.
-
-    tau_i = tau (s_i/s)^g with g = tau^2/(tau^2 + s t0), or the same with t' if t' < tau; without
-    `bend`, in [0, 1], g = 1, that is constant t'/s.
-    """
-    near = min(tp, tau)
-    if s <= 0.0:
-        return 0.5 * s_i, 0.5 * s_i
-    ratio = s_i / s
-    if bend > 0.0:
-        y2 = near * near
-        g = 1.0 - bend * (s * t0) / (y2 + s * t0)
-        near_i = near * math.exp(g * math.log(ratio))
-    else:
-        near_i = near * ratio
-    if tp > tau:
-        return s_i - near_i, near_i
-    return near_i, s_i - near_i
-
-
-@njit(cache=True)
-def follow(
-    past: Past, k: int, bend: float, s: float, tp: float, tau: float, s_i: float
-) -> tuple[float, float]:
-    """Position on slice s_i of the curve through (s, t') for a stencil of segment k.
-
-    After an event: at fixed t' for t' before it, otherwise curves in the times since.
-    """
-    width = past.segments[k, WIDTH]
-    if k == 0:
-        return _curve(s, tp, tau, s_i, width, bend)
-    b = past.segments[k, ORIGIN]
-    if tp <= b:
-        return tp, s_i - tp
-    since, tau_i = _curve(s - b, tp - b, tau, s_i - b, width, bend)
-    return b + since, tau_i
-
-
-@njit(cache=True)
-def bending(past: Past, k: int, start: int, count: int) -> float:
-    """How much the lookups of a stencil of segment k follow curves, see `_curve`."""
+@njit(cache=True, forceinline=True)
+def bending(past: Past, start: int, count: int) -> float:
+    """How much the lookups of a stencil follow curves, see `follow`."""
     if count < 2 or not past.curved:
         return 0.0
     spacing = (past.t[start + count - 1] - past.t[start]) / (count - 1)
+    k = segment_of(past.segments, start)
     return between(spacing / past.segments[k, WIDTH], SPACING[0], SPACING[1])
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
+def powers(past: Past, start: int, s: float, g: float, out: Array) -> None:
+    """(s_i/s)^g on all slices of a stencil, s in the time since the segment's origin."""
+    base = math.log(s / max(past.since[start, MIDDLE], 1e-300))
+    far = max(abs(past.logs[start, 0] - base), abs(past.logs[start, ROOM - 1] - base))
+    if g * far > 1.0:
+        for j in range(past.logs.shape[1]):
+            out[j] = math.exp(g * (past.logs[start, j] - base))
+        return
+    half = 0.5 * g
+    for j in range(past.logs.shape[1]):
+        # exp as the square of a Taylor series: no call, eight at a time.
+        y = half * (past.logs[start, j] - base)
+        e = 1.0 / 87178291200.0
+        e = e * y + 1.0 / 6227020800.0
+        e = e * y + 1.0 / 479001600.0
+        e = e * y + 1.0 / 39916800.0
+        e = e * y + 1.0 / 3628800.0
+        e = e * y + 1.0 / 362880.0
+        e = e * y + 1.0 / 40320.0
+        e = e * y + 1.0 / 5040.0
+        e = e * y + 1.0 / 720.0
+        e = e * y + 1.0 / 120.0
+        e = e * y + 1.0 / 24.0
+        e = e * y + 1.0 / 6.0
+        e = e * y + 0.5
+        e = e * y + 1.0
+        e = e * y + 1.0
+        out[j] = e * e
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def follow(
+    past: Past, start: int, bend: float, s: float, tp: float, tau: float, out: Array
+) -> None:
+    """Positions t' (out[:ROOM]) and s_i - t' (out[ROOM:]) of (s, t') on the slices of a stencil.
+
+    They lie on a curve on which both boundary layers stand still: tau_i = tau (s_i/s)^g with
+    g = tau^2/(tau^2 + s t0), or the same with t' if t' < tau; without `bend`, in [0, 1], g = 1,
+    that is constant t'/s.  After an event: at fixed t' for t' before it, otherwise curves in the
+    times since.
+    """
+    k = segment_of(past.segments, start)
+    b, width = past.segments[k, ORIGIN], past.segments[k, WIDTH]
+    s, t_prime = s - b, tp - b
+    if k > 0 and t_prime <= 0.0:
+        for j in range(past.logs.shape[1]):
+            out[j] = tp
+            out[ROOM + j] = past.since[start, j] - t_prime
+        return
+    near = min(t_prime, tau)
+    if s <= 0.0:
+        for j in range(past.logs.shape[1]):
+            out[j] = 0.5 * past.since[start, j]
+    elif bend > 0.0:
+        g = 1.0 - bend * (s * width) / (near * near + s * width)
+        powers(past, start, s, g, out)
+        for j in range(past.logs.shape[1]):
+            out[j] *= near
+    else:
+        for j in range(past.logs.shape[1]):
+            out[j] = near * (past.since[start, j] / s)
+    if t_prime > tau:
+        for j in range(past.logs.shape[1]):
+            out[ROOM + j] = out[j]
+            out[j] = b + (past.since[start, j] - out[j])
+    else:
+        for j in range(past.logs.shape[1]):
+            out[ROOM + j] = past.since[start, j] - out[j]
+            out[j] += b
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
 def response_factor(tau: float, tau_i: float, bend: float) -> float:
     """Factor of R on slice i, at s - t' = tau_i on the curve through the point with s - t' = tau.
 
@@ -325,27 +437,21 @@ def response_factor(tau: float, tau_i: float, bend: float) -> float:
     return 1.0 + bend * (tau_i / tau - 1.0) if tau > 0.0 else 1.0
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
 def look_up(
-    past: Past, n: int, start: int, count: int, weights: Array, s: float, tp: float, tau: float,
+    past: Past, start: int, count: int, weights: Array, bend: float, tau: float, at: Array,
     hint: int,
 ) -> tuple[float, float, int]:  # fmt: skip
-    """C and R at (s, t') from the slices start..start+count-1, leaving out slice n."""
-    c, r, k = 0.0, 0.0, segment_of(past, start)
-    bend = bending(past, k, start, count)
+    """C and R at s - t' = tau from `count` slices, at their positions by `follow`."""
+    c, r = 0.0, 0.0
     for j in range(count):
         i = start + j
-        if i == n:
-            continue
-        tp_i, tau_i = follow(past, k, bend, s, tp, tau, past.t[i])
         f = past.first[i]
-        q, x = locate(
-            tp_i, tau_i, past.edges, past.edges_tau, f + i, past.first[i + 1] + i + 1, hint
-        )
-        hint = q
-        ci, ri = horner2(past.C[f + q], past.R[f + q], x)
+        e0, e1 = f + i, past.first[i + 1] + i + 1
+        hint, x = locate(at[j], at[ROOM + j], past.edges, past.edges_tau, e0, e1, hint)
+        ci, ri = horner2(past.values, f + hint, x)
         c += weights[j] * ci
-        r += weights[j] * response_factor(tau, tau_i, bend) * ri
+        r += weights[j] * response_factor(tau, at[ROOM + j], bend) * ri
     return c, r, hint
 
 
@@ -354,7 +460,7 @@ def time_stencils(past: Past, n: int, s: Array) -> tuple[IntArray, Array]:
     """Time stencils at many times: spans (start, count) and weights."""
     spans, weights = np.empty((s.size, 2), np.int64), np.zeros((s.size, ROOM))
     for j in range(s.size):
-        spans[j, 0], spans[j, 1] = stencil(past, n, s[j], weights[j])
+        spans[j, 0], spans[j, 1], _ = stencil(past, n, s[j], weights[j])
     return spans, weights
 
 
@@ -368,16 +474,19 @@ def evaluate(
     """
     C, R = np.empty(s.size), np.empty(s.size)
     for j in prange(s.size):
+        w, at = np.empty(ROOM), np.empty(2 * ROOM)
         if count == 0:
-            w = np.empty(ROOM)
-            a, c = stencil(past, last, s[j], w)
-            C[j], R[j], _ = look_up(past, -1, a, c, w, s[j], tp[j], tau[j], 0)
+            a, c, _ = stencil(past, last, s[j], w)
         else:
-            C[j], R[j], _ = look_up(past, -1, start, count, weights, s[j], tp[j], tau[j], 0)
+            a, c = start, count
+            w[:c] = weights[:c]
+        bend = bending(past, a, c)
+        follow(past, a, bend, s[j], tp[j], tau[j], at)
+        C[j], R[j], _ = look_up(past, a, c, w, bend, tau[j], at, 0)
     return C, R
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, parallel=True, error_model="numpy", fastmath={"contract"})
 def known_part(
     past: Past, n: int, nodes: Array, nodes_tau: Array, ref: Array, bary: Array,
     gauss_x: Array, gauss_w: Array, K1: Array, K2: Array, rows: Array, columns: Array,
@@ -406,54 +515,64 @@ def known_part(
     found = np.zeros((2, size), np.int64)
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
     for k in prange(size):
-        weights, B = np.empty(ROOM), np.empty(p + 1)
+        weights, at, B = np.empty(ROOM), np.empty(2 * ROOM), np.empty(p + 1)
         tp, tau = nodes[k], nodes_tau[k]
         k1, k2 = K1.copy(), K2.copy()
         for side in range(2):
             length = tau if side == 0 else tp
-            start, count, hint, hint_s, c = 0, 0, 0, 0, 0
+            start, count, hint, hint_t, hint_s, c = 0, 0, 0, 0, 0, 0
+            late, early, gap, bend, bend_start, bend_count = tp, tp, tau, 0.0, -1, 0
             if side == 1 and tp > 0.0:
-                start, count = stencil(past, n, tp, weights)
-            for j in range(g * counts[side, k, 1]):
-                lo, hi = panels[side, k, j // g]
-                y = lo + (hi - lo) * gauss_x[j % g]
-                weight = (hi - lo) * gauss_w[j % g]
-                far = length - y
-                left, right = (y, far) if j // g < counts[side, k, 0] else (far, y)
-                if side == 0:
-                    s, s_tau, late, early, gap = tp + left, right, tp + left, tp, left
-                    start, count = stencil(past, n, s, weights)
-                else:
-                    s, s_tau, late, early, gap = left, tau + right, tp, left, right
-                new = weights[count - 1] if start + count - 1 == n else 0.0
-                ch, rh, hint = look_up(past, n, start, count, weights, late, early, gap, hint)
-                q, x = locate(s, s_tau, past.edges, past.edges_tau, e0, e1, hint_s)
-                hint_s = q
-                if driven:
-                    # The equation of R (K2 on side 0) takes t'_k after a jump, that of C before.
-                    for b in range(K1.size):
-                        k1[b] = K1[b] * rows[0, k, b] * columns[side, k, j, b]
-                    for b in range(K1.size - 1):
-                        k2[b] = K2[b] * rows[1 - side, k, b + 1] * columns[side, k, j, b + 1]
-                if new == 0.0:
-                    cardinal(x, ref, bary, B)
-                    first = weight * rh * polynomial(k2, ch)[0]
-                    second = weight * polynomial(k1, ch)[0]
-                    for b in range(p + 1):
-                        fixed[side, k, q * p + b] += first * B[b]
-                        fixed[2, k, q * p + b] += second * B[b]
-                    continue
-                part = segment_of(past, start)
-                bend = bending(past, part, start, count)
-                a, a_tau = follow(past, part, bend, late, early, gap, past.t[n])
-                qh, xh = locate(a, a_tau, past.edges, past.edges_tau, e0, e1, hint)
-                where[side, k, c, 0], where[side, k, c, 1] = q, qh
-                pt = points[side, k, c]
-                pt[0], pt[1], pt[2], pt[3], pt[4], pt[5] = weight, x, new, xh, ch, rh
-                pt[6] = new * response_factor(gap, a_tau, bend)
-                if driven:
-                    kernels[side, k, c, 0], kernels[side, k, c, 1] = k1, k2
-                c += 1
+                start, count, _ = stencil(past, n, tp, weights)
+                bend = bending(past, start, count)
+            for panel in range(counts[side, k, 1]):
+                lo, width = panels[side, k, panel, 0], panels[side, k, panel, 1]
+                width -= lo
+                for i in range(g):
+                    weight, y = width * gauss_w[i], lo + width * gauss_x[i]
+                    left, right = y, length - y
+                    if panel >= counts[side, k, 0]:
+                        left, right = right, left
+                    if side == 0:
+                        s, s_tau, late, early, gap = tp + left, right, tp + left, tp, left
+                        start, count, hint_t = stencil(past, n, s, weights, hint_t)
+                        if start != bend_start or count != bend_count:
+                            bend_start, bend_count = start, count
+                            bend = bending(past, start, count)
+                    else:
+                        s, s_tau, late, early, gap = left, tau + right, tp, left, right
+                    new = weights[count - 1] if start + count - 1 == n else 0.0
+                    follow(past, start, bend, late, early, gap, at)
+                    older = min(count, n - start)
+                    ch, rh, hint = look_up(past, start, older, weights, bend, gap, at, hint)
+                    q, x = locate(s, s_tau, past.edges, past.edges_tau, e0, e1, hint_s)
+                    hint_s = q
+                    if driven:
+                        # The equation of R (K2 on side 0) takes t'_k after a jump, that of C
+                        # before.
+                        j = panel * g + i
+                        for b in range(K1.size):
+                            k1[b] = K1[b] * rows[0, k, b] * columns[side, k, j, b]
+                        for b in range(K1.size - 1):
+                            k2[b] = K2[b] * rows[1 - side, k, b + 1] * columns[side, k, j, b + 1]
+                    if new == 0.0:
+                        cardinal(x, ref, bary, B)
+                        first = weight * rh * polynomial(k2, ch)[0]
+                        second = weight * polynomial(k1, ch)[0]
+                        for b in range(p + 1):
+                            fixed[side, k, q * p + b] += first * B[b]
+                            fixed[2, k, q * p + b] += second * B[b]
+                        continue
+                    a, a_tau = at[older], at[ROOM + older]
+                    qh, xh = locate(a, a_tau, past.edges, past.edges_tau, e0, e1, hint)
+                    where[side, k, c, 0], where[side, k, c, 1] = q, qh
+                    points[side, k, c, 0], points[side, k, c, 1] = weight, x
+                    points[side, k, c, 2], points[side, k, c, 3] = new, xh
+                    points[side, k, c, 4], points[side, k, c, 5] = ch, rh
+                    points[side, k, c, 6] = new * response_factor(gap, a_tau, bend)
+                    if driven:
+                        kernels[side, k, c, 0], kernels[side, k, c, 1] = k1, k2
+                    c += 1
             found[side, k] = c
     return fixed, points, kernels, where, found
 
@@ -482,5 +601,5 @@ def row_points(
         q, x = locate(left, right, past.edges, past.edges_tau, e0, e1, q)
         panel[j] = q
         cardinal(x, ref, bary, rows[j])
-        spans[j, 0], spans[j, 1] = stencil(past, n, left, stencils[j])
+        spans[j, 0], spans[j, 1], _ = stencil(past, n, left, stencils[j])
     return weight, panel, rows, spans, stencils

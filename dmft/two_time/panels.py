@@ -257,6 +257,18 @@ def monomials(values: Array, order: int) -> Array:
     return np.ascontiguousarray(np.einsum("qb,cb->qc", chebyshev, second))
 
 
+def interleaved(C: Array, R: Array, order: int) -> Array:
+    """Return monomial coefficients of C and R by pairs of powers, the highest first.
+
+    Shape (panels, pairs, 4): C and R of the even power, C and R of the odd one.
+    """
+    size, pairs = len(C) // order, order // 2 + 1
+    both = np.zeros((size, 2 * pairs, 2))
+    both[:, : order + 1, 0] = monomials(C, order)
+    both[:, : order + 1, 1] = monomials(R, order)
+    return np.ascontiguousarray(both.reshape(size, pairs, 4)[:, ::-1])
+
+
 def _by_panel(values: Array, order: int) -> Array:
     count = (len(values) - 1) // order
     return np.asarray(values[order * np.arange(count)[:, None] + np.arange(order + 1)])

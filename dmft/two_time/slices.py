@@ -155,13 +155,11 @@ class SliceGrid:
     def _past(self) -> lookups.Past:
         """The slices as the kernels take them."""
         x = positions(self.segments, self.slices)
-        C, R = (
-            np.concatenate([panels.monomials(self.slice_nodes(i)[j], self.order)
-                            for i in range(len(self.slices))])
-            for j in range(2)
-        )  # fmt: skip
-        return lookups.Past(
-            self.slices, x, self.segments, self._first, self.edges, self.edges_tau, C, R, True,
+        count = len(self.slices)
+        values = [panels.interleaved(*self.slice_nodes(i), self.order) for i in range(count)]
+        return lookups.past_of(
+            self.slices, x, self.segments, self._first, self.edges, self.edges_tau,
+            np.concatenate(values),
         )  # fmt: skip
 
     @cached_property

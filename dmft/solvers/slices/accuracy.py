@@ -76,7 +76,7 @@ def interpolation_defect(history: History, grid: Grid) -> tuple[float, float, fl
     past, n = history.past(), history.n
     x = 0.5 * float(nodes[-1] + nodes[-2])
     used = np.empty(lookups.ROOM)
-    number = lookups.last_interval(past, n, lookups.segment_of(past, n), x, used)
+    number = lookups.last_interval(past, n, lookups.segment_of(past.segments, n), x, used)
     full = min(lookups.INTERIOR + 1, history.count - first)
     count = max(number, full)
     start = history.count - count

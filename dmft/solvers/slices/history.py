@@ -39,7 +39,7 @@ class History:
         self._first = np.zeros(65, np.int64)
         self._edges = np.zeros((2, 256))
         self._values = np.zeros((2, 256 * order))
-        self._monomials = np.zeros((2, 256, order + 1))
+        self._monomials = np.zeros((256, order // 2 + 1, 4))
         flat = np.ones(order + 1)
         zero = np.zeros(2)
         nodes = np.zeros(order + 1)
@@ -52,8 +52,8 @@ class History:
         needed = int(self._first[self.count]) + new_panels
         while needed + self.count + 2 > self._edges.shape[1]:
             self._edges = _doubled(self._edges, 1)
-        while needed > self._monomials.shape[1]:
-            self._monomials = _doubled(self._monomials, 1)
+        while needed > len(self._monomials):
+            self._monomials = _doubled(self._monomials, 0)
         while self.order * needed + self.count + 1 > self._values.shape[1]:
             self._values = _doubled(self._values, 1)
 
@@ -74,8 +74,7 @@ class History:
         i, p = self.count - 1, self.order
         a, b = int(self._first[i]), int(self._first[i + 1])
         self._values[:, p * a + i : p * b + i + 1] = C, R
-        self._monomials[0, a:b] = panels.monomials(C, p)
-        self._monomials[1, a:b] = panels.monomials(R, p)
+        self._monomials[a:b] = panels.interleaved(C, R, p)
         self._one[1:, i] = m, mu
 
     def set_one_time(self, m: float, mu: float) -> None:
@@ -208,10 +207,10 @@ class History:
     def past(self) -> lookups.Past:
         """Return the arrays as the kernels take them."""
         f = int(self._first[self.count])
-        return lookups.Past(
+        return lookups.past_of(
             self.t, positions(self.segments, self.t), self.segments, self._first[: self.count + 1],
             self._edges[0, : f + self.count], self._edges[1, : f + self.count],
-            self._monomials[0, :f], self._monomials[1, :f], True,
+            self._monomials[:f],
         )  # fmt: skip
 
     def extrapolate(self, grid: Grid) -> tuple[Array, Array, float, float]:

@@ -135,7 +135,7 @@ class Slices:
         if h.t[-1] <= self.driving.end:
             return float(h.m[-1]), float(h.mu[-1])
         weights = np.empty(lookups.ROOM)
-        start, count = lookups.stencil(h.past(), h.n, self.driving.end, weights)
+        start, count, _ = lookups.stencil(h.past(), h.n, self.driving.end, weights)
         m, mu, _, _ = h.one_time(start, count, weights)
         return float(m), float(mu)
 
