@@ -295,7 +295,7 @@ def last_tables(t: Array, x: Array, segments: Array) -> tuple[Array, IntArray]:
 @njit(cache=True, error_model="numpy", forceinline=True)
 def last_interval(past: Past, n: int, k: int, x: float, out: Array) -> int:
     """Weights that interpolate between slices n-1 and n of segment k; return their number."""
-    nodes, count, total = past.x[k], past.last_counts[0], past.last_counts[1]
+    nodes, count, total = past.x[k], int(past.last_counts[0]), int(past.last_counts[1])
     a, low, room = total - count, n + 1 - count, ROOM - count
     # (x - x_0) times the weights of degree LAST - 1 are factors of those of degree LAST.
     d, left, right = x - nodes[low], 1.0, 1.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import comb
+
 import numpy as np
 import pytest
 
@@ -125,6 +127,91 @@ def test_lagrange_weights_are_exact_for_polynomials():
     lookups.lagrange(nodes, 0, 7, 0.7, weights)
     for k in range(7):
         assert np.isclose(weights @ nodes**k, 0.7**k, rtol=1e-12)
+
+
+def test_tabled_weights_are_lagrange_weights():
+    history = filled(np.expm1(np.arange(0.1, 6.0, 0.13)), smooth)
+    past, n = history.past(), history.n
+    nodes, out, direct = past.x[0], np.empty(lookups.ROOM), np.empty(7)
+    for s in np.expm1(np.linspace(0.0, float(nodes[n - 1]) - 1e-9, 301)):
+        hints = [lookups.stencil(past, n, s, out, hint) for hint in (0, n // 2, n)]
+        assert hints[0] == hints[1] == hints[2]
+        start, count, _ = hints[0]
+        lookups.lagrange(nodes, start, count, np.log1p(s / T0), direct)
+        assert count == 7
+        assert np.allclose(out[:7], direct, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("end", "step", "counts", "degree", "stiff"),
+    [
+        (10.0, 0.1, (5, 5), 4, False),
+        (100.0, 0.004, (5, 5), 3, True),
+        (1e6, 0.1, (5, 8), 4, False),
+        (1e6, 0.5, (5, 8), 4, False),
+    ],
+    ids=["plain", "stiff", "calm", "coarse"],
+)
+def test_weights_of_the_last_interval(end, step, counts, degree, stiff):
+    history = History(4, T0, 0.5, 1.0, True)
+    u = np.log1p(end) - step * np.arange(12)[::-1] * np.linspace(1.1, 1.0, 12)
+    for t in np.expm1(u):
+        grid = panels.slice_grid(t, 0.5, 4)
+        history.append(grid, grid.nodes, grid.nodes, 0.5, 1.0)
+    past, n = history.past(), history.n
+    assert tuple(past.last_counts) == counts
+    assert bool(np.any(past.last[lookups.LESS])) is stiff
+    out = np.empty(lookups.ROOM)
+    for y in (0.0, 0.3, 1.0):
+        x = (1.0 - y) * past.x[0, n - 1] + y * past.x[0, n]
+        count = lookups.last_interval(past, n, 0, x, out)
+        nodes = (past.x[0, n + 1 - count :] - x) / step
+        weights = out[:count]
+        for k in range(degree + 1):
+            assert np.isclose(weights @ nodes**k, 0.0**k, atol=1e-9)
+        # Values on both slices are kept, whatever is added between them.
+        if y in (0.0, 1.0):
+            assert np.isclose(weights[count - 2 + int(y)], 1.0, atol=1e-9)
+
+
+def test_damping_is_a_multiple_of_backward_differences():
+    history = History(4, T0, 0.5, 1.0, True)
+    for t in 1e9 * np.exp(0.1 * np.arange(12)):
+        grid = panels.slice_grid(t, 0.5, 4)
+        history.append(grid, grid.nodes, grid.nodes, 0.5, 1.0)
+    exact = np.zeros(lookups.ROOM)
+    for q, factor in enumerate(lookups.CALM):
+        degree = lookups.LAST + 1 + q
+        for j in range(degree + 1):
+            exact[-1 - j] += factor * (-1.0) ** j * comb(degree, j)
+    assert np.allclose(history.past().last[lookups.CALMED], exact, atol=1e-6)
+
+
+def test_positions_on_slices_follow_the_curve():
+    history = filled(np.expm1(np.arange(0.1, 12.0, 0.3)), smooth)
+    past, out = history.past(), np.empty(2 * lookups.ROOM)
+    for start, s in ((2, 3.0), (20, 900.0), (25, 1e4), (31, 4e4), (31, 1.0)):
+        for phi in (0.0, 1e-6, 1e-3, 0.3, 0.5, 0.9, 1.0 - 1e-5):
+            for bend in (0.0, 0.4, 1.0):
+                tp, tau = s * phi, s * (1.0 - phi)
+                lookups.follow(past, start, bend, s, tp, tau, out)
+                t = past.t[start : start + lookups.ROOM]
+                near = min(tp, tau)
+                g = 1.0 - bend * s * T0 / (near**2 + s * T0)
+                near_i = near * (t / s) ** g
+                far_i = t - near_i
+                both = (far_i, near_i) if tp > tau else (near_i, far_i)
+                assert np.allclose(out, np.concatenate(both), rtol=1e-13, atol=0.0)
+
+
+def test_interleaved_coefficients():
+    for order in (7, 8):
+        C, R = np.random.default_rng(0).normal(size=(2, 3 * order + 1))
+        values = panels.interleaved(C, R, order)
+        for f, x in ((0, -1.0), (1, 0.3), (2, 1.0)):
+            for got, nodes in zip(lookups.horner2(values, f, x), (C, R), strict=True):
+                exact = np.polynomial.polynomial.polyval(x, panels.monomials(nodes, order)[f])
+                assert np.isclose(got, exact, rtol=1e-12)
 
 
 @pytest.mark.parametrize("step", [0.1, 0.05])
