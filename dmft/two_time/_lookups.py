@@ -41,13 +41,15 @@ INTERIOR, LAST = 6, 4
 # for a jump is noise that stays in the history: with the step in t0, as a fraction of t, and with t
 # in t0.
 STIFF_STEP, STIFF_FRACTION, STIFF_TIME = (8.0, 32.0), (0.006, 0.018), (20.0, 60.0)
-# In late aging a sign-alternating mode of C at t'/t = .97-.99 grows from rounding by up to 1.8 per
-# slice, the faster the finer the grid in t'.  These multiples of y (1 - y) times the backward
-# differences of degree LAST + 1, LAST + 2, ... on the last interval, y in [0, 1], damp it; to what
-# is smooth they add less than the interpolation neglects.  They come in between these t/t0.
-CALM, CALM_TIME = (0.9016, -0.6245, 0.1162), (1e5, 1e7)
+# In late aging a sign-alternating mode grows from rounding by up to 2.4 per slice: the jitter of the
+# clock of whole slices, which such models all but leave free.  On the last interval
+# (d3 + d4)(1 - H) therefore stand for the backward differences d3 + d4 of the interpolation, with
+# 1 - H = ((1 + z)/2)^2 (1 + nabla), z the shift by a slice and nabla = 1 - z: H = 3/4 nabla^2 -
+# 1/4 nabla^3 is small where slices are smooth, and takes both away where they alternate, z = -1.
+# It comes in between these t/t0.
+HIGH, CALM_TIME = (0.75, -0.25), (1e4, 1e5)
 # Most slices of a stencil.
-ROOM = max(INTERIOR, LAST + len(CALM)) + 1
+ROOM = max(INTERIOR, LAST + 1 + len(HIGH)) + 1
 # Slices closer than this (in t0) are looked up at constant t'/t, those further apart along curves:
 # panel edges that move against each other make noise where curves are not needed.
 SPACING = (3.0, 12.0)
@@ -55,7 +57,7 @@ SPACING = (3.0, 12.0)
 
 ORIGIN, WIDTH, FIRST, FINAL, SINCE = range(5)
 # Rows of `Past.last`.
-FULL, LESS, CALMED = range(3)
+FULL, LESS, THIRD, FOURTH = range(4)
 # Slice of a stencil that `Past.logs` are relative to.
 MIDDLE = INTERIOR // 2
 
@@ -74,8 +76,8 @@ class Past(NamedTuple):
     Tables, in the first three for the stencils that begin at every slice: `inverse`, shape
     (slices, INTERIOR + 1), Lagrange weights are its multiples; `since` and `logs`, shape
     (slices, ROOM), t - ORIGIN of the slices and its logarithm relative to that of slice MIDDLE;
-    `last`, shape (3, ROOM), the same for the last interval, where slice n comes last, for the
-    degrees LAST and LAST - 1 and for the damping; `last_counts`, slices without and with it.
+    `last`, shape (4, ROOM), the same for the last interval, where slice n comes last, for the
+    degrees LAST and LAST - 1, and H d3 and H d4 of the damping, see HIGH; `last_counts`, slices without and with it.
     """
 
     t: Array
@@ -267,7 +269,7 @@ def last_tables(t: Array, x: Array, segments: Array) -> tuple[Array, IntArray]:
     k = segment_of(segments, n)
     t0, nodes = segments[0, WIDTH], x[k]
     count = min(LAST, n - int(segments[k, FIRST])) + 1
-    last = np.zeros((3, ROOM))
+    last = np.zeros((4, ROOM))
     share = stiffness(t[n] - segments[k, SINCE], t[n] - t[n - 1], t0) if count > 2 else 0.0
     inverses(nodes, n + 1 - count, count, last[FULL, ROOM - count :])
     if share > 0.0:
@@ -278,17 +280,18 @@ def last_tables(t: Array, x: Array, segments: Array) -> tuple[Array, IntArray]:
     if calm == 0.0 or n + 1 < ROOM:
         return last, np.array([count, count])
     h = nodes[n] - nodes[n - 1]
-    for q in range(len(CALM)):
-        degree = LAST + 1 + q
-        for j in range(degree + 1):
-            # degree! h^degree times the divided difference: the backward one where steps are equal.
-            w = calm * CALM[q]
-            for i in range(degree + 1):
-                if i != j:
-                    w *= h / (nodes[n - j] - nodes[n - i])
-            for i in range(degree):
-                w *= i + 1.0
-            last[CALMED, ROOM - 1 - j] += w
+    for q in range(len(HIGH)):
+        for row in (THIRD, FOURTH):
+            degree = q + 5 + row - THIRD
+            for j in range(degree + 1):
+                # degree! h^degree times the divided difference: the backward one for equal steps.
+                w = calm * HIGH[q]
+                for i in range(degree + 1):
+                    if i != j:
+                        w *= h / (nodes[n - j] - nodes[n - i])
+                for i in range(degree):
+                    w *= i + 1.0
+                last[row, ROOM - 1 - j] += w
     return last, np.array([count, ROOM])
 
 
@@ -307,12 +310,14 @@ def last_interval(past: Past, n: int, k: int, x: float, out: Array) -> int:
         out[a + j] *= right
         right *= x - nodes[low + j]
     if total > count:
-        # The damping of alternating modes, see CALM.
+        # The damping of alternating modes, see HIGH.
         y = (x - nodes[n - 1]) / (nodes[n] - nodes[n - 1])
+        third = (y - 1.0) * y * (y + 1.0) / 6.0
+        fourth = third * (y + 2.0) / 4.0
         for j in range(a):
             out[j] = 0.0
         for j in range(ROOM):
-            out[j] += y * (1.0 - y) * past.last[CALMED, j]
+            out[j] -= third * past.last[THIRD, j] + fourth * past.last[FOURTH, j]
     return total
 
 
@@ -490,7 +495,7 @@ def evaluate(
 def known_part(
     past: Past, n: int, nodes: Array, nodes_tau: Array, ref: Array, bary: Array,
     gauss_x: Array, gauss_w: Array, K1: Array, K2: Array, rows: Array, columns: Array,
-    panels: Array, counts: IntArray,
+    panels: Array, counts: IntArray, forward: bool,
 ) -> tuple[Array, Array, Array, NDArray[np.int32], IntArray]:  # fmt: skip
     """All parts of the memory integrals of slice n that do not depend on the iterate.
 
@@ -504,6 +509,8 @@ def known_part(
     stencil of C and coordinate there, C and R from older slices, weight of slice n in the stencil
     of R; the coefficients of K1 and K2 there (or nothing); the panels of both coordinates; and the
     number of points of each list and node.
+    With `forward`, for the equations in t, `fixed` holds the factors of Sigma(t,.) in the equation
+    of R, and of Sigma(t,.) and D(t,.) in that of C.
     """
     size, p, g = nodes.size, ref.size - 1, gauss_x.size
     fixed = np.zeros((3, size, size))
@@ -557,11 +564,14 @@ def known_part(
                             k2[b] = K2[b] * rows[1 - side, k, b + 1] * columns[side, k, j, b + 1]
                     if new == 0.0:
                         cardinal(x, ref, bary, B)
-                        first = weight * rh * polynomial(k2, ch)[0]
-                        second = weight * polynomial(k1, ch)[0]
+                        first, row = weight * rh * polynomial(k2, ch)[0], side
+                        second, other = weight * polynomial(k1, ch)[0], 2
+                        if forward:
+                            first, row = weight * ch, 1
+                            second, other = weight * rh, 2 * side
                         for b in range(p + 1):
-                            fixed[side, k, q * p + b] += first * B[b]
-                            fixed[2, k, q * p + b] += second * B[b]
+                            fixed[row, k, q * p + b] += first * B[b]
+                            fixed[other, k, q * p + b] += second * B[b]
                         continue
                     a, a_tau = at[older], at[ROOM + older]
                     qh, xh = locate(a, a_tau, past.edges, past.edges_tau, e0, e1, hint)

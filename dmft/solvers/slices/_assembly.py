@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-__all__ = ["integrals"]
+__all__ = ["forward_integrals", "integrals"]
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -143,6 +143,77 @@ def integrals(
                 for b in range(p + 1):
                     dI1[k, q * p + b] += R1[q, b]
                     dI1[k, size + q * p + b] += C1[q, b]
+                    dI2[k, q * p + b] += R2[q, b]
+                    dI2[k, size + q * p + b] += C2[q, b]
+    return I1, I2
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
+def forward_integrals(
+    R: Array, C: Array, ref: Array, bary: Array, K1: Array, K2: Array, fixed: Array, points: Array,
+    panels: NDArray[np.int32], counts: IntArray, want: bool, dI1: Array, dI2: Array,
+) -> tuple[Array, Array]:  # fmt: skip
+    """Memory integrals of the equations in t, which hold the kernels of the newest slice.
+
+    I1 = int_t'^t Sigma(t,s) R(s,t') ds,
+    I2 = int_0^t Sigma(t,s) C(s,t') ds + int_0^t' D(t,s) R(t',s) ds,
+    sums over Sigma = R K2(C) and D = K1(C) at the nodes: with factors `fixed`, and those of the
+    points whose stencils hold slice n.  Arguments and results are those of `integrals`.
+    """
+    size, p = R.size, ref.size - 1
+    width = (p + 4) // 4 * 4
+    nodes, weights = np.full(width, 2.0), np.zeros(width)
+    nodes[: p + 1], weights[: p + 1] = ref, bary
+    # By R: Sigma_R, by C: Sigma_C and D_C.
+    Sigma, D, Sigma_R, Sigma_C, D_C = np.empty((5, size))
+    for b in range(size):
+        D[b], D_C[b] = polynomial(K1, C[b])
+        Sigma_R[b], slope = polynomial(K2, C[b])
+        Sigma[b], Sigma_C[b] = R[b] * Sigma_R[b], R[b] * slope
+    R_at, C_at = _by_panel(R, p, width), _by_panel(C, p, width)
+    Sigma_at, D_at = _by_panel(Sigma, p, width), _by_panel(D, p, width)
+    I1, I2 = np.empty(size), np.empty(size)
+    for k in prange(size):
+        B, H = np.empty(width), np.empty(width)
+        # Factors of Sigma in I1, of Sigma and of D in I2; derivatives of I1 and I2 by R, I2 by C.
+        factors = np.zeros((3, len(R_at), width))
+        slopes = np.zeros((3, len(R_at), width)) if want else np.empty((3, 0, 0))
+        R1, R2, C2 = slopes[0], slopes[1], slopes[2]
+        for side in range(2):
+            for j in range(counts[side, k]):
+                q, qh = panels[side, k, j, 0], panels[side, k, j, 1]
+                cardinal(points[side, k, j, 1], nodes, weights, B)
+                cardinal(points[side, k, j, 3], nodes, weights, H)
+                w, wn, wr = points[side, k, j, 0], points[side, k, j, 2], points[side, k, j, 6]
+                ch = points[side, k, j, 4] + wn * _gather(C_at, qh, H)
+                rh = points[side, k, j, 5] + wr * _gather(R_at, qh, H)
+                _add(w * ch, B, q, factors[1])
+                _add(w * rh, B, q, factors[2 * side])
+                if want:
+                    sigma = w * _gather(Sigma_at, q, B)
+                    _add(sigma * wn, H, qh, C2)
+                    if side == 0:
+                        _add(sigma * wr, H, qh, R1)
+                    else:
+                        _add(w * _gather(D_at, q, B) * wr, H, qh, R2)
+        a = fixed[:, k].copy()
+        for q in range(len(R_at)):
+            for b in range(p + 1):
+                for i in range(3):
+                    a[i, q * p + b] += factors[i, q, b]
+        i1, i2 = 0.0, 0.0
+        for b in range(size):
+            i1 += a[0, b] * Sigma[b]
+            i2 += a[1, b] * Sigma[b] + a[2, b] * D[b]
+        I1[k], I2[k] = i1, i2
+        if want:
+            for b in range(size):
+                dI1[k, b], dI1[k, size + b] = a[0, b] * Sigma_R[b], a[0, b] * Sigma_C[b]
+                dI2[k, b] = a[1, b] * Sigma_R[b]
+                dI2[k, size + b] = a[1, b] * Sigma_C[b] + a[2, b] * D_C[b]
+            for q in range(len(R_at)):
+                for b in range(p + 1):
+                    dI1[k, q * p + b] += R1[q, b]
                     dI2[k, q * p + b] += R2[q, b]
                     dI2[k, size + q * p + b] += C2[q, b]
     return I1, I2

@@ -24,6 +24,7 @@ from dmft.model import Coefficients
 from dmft.solvers.base import Outcome, Problem, Record
 from dmft.solvers.slices.accuracy import interpolation_defect, new_grid
 from dmft.solvers.slices.driving import Driving, polynomial
+from dmft.solvers.slices.forward import ForwardSystem
 from dmft.solvers.slices.history import History
 from dmft.solvers.slices.options import SlicesOptions
 from dmft.solvers.slices.system import System, Unknown
@@ -54,6 +55,8 @@ NOISE_FROM, NOISE, NOISE_FLOOR = 1e4, 30.0, 1e-3
 # From this time on (in t0) defects of C and R up to LENIENT times the aim do not shorten the step,
 # nor do last coefficients up to LENIENT times theirs refine the panels.
 AGING, LENIENT = 1e5, 300.0
+# From this time on (in t0) slices obey the equations in t.
+FORWARD = 1e3
 # Steps shorter than this fraction of the largest one do not help against noise.
 COLLAPSED = 0.3
 LOST = (
@@ -180,7 +183,8 @@ class Slices:
             self.du *= 0.5
             return math.inf, "the predicted slice is not finite"
         h.append(grid, C, R, m, mu)
-        system = System(self.problem, h, grid, end_width, self.driving)
+        kind = ForwardSystem if self._forward(t) else System
+        system = kind(self.problem, h, grid, end_width, self.driving)
         result = system.solve(Unknown(R, C, m, mu), NEWTON * self.tol)
         self.evaluations += result.evaluations
         if not result.ok:
@@ -236,6 +240,12 @@ class Slices:
         self.e_p.append(e_p)
         self.monitor.append(np.zeros(5))
         self.du, self.escape, self.width = self.first_step, 0.0, 0.0
+
+    def _forward(self, t: float) -> bool:
+        """Whether slice t is to obey the equations in t, see :mod:`dmft.solvers.slices.forward`."""
+        h = self.history
+        single = self.driving.drive is None and len(h.segments) == 1
+        return single and t > FORWARD * h.t0 and not self._escaping()
 
     def _rate(self) -> float:
         """Return d log m/dt at the newest slice, 0 if m is not positive."""

@@ -74,6 +74,9 @@ class _Row(NamedTuple):
 class System:
     """Equations (1)-(5) of the newest slice of a history."""
 
+    # Whether C and R obey the equations in t in place of (1) and (2), see `forward`.
+    forward = False
+
     def __init__(
         self, problem: Problem, history: History, grid: Grid, h0: float,
         driving: Driving | None = None,
@@ -101,7 +104,7 @@ class System:
         rules = self.nodes, self.bary, 0.5 * (1.0 + x), 0.5 * w
         self.known = lookups.known_part(
             past, n, grid.nodes, grid.nodes_tau, *rules, d.K1, d.K2, *self._factors(parts, counts),
-            parts, counts,
+            parts, counts, self.forward,
         )  # fmt: skip
         self.row = lookups.row_points(past, n, *rules, parts[0, 0], *counts[0, 0])
         self.times = lookups.time_stencils(past, n, grid.nodes)
@@ -147,34 +150,43 @@ class System:
         N = self.size
         self.history.set_one_time(x.m, x.mu)
         dI1, dI2 = np.empty((2, N, 2 * N)) if jacobian else np.empty((2, 0, 0))
-        I1, I2 = integrals(
-            x.R, x.C, self.nodes, self.bary, self.driving.K1, self.driving.K2, *self.known,
-            jacobian, dI1, dI2,
-        )  # fmt: skip
+        I1, I2 = self._integrals(x, jacobian, dI1, dI2)
         h = self.history
         at_nodes = one_times(h.m, h.mu, h.log_m, h.n, *self.times).T
         row = self._row_integrals(x)
         F = self._residual(x, I1, I2, at_nodes, row)
         return F, self._jacobian(x, dI1, dI2, at_nodes, row) if jacobian else None
 
+    def _integrals(self, x: Unknown, want: bool, dI1: Array, dI2: Array) -> tuple[Array, Array]:
+        """Return the memory integrals of the equations of R and of C, and fill in derivatives."""
+        values: tuple[Array, Array] = integrals(
+            x.R, x.C, self.nodes, self.bary, self.driving.K1, self.driving.K2, *self.known,
+            want, dI1, dI2,
+        )  # fmt: skip
+        return values
+
     def _residual(self, x: Unknown, I1: Array, I2: Array, at_nodes: Array, row: _Row) -> Array:
         N, m0 = self.size, self.problem.m0
-        m_k, mu_k = at_nodes[:2]
-        mu_left = self._mu_left(mu_k)
-        dR = np.einsum("kb,kb->k", self.right, x.R[self.columns_right])
-        dC = np.einsum("kb,kb->k", self.left, x.C[self.columns_left])
-        S_k = polynomial(self.S_left, m_k)
         F = np.empty(2 * N + 2)
-        F[:N] = self.half_right * (dR - mu_k * x.R + I1)
+        self._two_times(F, x, I1, I2, at_nodes)
         F[N - 1] = x.R[-1] - 1.0
-        F[N : 2 * N] = self.half_left * (
-            dC + mu_left * x.C - S_k * x.m - 2.0 * self.T_left * x.R - I2
-        )
         F[N] = x.C[0] - x.R[0] - m0 * row.M
         F[2 * N] = (x.m - x.R[0] * m0 - row.M) / self.m_scale
         T, S = self.T_left[-1], float(polynomial(self._signal(), x.m))
         F[2 * N + 1] = (x.mu - T - x.m * S - row.G) / self.mu_scale
         return F
+
+    def _two_times(self, F: Array, x: Unknown, I1: Array, I2: Array, at_nodes: Array) -> None:
+        """Fill in the residuals of (1) and (2)."""
+        N = self.size
+        m_k, mu_k = at_nodes[:2]
+        dR = np.einsum("kb,kb->k", self.right, x.R[self.columns_right])
+        dC = np.einsum("kb,kb->k", self.left, x.C[self.columns_left])
+        S_k = polynomial(self.S_left, m_k)
+        F[:N] = self.half_right * (dR - mu_k * x.R + I1)
+        F[N : 2 * N] = self.half_left * (
+            dC + self._mu_left(mu_k) * x.C - S_k * x.m - 2.0 * self.T_left * x.R - I2
+        )
 
     def _signal(self) -> Array:
         """Coefficients of S at the time of the slice."""
@@ -188,17 +200,28 @@ class System:
         return mu_left
 
     def _jacobian(self, x: Unknown, dI1: Array, dI2: Array, at_nodes: Array, row: _Row) -> Array:
+        N = self.size
+        J = np.zeros((2 * N + 2, 2 * N + 2))
+        self._two_time_slopes(J, x, dI1, dI2, at_nodes)
+        J[N - 1] = 0.0
+        J[N - 1, N - 1] = 1.0
+        self._last_rows(J, x, row)
+        J[:, 2 * N + 1] *= self.mu_scale
+        J[2 * N + 1] /= self.mu_scale
+        return J
+
+    def _two_time_slopes(
+        self, J: Array, x: Unknown, dI1: Array, dI2: Array, at_nodes: Array
+    ) -> None:
+        """Fill in the derivatives of (1) and (2)."""
         N, scale = self.size, self.m_scale
         m_k, mu_k, dm_k, dmu_k = at_nodes
         hr, hl, k = self.half_right, self.half_left, np.arange(N)
-        J = np.zeros((2 * N + 2, 2 * N + 2))
-        # (1); its last row is R(t,t) = 1.
+        # (1)
         J[:N, : 2 * N] = hr[:, None] * dI1
         J[k[:, None], self.columns_right] += hr[:, None] * self.right
         J[k, k] -= hr * mu_k
         J[:N, 2 * N + 1] = -hr * dmu_k * x.R
-        J[N - 1] = 0.0
-        J[N - 1, N - 1] = 1.0
         # (2)
         S_k, dS_k = polynomial(self.S_left, m_k), polynomial(derivative(self.S_left), m_k)
         J[N : 2 * N, : 2 * N] = -hl[:, None] * dI2
@@ -207,10 +230,6 @@ class System:
         J[N + k, k] -= 2.0 * self.T_left * hl
         J[N : 2 * N, 2 * N + 1] = hl * dmu_k * x.C
         J[N : 2 * N, 2 * N] = -hl * (S_k + dS_k * dm_k * x.m) * scale
-        self._last_rows(J, x, row)
-        J[:, 2 * N + 1] *= self.mu_scale
-        J[2 * N + 1] /= self.mu_scale
-        return J
 
     def _last_rows(self, J: Array, x: Unknown, row: _Row) -> None:
         """Fill in the rows of (3), (4) and (5)."""
