@@ -17,10 +17,6 @@ from dmft.solution import finished
 from dmft.stop import OverlapReached
 
 
-def _joined(parts: list[Table]) -> Table:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
 def _channels(model: SpikedMixture) -> str:
     return " ".join(f"{p}={delta!r}" for p, delta in model.channels.items())
 
@@ -56,36 +52,32 @@ def short(name: str) -> Callable[[], Table]:
     return make
 
 
-# Up to each end a run of its own: noise of the long-time solver in late aging makes long runs of
-# some models worse, and ends those of 4 and 3+4 before 1e8, of 2+4 before 1e7.
-LONG: dict[str, tuple[dict[int, float], float, tuple[float, ...]]] = {
-    "3, no spike": ({3: 1.0}, 0.0, (1e8,)),
-    "4, no spike": ({4: 1.0}, 0.0, (1e7,)),
-    "2+3, no spike": ({2: 1.0, 3: 1.0}, 0.0, (1e7, 1e8)),
-    "2+4, no spike": ({2: 1.0, 4: 1.0}, 0.0, (1e5, 1e6)),
-    "3+4, no spike": ({3: 1.0, 4: 1.0}, 0.0, (1e7,)),
-    "2+3, below": ({2: 1.0, 3: 4.0}, 1e-10, (1e8,)),
-    "2+3, above": ({2: 0.4, 3: 4.0}, 1e-10, (1e8,)),
-    "2+3, T=1 reached": ({2: 0.7, 3: 1.0}, 0.1, (1e8,)),
+LONG_END = 1e8
+LONG: dict[str, tuple[dict[int, float], float]] = {
+    "3, no spike": ({3: 1.0}, 0.0),
+    "4, no spike": ({4: 1.0}, 0.0),
+    "2+3, no spike": ({2: 1.0, 3: 1.0}, 0.0),
+    "2+4, no spike": ({2: 1.0, 4: 1.0}, 0.0),
+    "3+4, no spike": ({3: 1.0, 4: 1.0}, 0.0),
+    "2+3, below": ({2: 1.0, 3: 4.0}, 1e-10),
+    "2+3, above": ({2: 0.4, 3: 4.0}, 1e-10),
+    "2+3, T=1 reached": ({2: 0.7, 3: 1.0}, 0.1),
 }
 
 
 def long(name: str) -> Callable[[], Table]:
     def make() -> Table:
-        channels, m0, ends = LONG[name]
-        model = from_channels(channels)
-        T, first, parts = 1.0 if "T=1" in name else 0.0, 0.0, []
-        for end in ends:
-            run = finished(solve(model, end, m0=m0, T=T, tol=1e-6, verify=True, progress=False))
-            t = 10.0 ** np.arange(first, round(math.log10(end)) + 1.0)
-            at, size, first = run.at(t), len(t), float(round(math.log10(end))) + 1.0
-            errors = {f"{q}_error": np.full(size, run.errors[q]) for q in ("m", "mu", "e", "C")}
-            parts.append({
-                "channels": np.full(size, _channels(model)), "m0": np.full(size, m0),
-                "T": np.full(size, T), "t": t, "m": at.m, "mu": at.mu, "e": at.e,
-                "C_0": run.C(t, 0.0), "C_half": run.C(t, 0.5 * t), **errors,
-            })  # fmt: skip
-        return _joined(parts)
+        channels, m0 = LONG[name]
+        model, T = from_channels(channels), 1.0 if "T=1" in name else 0.0
+        run = finished(solve(model, LONG_END, m0=m0, T=T, tol=1e-6, verify=True, progress=False))
+        t = 10.0 ** np.arange(round(math.log10(LONG_END)) + 1.0)
+        at, size = run.at(t), len(t)
+        errors = {f"{q}_error": np.full(size, run.errors[q]) for q in ("m", "mu", "e", "C")}
+        return {
+            "channels": np.full(size, _channels(model)), "m0": np.full(size, m0),
+            "T": np.full(size, T), "t": t, "m": at.m, "mu": at.mu, "e": at.e,
+            "C_0": run.C(t, 0.0), "C_half": run.C(t, 0.5 * t), **errors,
+        }  # fmt: skip
 
     return make
 
@@ -124,8 +116,7 @@ RELAXATION: dict[str, dict[int, float]] = {
 
 def relaxation(name: str) -> Callable[[], Table]:
     def make() -> Table:
-        end = 1e6 if name == "2+4" else 1e7
-        run = solve(from_channels(RELAXATION[name]), end, m0=0.0, verify=True, progress=False)
+        run = solve(from_channels(RELAXATION[name]), LONG_END, m0=0.0, verify=True, progress=False)
         return relaxing.relaxation_tables([finished(run)])
 
     return make

@@ -150,8 +150,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "long_times": Entry(
         "Dynamics at decades of t up to 1e8, without a spike, below and above the threshold",
-        "dmft.solve(method='slices', tol=1e-6, verify=True); errors against a coarser run; for 2+3"
-        " at 1e8 and 2+4 at 1e6, where that one fails, the estimate of the run itself",
+        "dmft.solve(method='slices', tol=1e-6, verify=True); errors against a coarser run",
         (
             *RUN_KEYS,
             *_dynamics({"m": "m_error", "mu": "mu_error", "e": "e_error", "C_0": "C_error",

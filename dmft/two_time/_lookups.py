@@ -41,12 +41,11 @@ INTERIOR, LAST = 6, 4
 # for a jump is noise that stays in the history: with the step in t0, as a fraction of t, and with t
 # in t0.
 STIFF_STEP, STIFF_FRACTION, STIFF_TIME = (8.0, 32.0), (0.006, 0.018), (20.0, 60.0)
-# In late aging a sign-alternating mode grows from rounding by up to 2.4 per slice: the jitter of the
+# In late aging a sign-alternating mode grows from rounding by up to 2.4 per slice: a jitter of the
 # clock of whole slices, which such models all but leave free.  On the last interval
-# (d3 + d4)(1 - H) therefore stand for the backward differences d3 + d4 of the interpolation, with
-# 1 - H = ((1 + z)/2)^2 (1 + nabla), z the shift by a slice and nabla = 1 - z: H = 3/4 nabla^2 -
-# 1/4 nabla^3 is small where slices are smooth, and takes both away where they alternate, z = -1.
-# It comes in between these t/t0.
+# (1 - H)(d3 + d4) stands for the parts d3 + d4 of degrees 3 and 4; with nabla = 1 - shift back,
+# H = 3/4 nabla^2 - 1/4 nabla^3 is small where slices are smooth, and 1 with slope 0 where they
+# alternate, nabla = 2; degree 2 is what they meet.  It comes in between these t/t0.
 HIGH, CALM_TIME = (0.75, -0.25), (1e4, 1e5)
 # Most slices of a stencil.
 ROOM = max(INTERIOR, LAST + 1 + len(HIGH)) + 1
@@ -77,7 +76,8 @@ class Past(NamedTuple):
     (slices, INTERIOR + 1), Lagrange weights are its multiples; `since` and `logs`, shape
     (slices, ROOM), t - ORIGIN of the slices and its logarithm relative to that of slice MIDDLE;
     `last`, shape (4, ROOM), the same for the last interval, where slice n comes last, for the
-    degrees LAST and LAST - 1, and H d3 and H d4 of the damping, see HIGH; `last_counts`, slices without and with it.
+    degrees LAST and LAST - 1, and H nabla^3 and H nabla^4 of the damping, see HIGH;
+    `last_counts`, slices without and with it.
     """
 
     t: Array

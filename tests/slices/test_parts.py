@@ -174,17 +174,24 @@ def test_weights_of_the_last_interval(end, step, counts, degree, stiff):
             assert np.isclose(weights[count - 2 + int(y)], 1.0, atol=1e-9)
 
 
-def test_damping_is_a_multiple_of_backward_differences():
+def test_damping_takes_the_high_differences_of_what_alternates():
     history = History(4, T0, 0.5, 1.0, True)
     for t in 1e9 * np.exp(0.1 * np.arange(12)):
         grid = panels.slice_grid(t, 0.5, 4)
         history.append(grid, grid.nodes, grid.nodes, 0.5, 1.0)
-    exact = np.zeros(lookups.ROOM)
-    for q, factor in enumerate(lookups.CALM):
-        degree = lookups.LAST + 1 + q
-        for j in range(degree + 1):
-            exact[-1 - j] += factor * (-1.0) ** j * comb(degree, j)
-    assert np.allclose(history.past().last[lookups.CALMED], exact, atol=1e-6)
+    past, n, out = history.past(), history.n, np.empty(lookups.ROOM)
+    for row, degree in ((lookups.THIRD, 3), (lookups.FOURTH, 4)):
+        exact = np.zeros(lookups.ROOM)
+        for q, factor in enumerate(lookups.HIGH):
+            for j in range(degree + q + 3):
+                exact[-1 - j] += factor * (-1.0) ** j * comb(degree + q + 2, j)
+        assert np.allclose(past.last[row], exact, atol=1e-6)
+    for y in (0.2, 0.5, 0.9):
+        x = (1.0 - y) * past.x[0, n - 1] + y * past.x[0, n]
+        count = lookups.last_interval(past, n, 0, x, out)
+        alternating = (-1.0) ** np.arange(count)[::-1]
+        # What is left is the interpolation of degree 2.
+        assert np.isclose(out[:count] @ alternating, 1.0 + 2.0 * (y - 1.0) * (1.0 + y), atol=1e-6)
 
 
 def test_positions_on_slices_follow_the_curve():

@@ -161,6 +161,24 @@ def test_long_times_of_the_unspiked_model():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("powers", [(2, 4), (3, 4), (4,), (2, 3)])
+def test_clock_of_mixtures_is_steady_to_the_end(powers):
+    """To t = 1e8, where slices that obey the equations in t' only jitter from 3e5 on.
+
+    A run with smaller steps and a higher order is the reference.
+    """
+    channels = dict.fromkeys(powers, 1.0)
+    fine = run(channels, 0.0, 0.0, 1e8, 1e-6, max_step=0.07, order=14).record()
+    record = run(channels, 0.0, 0.0, 1e8, 1e-6).record()
+    t = np.geomspace(1e4, 1e8, 9)
+    mu, reference = (r.grid.one_time(r.mu, t) for r in (record, fine))
+    assert np.max(np.abs(mu - reference)) < 1e-8
+    for x in (0.5, 0.9, 0.98):
+        difference = np.abs(record.grid.C(t, x * t) - fine.grid.C(t, x * t))
+        assert np.max(difference) < min(4e-6, record.errors["C"])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("x", "escape", "slices"),
     [(2.5, 65.98125, 450), (1.5, 1805.181, 600), (1.42, 5561.966, 700), (1.38, 14706.86, 700)],

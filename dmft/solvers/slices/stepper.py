@@ -1,8 +1,9 @@
 """The stepper of the slice method: implicit steps on a logarithmic time axis, to 1e8 and beyond.
 
 One slice is C(t,.), R(t,.), m(t), mu(t).  Each is found from the earlier ones by solving the
-integro-differential equations in t' (:mod:`dmft.solvers.slices.system`), so that no derivative in
-t limits the step: the number of slices grows like log t.
+integro-differential equations in t' (:mod:`dmft.solvers.slices.system`), late ones those in t
+(:mod:`dmft.solvers.slices.forward`), implicitly: nothing but accuracy limits the step, and the
+number of slices grows like log t.
 
 The step in u = log(1 + t/t0) follows what the method neglects, the error of the interpolation
 between the last two slices (degree 4 there against degree 6).  The difference to the predicted
