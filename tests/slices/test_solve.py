@@ -170,6 +170,28 @@ def test_resumed_run_is_the_same_run(tmp_path):
     assert same(resume(tmp_path / "part.nc", 200.0), whole)
 
 
+def test_equal_runs_are_equal_to_the_last_bit():
+    """Whatever the memory held before, wherever arrays lie: nothing is read before it is written.
+
+    Garbage of other sizes is left behind before each slice of the second run.
+    """
+    rng = np.random.default_rng(2)
+    left: list[np.ndarray] = []
+
+    def litter(_):
+        left[:] = [np.full(int(size), np.nan) for size in rng.integers(1, 5000, 40)]
+        del left[::2]
+
+    first, second = (
+        solve(SEED, 5.0, m0=0.1, preset="loose", callback=call, progress=False)
+        for call in (None, litter)
+    )
+    for name in ("t", "m", "mu", "e"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    np.testing.assert_array_equal(first.grid.C_nodes, second.grid.C_nodes)
+    np.testing.assert_array_equal(first.grid.R_nodes, second.grid.R_nodes)
+
+
 @pytest.mark.slow
 def test_resume_across_an_escape(tmp_path):
     model = dmft.SpikedMatrixTensor(p=3, delta_2=0.4, delta_p=4.0)
