@@ -141,6 +141,8 @@ def draw(times: list[Row], escape: list[Row], errors: list[Row]) -> None:
         )  # fmt: skip
         right.invert_xaxis()
         right.legend(fontsize="x-small")
+        for ax in (left, right):
+            ax.title.set_fontsize("small")
         figure.savefig(FOLDER / "cost.png", dpi=200)
 
 
