@@ -43,7 +43,7 @@ BUSY, INTERRUPTED = "busy", "interrupted"
 Maker = Callable[[], AbstractContextManager[Executor]]
 
 # For the workers of a local Dask cluster.  Its default environment makes glibc give memory back at
-# once, which costs runs, whose arrays are large, a fifth of their time; its profiler takes more.
+# once, which costs runs, whose arrays are large, a sixth of their time; its profiler takes more.
 DASK = {
     "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
     "distributed.worker.profile.enabled": False,
