@@ -177,6 +177,8 @@ def test_relaxation_from_the_shell(tmp_path, capsys):
     assert list(table["channels"]) == ["2=1 3=2"] * 6
     np.testing.assert_array_equal(table["t"], [1.0, 10.0, 100.0] * 2)
     np.testing.assert_allclose(table["mu"][5], dmft.load(runs[1]).at(100.0).mu, rtol=1e-12)
+    # The threshold states of eq. (1) are those at T = 0.
+    assert list(np.isfinite(table["e_gap"])) == [True] * 3 + [False] * 3
     assert main(["measure-relaxation", str(runs[0]), "--output", str(output)]) == 2
     assert "exists" in capsys.readouterr().err
     assert main(["measure-relaxation", "--output", str(tmp_path / "c.csv")]) == 2

@@ -110,7 +110,7 @@ def relaxation_table(solution: Solution) -> dict[str, NDArray[Any]]:
     dict of str to ndarray
         Columns t, mu, e, mu_gap = 2 sqrt(Q'') - mu, e_gap = e - e_th, C_0 = C(t,0),
         C_half = C(t,t/2), and local exponents -d ln(.)/d ln t of the gaps and of C_0 over the
-        decade before t (NaN at the first one).
+        decade before t (NaN at the first one).  Eq. (1) is for T = 0: gaps are NaN otherwise.
 
     Raises
     ------
@@ -123,7 +123,9 @@ def relaxation_table(solution: Solution) -> dict[str, NDArray[Any]]:
     if solution.t[-1] < 10.0:
         raise ValueError(f"t = {solution.t[-1]:g} is too early: the run must reach 10")
     t = 10.0 ** np.arange(int(np.log10(solution.t[-1]) + 1e-9) + 1)
-    at, threshold = solution.at(t), one_step(solution.model)
+    at = solution.at(t)
+    cold = isinstance(solution.protocol.T, (int, float)) and solution.protocol.T == 0.0
+    threshold = one_step(solution.model) if cold else OneStep(np.nan, np.nan)
     table: dict[str, NDArray[Any]] = {
         "t": t,
         "mu": at.mu,

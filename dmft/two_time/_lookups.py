@@ -359,10 +359,16 @@ def bending(past: Past, start: int, count: int) -> float:
     return between(spacing / past.segments[k, WIDTH], SPACING[0], SPACING[1])
 
 
+@njit(cache=True, error_model="numpy", forceinline=True)
+def logarithm(past: Past, start: int, s: float) -> float:
+    """Logarithm of s, since the segment's origin, relative to slice MIDDLE of a stencil."""
+    since = s - past.segments[segment_of(past.segments, start), ORIGIN]
+    return math.log(max(since, 1e-300) / max(past.since[start, MIDDLE], 1e-300))
+
+
 @njit(cache=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
-def powers(past: Past, start: int, s: float, g: float, out: Array) -> None:
-    """(s_i/s)^g on all slices of a stencil, s in the time since the segment's origin."""
-    base = math.log(s / max(past.since[start, MIDDLE], 1e-300))
+def powers(past: Past, start: int, base: float, g: float, out: Array) -> None:
+    """(s_i/s)^g on all slices of a stencil, base from `logarithm`."""
     far = max(abs(past.logs[start, 0] - base), abs(past.logs[start, ROOM - 1] - base))
     if g * far > 1.0:
         for j in range(past.logs.shape[1]):
@@ -392,14 +398,14 @@ def powers(past: Past, start: int, s: float, g: float, out: Array) -> None:
 
 @njit(cache=True, error_model="numpy", forceinline=True)
 def follow(
-    past: Past, start: int, bend: float, s: float, tp: float, tau: float, out: Array
+    past: Past, start: int, bend: float, s: float, log_s: float, tp: float, tau: float, out: Array
 ) -> None:
     """Positions t' (out[:ROOM]) and s_i - t' (out[ROOM:]) of (s, t') on the slices of a stencil.
 
     They lie on a curve on which both boundary layers stand still: tau_i = tau (s_i/s)^g with
     g = tau^2/(tau^2 + s t0), or the same with t' if t' < tau; without `bend`, in [0, 1], g = 1,
-    that is constant t'/s.  After an event: at fixed t' for t' before it, otherwise curves in the
-    times since.
+    that is constant t'/s; `log_s` is that of `logarithm`.  After an event: at fixed t' for t'
+    before it, otherwise curves in the times since.
     """
     k = segment_of(past.segments, start)
     b, width = past.segments[k, ORIGIN], past.segments[k, WIDTH]
@@ -415,7 +421,7 @@ def follow(
             out[j] = 0.5 * past.since[start, j]
     elif bend > 0.0:
         g = 1.0 - bend * (s * width) / (near * near + s * width)
-        powers(past, start, s, g, out)
+        powers(past, start, log_s, g, out)
         for j in range(past.logs.shape[1]):
             out[j] *= near
     else:
@@ -432,14 +438,14 @@ def follow(
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
-def response_factor(tau: float, tau_i: float, bend: float) -> float:
-    """Factor of R on slice i, at s - t' = tau_i on the curve through the point with s - t' = tau.
+def response_factors(tau: float, bend: float) -> tuple[float, float]:
+    """Factor a + b tau_i of R on slice i, at tau_i on the curve through s - t' = tau: a and b.
 
     Where lookups follow curves it is tau R that is interpolated.  Along a curve R itself falls by
     the powers s^-1 (aging) and tau^-3/2 (close to t' = s at T = 0), whose interpolation error is
     what a soft mode of C(t,t/2) magnifies as t grows; tau R changes far less.
     """
-    return 1.0 + bend * (tau_i / tau - 1.0) if tau > 0.0 else 1.0
+    return (1.0 - bend, bend / tau) if tau > 0.0 else (1.0, 0.0)
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
@@ -449,6 +455,7 @@ def look_up(
 ) -> tuple[float, float, int]:  # fmt: skip
     """C and R at s - t' = tau from `count` slices, at their positions by `follow`."""
     c, r = 0.0, 0.0
+    factor, slope = response_factors(tau, bend)
     for j in range(count):
         i = start + j
         f = past.first[i]
@@ -456,7 +463,7 @@ def look_up(
         hint, x = locate(at[j], at[ROOM + j], past.edges, past.edges_tau, e0, e1, hint)
         ci, ri = horner2(past.values, f + hint, x)
         c += weights[j] * ci
-        r += weights[j] * response_factor(tau, at[ROOM + j], bend) * ri
+        r += weights[j] * (factor + slope * at[ROOM + j]) * ri
     return c, r, hint
 
 
@@ -486,7 +493,8 @@ def evaluate(
             a, c = start, count
             w[:c] = weights[:c]
         bend = bending(past, a, c)
-        follow(past, a, bend, s[j], tp[j], tau[j], at)
+        log_s = logarithm(past, a, s[j]) if bend > 0.0 else 0.0
+        follow(past, a, bend, s[j], log_s, tp[j], tau[j], at)
         C[j], R[j], _ = look_up(past, a, c, w, bend, tau[j], at, 0)
     return C, R
 
@@ -495,31 +503,28 @@ def evaluate(
 def known_part(
     past: Past, n: int, nodes: Array, nodes_tau: Array, ref: Array, bary: Array,
     gauss_x: Array, gauss_w: Array, K1: Array, K2: Array, rows: Array, columns: Array,
-    panels: Array, counts: IntArray, forward: bool,
-) -> tuple[Array, Array, Array, NDArray[np.int32], IntArray]:  # fmt: skip
+    panels: Array, counts: IntArray, forward: bool, fixed: Array, points: Array, kernels: Array,
+    where: NDArray[np.int32], found: IntArray,
+) -> None:  # fmt: skip
     """All parts of the memory integrals of slice n that do not depend on the iterate.
 
     `panels` and `counts` are those of the integrals over (t'_k, t) and (0, t'_k) for every node k.
     `rows`, shape (2, nodes, powers), and `columns`, shape (2, nodes, points, powers), are factors
     of K1's coefficients where the loss depends on time, empty otherwise: at t'_k, before a jump
     there and after it, and at s; those of K2 are one power lower.
-    Returned are `fixed`, shape (3, nodes, nodes): [0] the equation of R on R, [1] and [2] that of C
-    on C and on R, from the points whose stencil does not hold slice n; and of the other points
-    what is needed to evaluate them: weight, coordinate of s on slice n, weight of slice n in the
-    stencil of C and coordinate there, C and R from older slices, weight of slice n in the stencil
-    of R; the coefficients of K1 and K2 there (or nothing); the panels of both coordinates; and the
-    number of points of each list and node.
+    The last five arguments are the results.  `fixed`, shape (3, nodes, nodes), zero before: [0] the
+    equation of R on R, [1] and [2] that of C on C and on R, from the points whose stencil does not
+    hold slice n.  Of the other points, at most `cap` for a list and node, what is needed to
+    evaluate them.  `points`, shape (2, nodes, cap, 7): weight, coordinate of s on slice n, weight
+    of slice n in the stencil of C and coordinate there, C and R from older slices, weight of slice
+    n in the stencil of R.  `kernels`, shape (2, nodes, cap, 2, powers): the coefficients of K1 and
+    K2 there, empty if they are constant.  `where`, shape (2, nodes, cap, 2): the panels of both
+    coordinates.  `found`, shape (2, nodes): the number of points.
     With `forward`, for the equations in t, `fixed` holds the factors of Sigma(t,.) in the equation
     of R, and of Sigma(t,.) and D(t,.) in that of C.
     """
     size, p, g = nodes.size, ref.size - 1, gauss_x.size
-    fixed = np.zeros((3, size, size))
-    cap = g * np.max(counts)
-    points = np.empty((2, size, cap, 7))
     driven = rows.size > 0
-    kernels = np.empty((2, size, cap if driven else 0, 2, K1.size))
-    where = np.empty((2, size, cap, 2), np.int32)
-    found = np.zeros((2, size), np.int64)
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
     for k in prange(size):
         weights, at, B = np.empty(ROOM), np.empty(2 * ROOM), np.empty(p + 1)
@@ -529,9 +534,11 @@ def known_part(
             length = tau if side == 0 else tp
             start, count, hint, hint_t, hint_s, c = 0, 0, 0, 0, 0, 0
             late, early, gap, bend, bend_start, bend_count = tp, tp, tau, 0.0, -1, 0
+            log_late = 0.0
             if side == 1 and tp > 0.0:
                 start, count, _ = stencil(past, n, tp, weights)
                 bend = bending(past, start, count)
+                log_late = logarithm(past, start, tp)
             for panel in range(counts[side, k, 1]):
                 lo, width = panels[side, k, panel, 0], panels[side, k, panel, 1]
                 width -= lo
@@ -546,10 +553,12 @@ def known_part(
                         if start != bend_start or count != bend_count:
                             bend_start, bend_count = start, count
                             bend = bending(past, start, count)
+                        if bend > 0.0:
+                            log_late = logarithm(past, start, s)
                     else:
                         s, s_tau, late, early, gap = left, tau + right, tp, left, right
                     new = weights[count - 1] if start + count - 1 == n else 0.0
-                    follow(past, start, bend, late, early, gap, at)
+                    follow(past, start, bend, late, log_late, early, gap, at)
                     older = min(count, n - start)
                     ch, rh, hint = look_up(past, start, older, weights, bend, gap, at, hint)
                     q, x = locate(s, s_tau, past.edges, past.edges_tau, e0, e1, hint_s)
@@ -574,17 +583,17 @@ def known_part(
                             fixed[other, k, q * p + b] += second * B[b]
                         continue
                     a, a_tau = at[older], at[ROOM + older]
+                    factor, slope = response_factors(gap, bend)
                     qh, xh = locate(a, a_tau, past.edges, past.edges_tau, e0, e1, hint)
                     where[side, k, c, 0], where[side, k, c, 1] = q, qh
                     points[side, k, c, 0], points[side, k, c, 1] = weight, x
                     points[side, k, c, 2], points[side, k, c, 3] = new, xh
                     points[side, k, c, 4], points[side, k, c, 5] = ch, rh
-                    points[side, k, c, 6] = new * response_factor(gap, a_tau, bend)
+                    points[side, k, c, 6] = new * (factor + slope * a_tau)
                     if driven:
                         kernels[side, k, c, 0], kernels[side, k, c, 1] = k1, k2
                     c += 1
             found[side, k] = c
-    return fixed, points, kernels, where, found
 
 
 @njit(cache=True)

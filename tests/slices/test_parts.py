@@ -201,7 +201,8 @@ def test_positions_on_slices_follow_the_curve():
         for phi in (0.0, 1e-6, 1e-3, 0.3, 0.5, 0.9, 1.0 - 1e-5):
             for bend in (0.0, 0.4, 1.0):
                 tp, tau = s * phi, s * (1.0 - phi)
-                lookups.follow(past, start, bend, s, tp, tau, out)
+                log_s = lookups.logarithm(past, start, s)
+                lookups.follow(past, start, bend, s, log_s, tp, tau, out)
                 t = past.t[start : start + lookups.ROOM]
                 near = min(tp, tau)
                 g = 1.0 - bend * s * T0 / (near**2 + s * T0)

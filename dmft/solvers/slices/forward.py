@@ -98,11 +98,11 @@ class ForwardSystem(System):
         m_k, _, dm_k, _ = at_nodes
         signal = self._signal()
         S, dS = (float(polynomial(c, x.m)) for c in (signal, derivative(signal)))
-        J[:N, : 2 * N] = -hr[:, None] * dI1
+        np.multiply(-hr[:, None], dI1, out=J[:N, : 2 * N])
         J[k[:, None], self.columns_right] -= (hr * self.speed)[:, None] * self.right
         J[k, k] += hr * (self.newest - self.stretch + x.mu)
         J[:N, 2 * N + 1] = hr * x.R
-        J[N : 2 * N, : 2 * N] = -hr[:, None] * dI2
+        np.multiply(-hr[:, None], dI2, out=J[N : 2 * N, : 2 * N])
         J[N + k[:, None], N + self.columns_right] -= (hr * self.speed)[:, None] * self.right
         J[N + k, N + k] += hr * (self.newest + x.mu)
         J[N : 2 * N, 2 * N + 1] = hr * x.C

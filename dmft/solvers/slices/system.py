@@ -60,6 +60,10 @@ class Slice(NamedTuple):
     update: float
 
 
+# fixed, points, kernels, where and found of `lookups.known_part`.
+_Known = tuple[Array, Array, Array, NDArray[np.int32], NDArray[np.int64]]
+
+
 class _Row(NamedTuple):
     """Integrals M of (3) and (4) and G of (5) over the slice; derivatives by R, m and C."""
 
@@ -102,9 +106,12 @@ class System:
             grid.nodes, grid.nodes_tau, h0, grid.edges, grid.edges_tau, jumps, cap
         )
         rules = self.nodes, self.bary, 0.5 * (1.0 + x), 0.5 * w
-        self.known = lookups.known_part(
-            past, n, grid.nodes, grid.nodes_tau, *rules, d.K1, d.K2, *self._factors(parts, counts),
-            parts, counts, self.forward,
+        rows, columns = self._factors(parts, counts)
+        self.known = self._room(GAUSS * int(np.max(counts)))
+        fixed, points, kernels, where, found = self.known
+        lookups.known_part(
+            past, n, grid.nodes, grid.nodes_tau, *rules, d.K1, d.K2, rows, columns, parts, counts,
+            self.forward, fixed, points, kernels, where, found,
         )  # fmt: skip
         self.row = lookups.row_points(past, n, *rules, parts[0, 0], *counts[0, 0])
         self.times = lookups.time_stencils(past, n, grid.nodes)
@@ -113,6 +120,17 @@ class System:
         self.index = grid.order * self.row[1][:, None] + np.arange(grid.order + 1)
         self.m_scale = history.m_scale
         self.mu_scale = 1.0 / history.t0
+
+    def _room(self, cap: int) -> _Known:
+        """Return the arrays of the known part, with room for `cap` points of a list and node."""
+        size, scratch, powers = self.size, self.history.scratch, self.driving.K1.size
+        fixed = scratch("fixed", (3, size, size))
+        fixed[...] = 0.0
+        shape = (2, size, cap if self.driving.drive is not None else 0, 2, powers)
+        return (
+            fixed, scratch("points", (2, size, cap, 7)), scratch("kernels", shape),
+            scratch("where", (2, size, cap, 2), np.int32), np.zeros((2, size), np.int64),
+        )  # fmt: skip
 
     def _factors(self, parts: Array, counts: NDArray[np.int64]) -> tuple[Array, Array]:
         """Return the factors of the kernels at the nodes and at all points of their integrals."""
@@ -149,7 +167,7 @@ class System:
         """
         N = self.size
         self.history.set_one_time(x.m, x.mu)
-        dI1, dI2 = np.empty((2, N, 2 * N)) if jacobian else np.empty((2, 0, 0))
+        dI1, dI2 = self.history.scratch("dI", (2, N if jacobian else 0, 2 * N))
         I1, I2 = self._integrals(x, jacobian, dI1, dI2)
         h = self.history
         at_nodes = one_times(h.m, h.mu, h.log_m, h.n, *self.times).T
@@ -201,7 +219,8 @@ class System:
 
     def _jacobian(self, x: Unknown, dI1: Array, dI2: Array, at_nodes: Array, row: _Row) -> Array:
         N = self.size
-        J = np.zeros((2 * N + 2, 2 * N + 2))
+        J = self.history.scratch("J", (2 * N + 2, 2 * N + 2))
+        J[...] = 0.0
         self._two_time_slopes(J, x, dI1, dI2, at_nodes)
         J[N - 1] = 0.0
         J[N - 1, N - 1] = 1.0
@@ -218,13 +237,13 @@ class System:
         m_k, mu_k, dm_k, dmu_k = at_nodes
         hr, hl, k = self.half_right, self.half_left, np.arange(N)
         # (1)
-        J[:N, : 2 * N] = hr[:, None] * dI1
+        np.multiply(hr[:, None], dI1, out=J[:N, : 2 * N])
         J[k[:, None], self.columns_right] += hr[:, None] * self.right
         J[k, k] -= hr * mu_k
         J[:N, 2 * N + 1] = -hr * dmu_k * x.R
         # (2)
         S_k, dS_k = polynomial(self.S_left, m_k), polynomial(derivative(self.S_left), m_k)
-        J[N : 2 * N, : 2 * N] = -hl[:, None] * dI2
+        np.multiply(-hl[:, None], dI2, out=J[N : 2 * N, : 2 * N])
         J[N + k[:, None], N + self.columns_left] += hl[:, None] * self.left
         J[N + k, N + k] += hl * self._mu_left(mu_k)
         J[N + k, k] -= 2.0 * self.T_left * hl
@@ -298,10 +317,11 @@ class System:
                 fresh = True
                 if not np.all(np.isfinite(J)):
                     return Slice(x, False, iteration, math.inf)
-                lu = lu_factor(J, overwrite_a=True, check_finite=False)
+                # The transpose is in the sequence that LAPACK takes without a copy.
+                lu = lu_factor(J.T, overwrite_a=True, check_finite=False)
             else:
                 fresh = False
-            d = lu_solve(lu, F, check_finite=False)
+            d = lu_solve(lu, F, trans=1, check_finite=False)
             size = float(np.max(np.abs(d)))
             if not math.isfinite(size) or size > 10.0:
                 return Slice(x, False, iteration, size)
