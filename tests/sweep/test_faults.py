@@ -21,7 +21,7 @@ from tests.sweep.helpers import check_all, command, lines, prepared, wait_for, w
 
 @pytest.mark.slow
 def test_a_killed_dask_worker_loses_nothing(here):
-    jobs = write(here, 8, 30.0, 0.02)
+    jobs = write(here, 8, 20.0, 0.02)
     process = subprocess.Popen(command("--dask-local", "2"), start_new_session=True)
     wait_for(lambda: len(list((here / "runs").glob("*.nc"))) >= 2, process)
     workers = workers_of(process)
@@ -33,7 +33,7 @@ def test_a_killed_dask_worker_loses_nothing(here):
 
 @pytest.mark.slow
 def test_a_killed_process_loses_nothing(here):
-    jobs = write(here, 6, 30.0, 0.02)
+    jobs = write(here, 6, 20.0, 0.02)
     process = subprocess.Popen(command("--workers", "2"), start_new_session=True)
     wait_for(lambda: len(list((here / "runs").glob("*.nc"))) >= 1, process)
     workers = workers_of(process)
@@ -43,7 +43,7 @@ def test_a_killed_process_loses_nothing(here):
 
 
 def test_a_killed_sweep_goes_on(here):
-    jobs = write(here, 8, 30.0, 0.02)
+    jobs = write(here, 8, 20.0, 0.02)
     process = subprocess.Popen(command("--workers", "2"), start_new_session=True)
     wait_for(lambda: len(list((here / "runs").glob("*.nc"))) >= 3, process)
     children = psutil.Process(process.pid).children()
@@ -97,7 +97,7 @@ def test_processes_that_never_begin_are_given_up(here):
 
 
 def test_ctrl_c_goes_on(here):
-    jobs = write(here, 8, 30.0, 0.02)
+    jobs = write(here, 8, 20.0, 0.02)
     process = subprocess.Popen(
         command("--workers", "2"), start_new_session=True, stderr=subprocess.PIPE, text=True
     )
@@ -113,7 +113,7 @@ def test_ctrl_c_goes_on(here):
 
 
 def test_two_sweeps_on_one_folder(here):
-    jobs = write(here, 8, 20.0, 0.02)
+    jobs = write(here, 8, 10.0, 0.02)
     both = [subprocess.Popen(command("--workers", "1"), start_new_session=True) for _ in range(2)]
     assert [process.wait(120) for process in both] == [0, 0]
     check_all(here / "runs", jobs)

@@ -72,7 +72,7 @@ def test_large_n_tends_to_gradient_descent():
         np.testing.assert_allclose(table["mean"], table["theory"], rtol=0, atol=error)
 
 
-@pytest.mark.parametrize("T", [0.0, 1.0])
+@pytest.mark.parametrize("T", [0.0, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_a_hundred_million_spins(T):
     """N = 1e8, 40 runs: every m, mu, e and C(t,t') within 4 standard errors; m good to 2e-4."""
     times = np.arange(0.0, 11.0)
@@ -96,8 +96,17 @@ PROTOCOLS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.7])
-@pytest.mark.parametrize("name", PROTOCOLS)
+QUICK = [("annealing", 0.7), ("schedule", 0.7), ("thermal", 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "momentum"),
+    [
+        pytest.param(name, momentum, marks=[pytest.mark.slow] * ((name, momentum) not in QUICK))
+        for name in PROTOCOLS
+        for momentum in (0.0, 0.7)
+    ],
+)
 def test_protocols_at_a_hundred_million_spins(name, momentum):
     """Every m, mu, e and C(t,t') within 4 standard errors of the theory; m good to 3e-4."""
     options = dmft.GradientDescentOptions(0.1, momentum=momentum)
