@@ -52,6 +52,8 @@ ROOM = max(INTERIOR, LAST + 1 + len(HIGH)) + 1
 # Slices closer than this (in t0) are looked up at constant t'/t, those further apart along curves:
 # panel edges that move against each other make noise where curves are not needed.
 SPACING = (3.0, 12.0)
+# Nodes are done in so many passes over the slice, see `known_part`.
+SPREAD = 8
 
 
 ORIGIN, WIDTH, FIRST, FINAL, SINCE = range(5)
@@ -526,7 +528,12 @@ def known_part(
     size, p, g = nodes.size, ref.size - 1, gauss_x.size
     driven = rows.size > 0
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
-    for k in prange(size):
+    # Threads take consecutive numbers: each one nodes from all over the slice, whose cost differs.
+    share = (size + SPREAD - 1) // SPREAD
+    for number in prange(SPREAD * share):
+        k = (number % share) * SPREAD + number // share
+        if k >= size:
+            continue
         weights, at, B = np.empty(ROOM), np.empty(2 * ROOM), np.empty(p + 1)
         tp, tau = nodes[k], nodes_tau[k]
         k1, k2 = K1.copy(), K2.copy()

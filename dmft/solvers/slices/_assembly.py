@@ -14,6 +14,9 @@ __all__ = ["forward_integrals", "integrals"]
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+# Nodes are done in so many passes over the slice, see `integrals`.
+SPREAD = 8
+
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"}, forceinline=True)
 def cardinal(x: float, nodes: Array, weights: Array, out: Array) -> None:
@@ -93,7 +96,12 @@ def integrals(
     R_at, C_at = _by_panel(R, p, width), _by_panel(C, p, width)
     I1, I2 = np.empty(size), np.empty(size)
     driven = kernels.size > 0
-    for k in prange(size):
+    # Threads take consecutive numbers: each one nodes from all over the slice, whose cost differs.
+    share = (size + SPREAD - 1) // SPREAD
+    for number in prange(SPREAD * share):
+        k = (number % share) * SPREAD + number // share
+        if k >= size:
+            continue
         B, H = np.empty(width), np.empty(width)
         i1, i2 = 0.0, 0.0
         for b in range(size):
@@ -173,7 +181,12 @@ def forward_integrals(
     R_at, C_at = _by_panel(R, p, width), _by_panel(C, p, width)
     Sigma_at, D_at = _by_panel(Sigma, p, width), _by_panel(D, p, width)
     I1, I2 = np.empty(size), np.empty(size)
-    for k in prange(size):
+    # Threads take consecutive numbers: each one nodes from all over the slice, whose cost differs.
+    share = (size + SPREAD - 1) // SPREAD
+    for number in prange(SPREAD * share):
+        k = (number % share) * SPREAD + number // share
+        if k >= size:
+            continue
         B, H = np.empty(width), np.empty(width)
         # Factors of Sigma in I1, of Sigma and of D in I2; derivatives of I1 and I2 by R, I2 by C.
         factors = np.zeros((3, len(R_at), width))
