@@ -19,9 +19,6 @@ IntArray = NDArray[np.int64]
 # A panel may be this much wider than those of the slice that it meets.
 WIDER = 2.01
 DEEPEST = 60
-# Ratio of successive panel edges: like the slice's panels at its own ends, wider towards t'_k.
-# Integrands are powers of the distance there: 12 Gauss points on (x, 3x) are good to 2e-14.
-SLICE_END, NODE_END = 2.0, 3.0
 
 
 @njit(cache=True)
@@ -61,15 +58,14 @@ def _narrowest(
 @njit(cache=True)
 def _graded(
     length: float, h: float, a: float, b_tau: float, edges: Array, edges_tau: Array, jumps: Array,
-    node_end: int, out: Array,
+    out: Array,
 ) -> tuple[int, int]:  # fmt: skip
-    """Panels on (a, a + length), graded to both ends down to h; return their numbers.
+    """Dyadic panels on (a, a + length), graded to both ends down to h; return their numbers.
 
     out[j] holds the distances of a panel's ends from the near end of the interval: first the panels
     of the left half, then those of the right half.  `b_tau` is the distance of the interval's
     right end from t.  Panels wider than those of the slice are bisected: where the slice is
     refined, so is the quadrature.  Jumps inside cut the interval into parts, each graded so.
-    `node_end` is the end, 0 or 1, that is no end of the slice.
     """
     cuts = np.empty(jumps.size + 2)
     cuts[0], parts = 0.0, 1
@@ -80,17 +76,15 @@ def _graded(
     cuts[parts] = length
     count, left, reserve = 0, 0, 4 * parts
     for part in range(parts):
-        reserve += 2 * _levels(cuts[part + 1] - cuts[part], h, SLICE_END)
+        reserve += 2 * _levels(cuts[part + 1] - cuts[part], h)
     stack = np.empty((64, 2))
     for end in range(2):
         for part in range(parts):
             half = 0.5 * (cuts[part + 1] - cuts[part])
             offset = cuts[part] if end == 0 else length - cuts[part + 1]
-            outermost = part == (0 if end == 0 else parts - 1)
-            ratio = NODE_END if end == node_end and outermost else SLICE_END
-            levels, hi = _levels(2.0 * half, h, ratio), half
+            levels, hi = _levels(2.0 * half, h), half
             for level in range(levels + 1):
-                lo = hi / ratio if level < levels else 0.0
+                lo = 0.5 * hi if level < levels else 0.0
                 stack[0, 0], stack[0, 1] = offset + lo, offset + hi
                 depth = 1
                 while depth > 0:
@@ -114,9 +108,9 @@ def _graded(
 
 
 @njit(cache=True)
-def _levels(length: float, h: float, ratio: float) -> int:
-    """Number of divisions of a half interval by `ratio` down to h."""
-    return max(0, math.ceil(math.log2(0.5 * length / h) / math.log2(ratio) - 1e-12))
+def _levels(length: float, h: float) -> int:
+    """Number of bisections of a half interval down to h."""
+    return max(0, math.ceil(math.log2(0.5 * length / h) - 1e-12))
 
 
 @njit(cache=True, parallel=True)
@@ -139,11 +133,8 @@ def quadrature(
     counts = np.zeros((2, size, 2), np.int64)
     for k in prange(size):
         tp, tau = nodes[k], nodes_tau[k]
-        inside = tp > 0.0 and tau > 0.0
         if tau > 0.0:
-            end = 0 if inside else -1
-            counts[0, k] = _graded(tau, h, tp, 0.0, edges, edges_tau, jumps, end, panels[0, k])
+            counts[0, k] = _graded(tau, h, tp, 0.0, edges, edges_tau, jumps, panels[0, k])
         if tp > 0.0:
-            end = 1 if inside else -1
-            counts[1, k] = _graded(tp, h, 0.0, tau, edges, edges_tau, jumps, end, panels[1, k])
+            counts[1, k] = _graded(tp, h, 0.0, tau, edges, edges_tau, jumps, panels[1, k])
     return panels, counts

@@ -220,7 +220,7 @@ class System:
     def _jacobian(self, x: Unknown, dI1: Array, dI2: Array, at_nodes: Array, row: _Row) -> Array:
         N = self.size
         J = self.history.scratch("J", (2 * N + 2, 2 * N + 2))
-        J[...] = 0.0
+        J[:, 2 * N :] = J[2 * N :] = 0.0
         self._two_time_slopes(J, x, dI1, dI2, at_nodes)
         J[N - 1] = 0.0
         J[N - 1, N - 1] = 1.0
@@ -313,14 +313,10 @@ class System:
         last = math.inf
         for iteration in range(1, max_iter + 1):
             F, J = self.evaluate(x, lu is None)
+            fresh = J is not None
             if J is not None:
-                fresh = True
-                if not np.all(np.isfinite(J)):
-                    return Slice(x, False, iteration, math.inf)
                 # The transpose is in the sequence that LAPACK takes without a copy.
                 lu = lu_factor(J.T, overwrite_a=True, check_finite=False)
-            else:
-                fresh = False
             d = lu_solve(lu, F, trans=1, check_finite=False)
             size = float(np.max(np.abs(d)))
             if not math.isfinite(size) or size > 10.0:
