@@ -315,6 +315,8 @@ class System:
             F, J = self.evaluate(x, lu is None)
             fresh = J is not None
             if J is not None:
+                if not np.all(np.isfinite(J)):
+                    return Slice(x, False, iteration, math.inf)
                 # The transpose is in the sequence that LAPACK takes without a copy.
                 lu = lu_factor(J.T, overwrite_a=True, check_finite=False)
             d = lu_solve(lu, F, trans=1, check_finite=False)
