@@ -60,7 +60,10 @@ FLOWS = {
 }
 
 
-@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name == "rate")) for name in FLOWS],
+)
 def test_flow_agrees_with_the_limit(name):
     """Gradient flow of `dense` against the N = infinity limit, 1e-6 in m, mu, e and C."""
     model, protocol = FLOWS[name]
@@ -194,7 +197,7 @@ LATER = [
 @pytest.mark.parametrize(
     "how",
     [
-        {"tol": 1e-5},
+        pytest.param({"tol": 1e-5}, marks=pytest.mark.slow),
         pytest.param({"method": "dense", "tol": 1e-7}, marks=pytest.mark.slow),
         {"method": "gradient_descent", "step": 0.05},
     ],

@@ -55,7 +55,13 @@ def test_estimates_cover_the_distance_to_dense(case):
             assert s.errors[name] <= 2.0 * allowed, (tol, name)
 
 
-@pytest.mark.parametrize("case", [CASES[0], CASES[5]], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(CASES[0], marks=pytest.mark.slow, id=CASES[0].name),
+        pytest.param(CASES[5], id=CASES[5].name),
+    ],
+)
 def test_verified_errors_cover(case):
     reference = solve(case.model, 10.0, m0=case.m0, T=case.T, method="dense", tol=1e-9)
     s = solve(case.model, 10.0, m0=case.m0, T=case.T, tol=1e-5, verify=True)

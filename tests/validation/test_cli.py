@@ -202,6 +202,7 @@ def test_revealed(here, capsys, options):
     assert {int(row["seed"]) for row in runs} == set(range(10))
 
 
+@pytest.mark.slow
 def test_stored_at_several_n_under_a_protocol(here, capsys):
     """The limit of a fit in 1/N; the runs are read back by `compare`."""
     run = "stored --channels 2=0.9,3=1.5 --m0 0.2 --temperature 0.5 --anneal 3,2 --times 1,2"
