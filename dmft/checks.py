@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 import numbers
+import tomllib
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["array_in", "finite_number", "integer", "positive_number"]
+__all__ = [
+    "array_in",
+    "finite_number",
+    "integer",
+    "number_in_text",
+    "positive_number",
+    "read_toml",
+]
 
 
 def _fail(name: str, value: Any, wanted: str) -> ValueError:
@@ -27,7 +37,10 @@ def finite_number(
     """Return `value` as a float in the closed interval [low, high], or raise ValueError."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise _fail(name, value, wanted)
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int beyond 1e308
+        number = math.inf
     if not (math.isfinite(number) and low <= number <= high):
         raise _fail(name, value, wanted)
     return number
@@ -66,3 +79,31 @@ def array_in(
         worst = array[~inside].flat[0]
         raise ValueError(f"{name} = {worst:g} is outside [{low:g}, {high:g}]")
     return np.clip(array, low, high)
+
+
+def number_in_text(name: str, text: str) -> float:
+    """Return the number a text stands for, or raise ValueError.
+
+    1e-400 is refused: as a float it is 0, and m0 = 0 is another model, one without a spike.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        raise _fail(name, text, "a number") from None
+    if number == 0.0 and any(digit in "123456789" for digit in text.lower().partition("e")[0]):
+        raise _fail(name, text, "0 or at least 5e-324 in size, the least floating-point number")
+    return number
+
+
+def read_toml(name: str, path: Path) -> dict[str, Any]:
+    """Return what a TOML file says; ValueError if it is missing or no TOML."""
+    said = f"{name} = {str(path)!r}"
+    if not path.is_file():
+        raise ValueError(f"{said} is not allowed: there is no such file")
+    try:
+        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text, parse_float=partial(number_in_text, "number"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{said} is no TOML file: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{said}: {error}") from None

@@ -73,19 +73,27 @@ def test_conjectured_edge():
     assert x == pytest.approx(float(model.dQ(1.0) / np.sqrt(model.d2Q(1.0))), rel=1e-12)
 
 
-SHORT = {-0.06: 1e3, -0.03: 1e3, -0.015: 1e3, 0.0: 1e3, 0.03: 1e3}
-
-
 @pytest.fixture(scope="module")
 def short():
-    return Scan(3, 1.0, tuple(threshold.growth_runs(3, 1.0, SHORT, tol=1e-4)))
+    offsets = dict.fromkeys((-0.06, -0.03, 0.0, 0.03), 100.0)
+    return Scan(3, 1.0, tuple(threshold.growth_runs(3, 1.0, offsets, tol=1e-4)))
 
 
-def test_crossings_of_short_runs(short):
-    """p=3, Delta_p=1: 1/Delta_2 - sqrt(Q''(1)) = -.0603 and -.0160 at t = 10 and 100."""
+def test_crossing_of_short_runs(short):
+    """p=3, Delta_p=1: 1/Delta_2 - sqrt(Q''(1)) = -.0603 at t = 10."""
     found = threshold.crossings(short)
+    assert found.t[-1] == 10.0
+    assert found.inv_delta_2[-1] - short.bbp == pytest.approx(-0.0603, abs=3e-4)
+
+
+@pytest.mark.slow
+def test_crossings_of_longer_runs():
+    """The same at t = 100: -.0160."""
+    offsets = dict.fromkeys((-0.06, -0.03, -0.015, 0.0, 0.03), 1e3)
+    scan = Scan(3, 1.0, tuple(threshold.growth_runs(3, 1.0, offsets, tol=1e-4)))
+    found = threshold.crossings(scan)
     assert found.t.tolist()[-2:] == [10.0, 100.0]
-    np.testing.assert_allclose(found.inv_delta_2[-2:] - short.bbp, [-0.0603, -0.0160], atol=3e-4)
+    np.testing.assert_allclose(found.inv_delta_2[-2:] - scan.bbp, [-0.0603, -0.0160], atol=3e-4)
 
 
 def test_tables_read_back(short, tmp_path):

@@ -55,11 +55,14 @@ def test_mixtures_descent_and_config(here, capsys):
 
 BAD = [
     ("--p 2.5 --delta-2 0.7 --delta-p 1 --m0 0.1 --t-end 1", r"p = 2.5 .* integer in \[3, 100\]"),
-    ("--p 1 --delta-2 0.7 --delta-p 1 --m0 0.1 --t-end 1", "p = 1.0 .* integer"),
+    ("--p 1 --delta-2 0.7 --delta-p 1 --m0 0.1 --t-end 1", "p = 1 .* integer"),
     ("--p 3 --delta-2 -0.7 --delta-p 1 --m0 0.1 --t-end 1", "delta_2 = -0.7 .* > 0"),
     ("--p 3 --delta-2 0.7 --delta-p nan --m0 0.1 --t-end 1", "delta_p = nan .* > 0"),
     ("--p 3 --delta-2 inf --delta-p 1 --m0 0.1 --t-end 1", "delta_2 = inf .* > 0"),
     ("--p 3 --delta-2 0.7 --delta-p 1 --m0 1.5 --t-end 1", r"m0 = 1.5 .* \[-1, 1\]"),
+    ("--p 3 --delta-2 0.7 --delta-p 1 --m0 1e-400 --t-end 1", "'1e-400' .* at least 5e-324"),
+    ("--p 3 --delta-2 0.7 --delta-p 1 --m0 x --t-end 1", "--m0: value = 'x' .* a number"),
+    (f"{SEED} --t-end 1 --temperature 1e-400", "temperature = '1e-400' .* at least 5e-324"),
     (f"{SEED} --t-end 1 --temperature -1", "T = -1.0 .* >= 0"),
     (f"{SEED} --t-end 0", "t_end = 0.0 .* > 0"),
     (f"{SEED} --t-end 1 --tol 0", r"tol = 0.0 .* \[1e-10, 0.1\]"),

@@ -78,7 +78,11 @@ def test_flow_agrees_with_the_limit(name):
     np.testing.assert_allclose(np.tril(run.c @ run.c.T), np.tril(C), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("case", DRIVEN, ids=names)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, marks=[pytest.mark.slow] * (c.name == "stages")) for c in DRIVEN],
+    ids=names,
+)
 def test_slices_agree_with_dense(case):
     tol = 1e-5
     s = dmft.solve(case.model, 5.0, protocol=case.protocol, tol=tol)
@@ -258,7 +262,7 @@ def test_resuming_past_a_table_asks_for_the_function_again(tmp_path):
 
     given = protocol(lambda t: 0.5 + 0.4 * np.cos(t), lambda t: 0.2 + 0.1 * np.exp(-t))
     file = tmp_path / "run.nc"
-    dmft.solve(SEED, 2.0, protocol=given, tol=1e-5).save(file)
+    dmft.solve(SEED, 2.0, protocol=given, tol=1e-4).save(file)
     with pytest.raises(ValueError, match=r"T in stage 1: .* covers t in \[0, 2\].*function again"):
         dmft.resume(file, 2.5)
     for wrong, sentence in (
@@ -268,11 +272,11 @@ def test_resuming_past_a_table_asks_for_the_function_again(tmp_path):
         (0.5, r"protocol = 0\.5"),
     ):
         with pytest.raises(ValueError, match=sentence):
-            dmft.resume(file, 5.0, protocol=wrong)
-    resumed = dmft.resume(file, 5.0, protocol=given)
-    whole = dmft.solve(SEED, 5.0, protocol=given, tol=1e-5)
-    assert resumed.t[-1] == 5.0
-    assert max(deviations(resumed, whole, 5.0).values()) < 1e-5
+            dmft.resume(file, 3.5, protocol=wrong)
+    resumed = dmft.resume(file, 3.5, protocol=given)
+    whole = dmft.solve(SEED, 3.5, protocol=given, tol=1e-4)
+    assert resumed.t[-1] == 3.5
+    assert max(deviations(resumed, whole, 3.5).values()) < 1e-4
 
 
 def test_resuming_into_a_stage_asks_for_its_function(tmp_path):

@@ -31,8 +31,16 @@ def small(monkeypatch):
 
 
 def test_page_shows_every_figure_and_table(small, tmp_path):
-    page = reproduce(tmp_path / "out", stand_in, quick=True)
+    """In a folder that was in use: only if asked for."""
+    old = tmp_path / "out" / "index.html"
+    old.parent.mkdir()
+    old.write_text("OLD PAGE")
+    with pytest.raises(ValueError, match="is not empty"):
+        reproduce(tmp_path / "out", stand_in)
+    assert old.read_text() == "OLD PAGE"
+    page = reproduce(tmp_path / "out", stand_in, quick=True, force=True)
     text = page.read_text()
+    assert "OLD PAGE" not in text
     sources = re.findall(r'(?:src|href)="([^"]+)"', text)
     assert len(sources) == 1 + 4 + 7
     for source in sources:
@@ -51,15 +59,6 @@ def test_page_shows_every_figure_and_table(small, tmp_path):
                 assert abs(float(row[name]) - float(row[f"{name}_fixed_point"])) < 1e-6
 
 
-def test_folder_in_use_needs_force(small, tmp_path):
-    (tmp_path / "index.html").write_text("OLD PAGE")
-    with pytest.raises(ValueError, match="is not empty"):
-        reproduce(tmp_path, stand_in)
-    assert (tmp_path / "index.html").read_text() == "OLD PAGE"
-    reproduce(tmp_path, stand_in, quick=True, force=True)
-    assert "OLD PAGE" not in (tmp_path / "index.html").read_text()
-
-
 def test_no_page_without_everything_else(small, tmp_path):
     def broken(model, **arguments):
         raise RuntimeError("out of memory")
@@ -69,7 +68,9 @@ def test_no_page_without_everything_else(small, tmp_path):
     assert not (tmp_path / "out" / "index.html").exists()
 
 
-@pytest.mark.parametrize("method", ["dense", "gradient_descent"])
+@pytest.mark.parametrize(
+    "method", ["dense", pytest.param("gradient_descent", marks=pytest.mark.slow)]
+)
 def test_interrupted_run_publishes_nothing(small, tmp_path, monkeypatch, method):
     """Ctrl-C inside one of the runs ends the job; no page from half a run."""
     whole = module.solve

@@ -14,7 +14,7 @@ import numpy as np
 from cyclopts import App, Parameter
 
 from dmft import SpikedMatrixTensor, checks, storage, tables
-from dmft.cli import Force, Whole, guarded
+from dmft.cli import Force, Number, Whole, guarded
 from dmft.solution import Solution, load
 from validation.driven import Times, revealed, solved, stored, times_of
 from validation.limit import limit_flow
@@ -75,7 +75,7 @@ class Setting:
     p: Whole
     delta_2: float
     delta_p: float
-    m0: float
+    m0: Number
     n: Whole
     seeds: Whole = 10
     t_end: float = 10.0
@@ -176,7 +176,7 @@ def limit(
     p: Whole,
     delta_2: float,
     delta_p: float,
-    m0: float,
+    m0: Number,
     t_end: float = 10.0,
     times: Times = None,
 ) -> int:

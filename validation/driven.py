@@ -11,7 +11,7 @@ import numpy as np
 from cyclopts import Parameter
 
 from dmft import SpikedMixture, checks, solve, storage, tables
-from dmft.cli import Force, Whole, model_of
+from dmft.cli import Force, Number, Whole, model_of
 from dmft.protocol import Protocol
 from dmft.protocol.texts import protocol_of
 from dmft.solution import Solution, Status
@@ -76,7 +76,7 @@ class Run:
         File of all runs to write: NetCDF-4 (.nc), or CSV with t, m, e, seed, N and the parameters.
     """
 
-    m0: float | None = None
+    m0: Number | None = None
     p: Whole | None = None
     delta_2: float | None = None
     delta_p: float | None = None

@@ -5,11 +5,12 @@ resumed; 130 interrupted, can be resumed.
 """
 
 from dmft.cli import measure, pages, reference, runs, sweeps, theory
-from dmft.cli.base import Force, Whole, app, guarded, main
+from dmft.cli.base import Force, Number, Whole, app, guarded, main
 from dmft.cli.runs import model_of
 
 __all__ = [
     "Force",
+    "Number",
     "Whole",
     "app",
     "guarded",

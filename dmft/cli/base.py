@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +18,7 @@ __all__ = [
     "OK",
     "STOPPED",
     "Force",
+    "Number",
     "Whole",
     "app",
     "guarded",
@@ -42,10 +42,18 @@ Force = Annotated[bool, Parameter(negative="", help="Overwrite existing files.")
 
 def _whole(_type: object, tokens: Sequence[Token]) -> float:
     # cyclopts would turn 2.5 into 2; the model's own check refuses it.
-    return float(tokens[0].value)
+    text = tokens[0].value
+    return int(text) if text.strip("+-").isdecimal() else float(text)
+
+
+def _number(_type: object, tokens: Sequence[Token]) -> float:
+    from dmft.checks import number_in_text  # numpy comes with it
+
+    return number_in_text("value", tokens[0].value)
 
 
 Whole = Annotated[int, Parameter(converter=_whole)]
+Number = Annotated[float, Parameter(converter=_number)]
 
 
 def say(sentence: str, status: int) -> int:
@@ -66,9 +74,10 @@ def _with_config(
     ] = None,
 ) -> int:
     if config is not None:
-        if not config.is_file():
-            raise ValueError(f"config = {str(config)!r} is not allowed: there is no such file")
-        tables = [name for name, value in _toml(config).items() if isinstance(value, dict)]
+        from dmft.checks import read_toml
+
+        found = read_toml("config", config)
+        tables = [name for name, value in found.items() if isinstance(value, dict)]
         if tables:
             raise ValueError(
                 f"config = {str(config)!r} is not allowed: it has the table [{tables[0]}];"
@@ -77,13 +86,6 @@ def _with_config(
         app.config = (cyclopts.config.Toml(config, must_exist=True, use_commands_as_keys=False),)
     result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     return int(result or 0)
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"config = {str(path)!r} is no TOML file: {error}") from None
 
 
 def guarded(call: Callable[[], Any]) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 import dmft
-from dmft.cli.base import FAILED, INTERRUPTED, OK, STOPPED, Force, Whole, app, say
+from dmft.cli.base import FAILED, INTERRUPTED, OK, STOPPED, Force, Number, Whole, app, say
 
 if TYPE_CHECKING:
     from dmft.model import SpikedMixture
@@ -25,7 +25,7 @@ def solve(
     *,
     output: Path,
     t_end: float,
-    m0: float | None = None,
+    m0: Number | None = None,
     p: Whole | None = None,
     delta_2: float | None = None,
     delta_p: float | None = None,

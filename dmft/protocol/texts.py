@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dmft.checks import number_in_text
+
 if TYPE_CHECKING:
     from dmft.protocol import Protocol, Stage
 
@@ -25,7 +27,7 @@ def protocol_of(
         kind, _, value = str(start).partition(":")
         if kind != "thermal":
             raise ValueError(f"start = {start!r} is not allowed: it must be thermal:T0")
-        begin = Thermal(_number("start", value))
+        begin = Thermal(number_in_text("start", value))
     loss: Any = None
     if anneal is not None:
         if loss_delta is not None:
@@ -46,7 +48,7 @@ def _schedule(name: str, text: str) -> Any:
     from dmft.protocol import PowerLaw
 
     if "," not in text:
-        return _number(name, text)
+        return number_in_text(name, text)
     wanted = "a number, or VALUE,TAU,EXPONENT for VALUE (1 + t/TAU)^-EXPONENT"
     return PowerLaw(*_numbers(name, text, 3, wanted))
 
@@ -57,7 +59,7 @@ def _loss(name: str, text: str) -> dict[int, float]:
         order, equals, value = part.partition("=")
         if not equals or not order.strip().isdigit():
             raise ValueError(f"{name} = {text!r} is not allowed: it must be like 2=1.5,3=0.6")
-        found[int(order)] = _number(f"{name}[{order.strip()}]", value)
+        found[int(order)] = number_in_text(f"{name}[{order.strip()}]", value)
     return found
 
 
@@ -86,19 +88,12 @@ def _stage(text: str) -> Stage:
         )
     name, equals, overlap = time.partition("=")
     if equals and name.strip() == "m":
-        return Stage(overlap=_number("stage", overlap), **settings)
-    return Stage(_number("stage", time), **settings)
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{name} = {text!r} is not allowed: it must be a number") from None
+        return Stage(overlap=number_in_text("stage", overlap), **settings)
+    return Stage(number_in_text("stage", time), **settings)
 
 
 def _numbers(name: str, text: str, count: int, wanted: str) -> list[float]:
     parts = text.split(",")
     if len(parts) != count:
         raise ValueError(f"{name} = {text!r} is not allowed: it must be {wanted}")
-    return [_number(name, part) for part in parts]
+    return [number_in_text(name, part) for part in parts]

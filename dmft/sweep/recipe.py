@@ -24,13 +24,13 @@ import difflib
 import itertools
 import math
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from dmft.checks import number_in_text, read_toml
 from dmft.model import from_channels
 from dmft.protocol.texts import protocol_of
 from dmft.sweep.job import Job
@@ -111,17 +111,11 @@ def read(path: str | Path) -> Recipe:
         The file is missing or no TOML, a key is unknown or of the wrong type, an axis is empty.
     """
     source = Path(path)
-    said = f"sweep = {str(path)!r}"
-    if not source.is_file():
-        raise ValueError(f"{said} is not allowed: there is no such file")
-    try:
-        found = tomllib.loads(source.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{said} is no TOML file: {error}") from None
+    found = read_toml("sweep", source)
     try:
         return _recipe(found, source.parent)
-    except ValueError as error:
-        raise ValueError(f"{said}: {error}") from None
+    except (ValueError, OverflowError) as error:  # OverflowError: an int beyond 1e308
+        raise ValueError(f"sweep = {str(path)!r}: {error}") from None
 
 
 def _recipe(found: dict[str, Any], folder: Path) -> Recipe:
@@ -227,7 +221,7 @@ def _points(value: Any, folder: Path) -> Axis:
 def _job(given: dict[str, Any]) -> Job:
     try:
         return _made(given)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         shown = ", ".join(f"{name} = {value}" for name, value in given.items())
         raise ValueError(f"{error} (in the run {shown})") from None
 
@@ -259,12 +253,11 @@ def _made(given: dict[str, Any]) -> Job:
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+    if isinstance(value, str):
+        return number_in_text(name, value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{name} = {value!r} is not allowed: it must be a number")
-    try:
-        return float(value)
-    except ValueError:
-        raise ValueError(f"{name} = {value!r} is not allowed: it must be a number") from None
+    return float(value)
 
 
 def _word(name: str, value: Any) -> str:

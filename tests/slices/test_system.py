@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -62,11 +64,21 @@ def test_jacobian_is_that_of_the_residual(channels, m0, T, kind):
         assert np.allclose(J @ d, difference, atol=2e-7 * np.max(np.abs(difference)))
 
 
+@functools.cache
+def matrix_channel(delta, m0, T):
+    return MatrixChannel(delta, m0, T)
+
+
+@functools.cache
+def exact_row(exact, t, nodes):
+    return tuple(np.array([f(t, s) for s in nodes]) for f in (exact.R, exact.C))
+
+
 @pytest.mark.parametrize(("kind", "bound"), [(System, 2e-7), (ForwardSystem, 4e-6)])
 @pytest.mark.parametrize(("m0", "T"), [(0.3, 0.0), (0.0, 0.0), (0.3, 0.5)])
 def test_exact_data_of_the_matrix_channel_solve_the_equations(m0, T, kind, bound):
     delta = 0.6
-    exact = MatrixChannel(delta, m0, T)
+    exact = matrix_channel(delta, m0, T)
     p = problem({2: delta}, m0, T)
     t0 = np.sqrt(3.0) / (T + np.sqrt(2.0 / delta))
 
@@ -74,8 +86,7 @@ def test_exact_data_of_the_matrix_channel_solve_the_equations(m0, T, kind, bound
         history = History(12, t0, m0, exact.mu(0.0), m0 > 0.0)
         for t in t0 * np.expm1(step * np.arange(1.0, round(1.2 / step) + 0.5)):
             grid = panels.slice_grid(t, 0.5 * t0, 12)
-            C = np.array([exact.C(t, s) for s in grid.nodes])
-            R = np.array([exact.R(t, s) for s in grid.nodes])
+            R, C = exact_row(exact, t, tuple(grid.nodes))
             x = Unknown(R, C, exact.m(t) if m0 else 0.0, exact.mu(t))
             history.append(grid, x.C, x.R, x.m, x.mu)
         system = kind(p, history, grid, 0.5 * t0)

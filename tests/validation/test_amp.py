@@ -30,7 +30,7 @@ def paths(model, kind, n, seeds, m0, steps):
         ({3: 0.1}, 200, 8),
         ({2: 0.3}, 800, 15),
         ({2: 0.2, 4: 1.5}, 80, 4),
-        ({2: 0.3, 3: 1.0, 4: 2.0}, 80, 4),
+        pytest.param({2: 0.3, 3: 1.0, 4: 2.0}, 80, 4, marks=pytest.mark.slow),
     ],
     ids=str,
 )

@@ -21,7 +21,7 @@ FAST = ["mixture", "endpoint"]
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(k, marks=pytest.mark.slow) if k == "flow" else k for k in CLAIMS],
+    [pytest.param(k, marks=[pytest.mark.slow] * (k in ("flow", "p4", "cooling"))) for k in CLAIMS],
 )
 def test_claim_holds(name):
     found = CLAIMS[name](True)

@@ -96,7 +96,7 @@ PROTOCOLS = {
 }  # fmt: skip
 
 
-QUICK = [("annealing", 0.7), ("schedule", 0.7), ("thermal", 0.0)]
+QUICK = [("schedule", 0.7), ("thermal", 0.0)]
 
 
 @pytest.mark.parametrize(
