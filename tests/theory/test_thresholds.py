@@ -78,7 +78,7 @@ def cases_of_lines():
             yield pytest.param(name, p, marks=[pytest.mark.slow] * dear)
 
 
-@pytest.mark.parametrize(("name", "p"), cases_of_lines())
+@pytest.mark.parametrize(("name", "p"), list(cases_of_lines()))
 def test_line_agrees_with_50_digits(name: str, p: int) -> None:
     deltas = DELTAS[::3] if name == "trivialization" else DELTAS
     found = LINES[name](p, deltas)
