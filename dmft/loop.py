@@ -65,10 +65,19 @@ def advance(
 
 @contextmanager
 def announced(sentence: str, progress: bool | None) -> Iterator[None]:
-    """Show a sentence while something without a measure of progress is under way."""
+    """Show a sentence while something without a measure of progress is under way.
+
+    Ctrl-C ends it with KeyboardInterrupt; inside numba it comes out as another error.
+    """
     disable = None if progress is None else not progress
     with tqdm(disable=disable, bar_format="{desc}", leave=False, desc=sentence):
-        yield
+        try:
+            yield
+        except SystemError as error:
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, KeyboardInterrupt):
+                cause = cause.__cause__ or cause.__context__
+            raise (cause or error) from None
 
 
 @contextmanager

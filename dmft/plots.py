@@ -44,11 +44,14 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)
 
 NAMES = {"m": "overlap $m(t)$", "mu": r"Lagrange multiplier $\mu(t)$", "e": "energy $e(t)$"}
 
+# Runs beyond this are drawn on a logarithmic time axis.
+LATE = 30.0
+LANGEVIN = "inv_delta_2_langevin"
 CURVES = {
     "inv_delta_2_trivialization": "trivial landscape (Kac-Rice, $m=0$)",
     "inv_delta_2_gradient_flow": "gradient flow",
     "inv_delta_2_ml_amp": "ML-AMP",
-    "inv_delta_2_langevin": "Langevin",
+    LANGEVIN: "Langevin",
     "inv_delta_2_bayes_amp": "Bayes-AMP",
     "inv_delta_2_information_theoretic": "information-theoretic",
     "inv_delta_2_trivialization_any": "trivial landscape (all $m$ near 0)",
@@ -138,6 +141,15 @@ def points(ax: Axes, t: ArrayLike, mean: ArrayLike, error: ArrayLike, **marks: A
     return ax
 
 
+def _power(number: float) -> str:
+    """Return a number in mathtext, 1e6 as a power of ten."""
+    mantissa, _, exponent = f"{number:.4g}".partition("e")
+    if not exponent:
+        return mantissa
+    power = f"10^{{{int(exponent)}}}"
+    return power if mantissa == "1" else rf"{mantissa}\times{power}"
+
+
 def correlation(ax: Axes, solution: Solution, t: Sequence[float], **line: Any) -> Axes:
     """Draw C(t,t') against t'/t, one curve for each t.
 
@@ -148,17 +160,28 @@ def correlation(ax: Axes, solution: Solution, t: Sequence[float], **line: Any) -
     """
     ratio = np.linspace(0.0, 1.0, 201)
     for time in t:
-        ax.plot(ratio, solution.C(time, time * ratio), **{"label": f"$t={time:g}$", **line})
+        ax.plot(ratio, solution.C(time, time * ratio), **{"label": f"$t={_power(time)}$", **line})
     ax.set(xlabel="$t'/t$", ylabel="correlation $C(t,t')$", title=label(solution))
     return ax
 
 
-def threshold_curves(ax: Axes, table: Mapping[str, NDArray[Any]]) -> Axes:
-    """Draw threshold curves, 1/Delta_2 against Delta_p, from a table of `dmft.tables`."""
+def threshold_curves(ax: Axes, table: Mapping[str, NDArray[Any]], *, T: float = 1.0) -> Axes:
+    """Draw threshold curves, 1/Delta_2 against Delta_p, from a table of `dmft.tables`.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    table : mapping of str to ndarray
+        As :func:`dmft.tables.threshold_table` returns it.
+    T : float, default 1
+        Temperature of its Langevin column, for the legend.
+    """
     p = int(table["p"][0])
     for (column, name), color, dash in zip(CURVES.items(), COLORS, DASHES, strict=False):
         if column in table:
-            ax.plot(table["delta_p"], table[column], color=color, linestyle=dash, label=name)
+            label = f"{name}, $T={T:g}$" if column == LANGEVIN else name
+            ax.plot(table["delta_p"], table[column], color=color, linestyle=dash, label=label)
     ax.set_xscale("log")
     ax.set(xlabel=rf"$\Delta_{{{p}}}$", ylabel=r"$1/\Delta_2$", title=f"$p={p}$")
     return ax
@@ -184,7 +207,7 @@ def phase_diagram(diagram: PhaseDiagram) -> Figure:
     top = 1.15 * max(float(np.interp(1.0, delta_p, trivial)), np.nanmax(diagram.hard, initial=1.0))
     with style():
         figure = Figure(figsize=(7.5, 3.6), layout="constrained")
-        ax = threshold_curves(figure.subplots(), table)
+        ax = threshold_curves(figure.subplots(), table, T=T)
         ax.set(xlim=(delta_p[0], delta_p[-1]), ylim=(0.0, top))
         ends = ax.plot(delta_p, diagram.spinodals, color="#606060", linewidth=0.7, linestyle="-")
         ends[0].set_label("Bayes spinodals")
@@ -192,7 +215,7 @@ def phase_diagram(diagram: PhaseDiagram) -> Figure:
         ax.set_facecolor(REGIONS["easy"][1])
         for band in diagram.regions:
             _shade(ax, delta_p, band, top)
-        ax.set_title(rf"Spiked matrix-tensor model, $p={p}$; Langevin at $T={T:g}$")
+        ax.set_title(rf"Spiked matrix-tensor model, $p={p}$")
         ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
@@ -287,16 +310,23 @@ def _estimators(ax: Axes, scan: Scan) -> None:
 
 
 def overview(solution: Solution) -> Figure:
-    """Draw one run: m, mu, e against t, and C(t,t') against t'/t at four times."""
+    """Draw one run: m, mu, e against t, and C(t,t') against t'/t at four times.
+
+    Time is logarithmic in runs beyond t = 30.
+    """
     from matplotlib.figure import Figure
 
     with style():
         figure = Figure(figsize=(7.0, 5.0), layout="constrained")
         axes = figure.subplots(2, 2)
-        for ax, name in zip(axes.flat, NAMES, strict=False):
-            one_time(ax, solution, name)
         end = float(solution.t[-1])
-        correlation(axes[1, 1], solution, [end / 8, end / 4, end / 2, end])
+        late = end > LATE
+        for ax, name in zip(axes.flat, NAMES, strict=False):
+            one_time(ax, solution, name, log_time=late)
+            if late:
+                ax.set_xlim(left=max(LATE / 1e3, float(solution.t[1])))
+        ratio = 10.0 if late else 2.0
+        correlation(axes[1, 1], solution, [end / ratio**k for k in (3, 2, 1, 0)])
         axes[1, 1].set_title("")
         axes[1, 1].legend()
         figure.suptitle(label(solution))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 import dmft
-from dmft import citations, plots, storage, tables
+from dmft import citations, plots, storage, tables, theory
 from dmft.observables import chi_C
 from dmft.solution import Solution
 from dmft.sweep import collect
@@ -26,6 +26,7 @@ __all__ = ["report"]
 # Runs whose dynamics the page holds, evenly chosen where there are more.
 MOST_RUNS = 60
 MOST_ROWS = 500
+MOST_TEMPERATURES = 3
 POINTS = 120
 # The signal is found where m is at least this at the end.
 FOUND = 0.1
@@ -39,6 +40,8 @@ PANELS = (
     ("integrated response against C", "C(t,t')", False),
 )
 WANTED = ("quantity", "theory", "mean", "standard_error", "z")
+# Columns of that table that are shown by other means than "name = value".
+SHOWN = (*WANTED, "t", "key", "claim", "level")
 
 Array = NDArray[np.float64]
 
@@ -48,6 +51,7 @@ def report(
     output: str | os.PathLike[str],
     *,
     simulation: str | os.PathLike[str] | None = None,
+    names: Collection[str] | None = None,
     force: bool = False,
     progress: bool | None = None,
 ) -> Path:
@@ -62,6 +66,8 @@ def report(
     simulation : path, optional
         CSV table of theory against simulation: columns quantity, theory, mean, standard_error, z,
         as `python -m validation report` writes it.
+    names : collection of str, optional
+        Only these runs of the folder.
     force : bool, default False
         Overwrite an existing file.
     progress : bool, optional
@@ -80,7 +86,7 @@ def report(
     if target.suffix != ".html":
         raise ValueError(f"output = {str(target)!r} is not allowed: it must end in .html")
     compared = None if simulation is None else _simulation(Path(simulation))
-    table, found = collect(path), read_runs(path)
+    table, found = collect(path, names=names), read_runs(path, names)
     figures = [
         (f"Phase diagram, p = {p}", _phase_diagram(p, table), PHASE_TEXT) for p in _orders(table)
     ]
@@ -89,7 +95,8 @@ def report(
         text = DYNAMICS_TEXT.format(shown=len(shown), all=len(found))
         figures.append(("Dynamics of each run", _dynamics(shown, progress), text))
     if compared is not None:
-        figures.append(("Theory against simulation", _scores(compared), SCORES_TEXT))
+        text = SCORES_TEXT + _shared(compared)
+        figures.append(("Theory against simulation", _scores(compared), text))
     environment = Environment(
         loader=PackageLoader("dmft"), autoescape=True, undefined=StrictUndefined
     )
@@ -169,11 +176,20 @@ def _phase_diagram(p: int, table: Mapping[str, NDArray[Any]]) -> Any:
     low, high = min(0.3, x.min() / 1.3), max(8.0, 1.3 * x.max())
     lines = tables.threshold_table(p, np.geomspace(low, high, 80))
     figure = go.Figure()
+    warm = sorted({float(T) for T in table["T"][own] if T > 0.0})[:MOST_TEMPERATURES] or [1.0]
     for k, (column, text) in enumerate(plots.CURVES.items()):
-        figure.add_scatter(
-            x=lines["delta_p"], y=lines[column], name=text.replace("$", ""), mode="lines",
-            line={"color": plots.COLORS[k], "dash": DASHES[k], "width": 2}, hoverinfo="name",
-        )  # fmt: skip
+        curves = {text.replace("$", ""): lines[column]}
+        if column == plots.LANGEVIN:
+            curves = {
+                f"{text}, T = {T:g}": 1.0
+                / theory.thresholds.langevin(p, lines["delta_p"], T)[..., 0]
+                for T in warm
+            }
+        for i, (label, line) in enumerate(curves.items()):
+            figure.add_scatter(
+                x=lines["delta_p"], y=line, name=label, mode="lines", hoverinfo="name",
+                line={"color": plots.COLORS[k], "dash": DASHES[k], "width": 2.0 - 0.5 * i},
+            )  # fmt: skip
     end, status = np.abs(table["m"][own]), table["status"][own]
     kinds = (
         ("found", (end >= FOUND) & (status != "failed"), "circle"),
@@ -236,8 +252,8 @@ def _dynamics(shown: list[tuple[Line, Solution]], progress: bool | None) -> Any:
     for k, (line, run) in enumerate(bar):
         channels = zip(run.model.orders, run.model.deltas, strict=True)
         deltas = ", ".join(f"Delta_{p} = {delta:.4g}" for p, delta in channels)
-        names.append(f"{deltas}, {run.protocol}")
-        style = {"color": plots.COLORS[k % 7], "dash": DASHES[k // 7 % 6], "width": 2}
+        names.append(f"{line.name}: {deltas}, {run.protocol}")
+        style = {"color": plots.COLORS[k % 7], "dash": DASHES[k % 6], "width": 2}
         for i, (x, y) in enumerate(_curves(run)):
             figure.add_scatter(
                 x=np.float32(x).astype(float), y=np.array([float(f"{v:.7g}") for v in y]),
@@ -290,6 +306,16 @@ def _simulation(path: Path) -> dict[str, list[str]]:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
+def _shared(table: Mapping[str, list[str]]) -> str:
+    """Return the parameters that all rows share, as a sentence."""
+    same = [
+        f"{name} = {values[0]}"
+        for name, values in table.items()
+        if name not in SHOWN and values[0] and len(set(values)) == 1
+    ]
+    return f" In all of them {', '.join(same)}." if same else ""
+
+
 def _scores(table: Mapping[str, list[str]]) -> Any:
     import plotly.graph_objects as go
 
@@ -307,6 +333,7 @@ def _scores(table: Mapping[str, list[str]]) -> Any:
         text = [
             f"{kind}<br>{table['quantity'][i]}, t = {table.get('t', [''] * len(z))[i]}<br>theory"
             f" {table['theory'][i]}<br>mean {table['mean'][i]} +- {table['standard_error'][i]}"
+            + "".join(f"<br>{k} = {table[k][i]}" for k in table if k not in SHOWN and table[k][i])
             for i in own
         ]
         figure.add_scatter(

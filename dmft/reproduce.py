@@ -135,7 +135,7 @@ def reproduce(
     ArithmeticError
         A run did not reach its end.
     """
-    folder = _folder(output, force=force)
+    folder, whole = _folder(output, force=force)
     size = QUICK if quick else FULL
     steps = 2 * len(ORDERS) + 2 * len(INV_DELTA_2_RUNS) + len(ENDPOINTS) + 3
     with tqdm(total=steps, disable=None if progress is None else not progress) as bar:
@@ -149,28 +149,30 @@ def reproduce(
         dynamics, notes["comparison"] = _dynamics(folder, simulator, size, doing)
         endpoint, notes["endpoints"] = _endpoints(folder, doing)
         doing(f"sweep of {len(SWEEP)} runs")
-        _sweep(folder, quick)
+        _sweep(folder, quick, anew=whole)
         doing("page")
         page = _page(folder, [*figures, dynamics, endpoint], notes, size)
         doing("done")
     return page
 
 
-def _folder(output: str | os.PathLike[str], *, force: bool) -> Path:
+def _folder(output: str | os.PathLike[str], *, force: bool) -> tuple[Path, bool]:
+    """Return the folder, and whether an earlier job in it came to its end."""
     folder = Path(output)
     if folder.is_dir():
         if any(folder.iterdir()) and not force:
             raise storage.FileError(
                 f"output = {str(folder)!r} is not empty: choose another folder or overwrite it"
-                " with force"
+                " (--force)"
             )
         if not os.access(folder, os.W_OK):
             raise storage.FileError(f"output = {str(folder)!r} is not writable")
+        whole = (folder / "index.html").exists()
         (folder / "index.html").unlink(missing_ok=True)
-        return folder
+        return folder, whole
     storage.check_target(folder, force=False)
     folder.mkdir()
-    return folder
+    return folder, False
 
 
 def _thresholds(folder: Path, p: int, doing: Any) -> Figure:
@@ -223,7 +225,7 @@ def _dynamics(
                 model, n=size.n, seeds=size.seeds, m0=M0, times=TIMES, step=STEP, progress=False
             )
             tables.save_csv(folder / f"dynamics_{name}.csv", tables.run_table(solution), force=True)
-            rows += _compare(name, solution, ensemble)
+            rows += _compare(name, solution, ensemble, size)
             for quantity, ax in axes.items():
                 text = rf"$1/\Delta_2={1 / model.deltas[0]:.3g}$"
                 plots.one_time(ax, solution, quantity, label=text)
@@ -248,7 +250,7 @@ def _dynamics(
     return Figure("dynamics.png", "Dynamics against simulation", text), rows
 
 
-def _compare(name: str, solution: Solution, ensemble: Ensemble) -> list[dict[str, Any]]:
+def _compare(name: str, solution: Solution, ensemble: Ensemble, size: Size) -> list[dict[str, Any]]:
     """Return rows of theory, mean, standard error and z at each time."""
     theory_at = solution.at(ensemble.t)
     rows = []
@@ -262,6 +264,8 @@ def _compare(name: str, solution: Solution, ensemble: Ensemble) -> list[dict[str
                     "level": name, "inv_delta_2": 1.0 / solution.model.deltas[0], "t": float(t),
                     "quantity": quantity, "theory": expected, "mean": float(mean[k]),
                     "standard_error": float(error[k]), "z": float((mean[k] - expected) / error[k]),
+                    "p": DYNAMICS_P, "delta_p": DYNAMICS_DELTA_P, "m0": M0, "T": 0.0,
+                    "N": size.n, "seeds": size.seeds, "step": STEP,
                 }
             )  # fmt: skip
     return rows
@@ -296,6 +300,11 @@ def _endpoints(folder: Path, doing: Any) -> tuple[Figure, list[dict[str, Any]]]:
         canvas = Canvas(figsize=(3.8, 3.0), layout="constrained")
         ax = canvas.subplots()
         _draw_endpoints(ax, columns)
+        ax.set_title(
+            rf"$m_0={ENDPOINT_M0:g}$, $T=0$, step {ENDPOINT_STEP:g} to $t={ENDPOINT_TIME:g}$;"
+            " lines: fixed points of ML-AMP",
+            fontsize="small",
+        )
         plots.save(canvas, folder / "endpoints.png", force=True)
     worst = max(
         float(np.max(np.abs(columns[k] - columns[f"{k}_fixed_point"]))) for k in plots.NAMES
@@ -329,8 +338,11 @@ def _draw_endpoints(ax: Any, columns: dict[str, Array]) -> None:
     ax.legend()
 
 
-def _sweep(folder: Path, quick: bool) -> None:
-    """Do the runs of the small sweep, and write report.html."""
+def _sweep(folder: Path, quick: bool, *, anew: bool) -> None:
+    """Do the runs of the small sweep, and write report.html.
+
+    `anew`: also those that are there.  A job that was killed goes on with what it had done.
+    """
     runs = Folder(folder / "runs")
     runs.prepare()
     end = SWEEP_QUICK_TIME if quick else SWEEP_TIME
@@ -338,13 +350,19 @@ def _sweep(folder: Path, quick: bool) -> None:
         Job(SpikedMatrixTensor(3, 1.0 / x, d), Protocol(Overlap(SWEEP_M0)), end, preset="loose")
         for d, x in SWEEP
     ]
+    names = {job.name for job in jobs}
+    for name in names if anew else ():
+        runs.run(name).unlink(missing_ok=True)
     outcome = execute(jobs, runs, progress=False)
     if outcome.interrupted:
         raise KeyboardInterrupt
     if outcome.failed:
         raise ArithmeticError(f"run {outcome.failed[0].name}: {outcome.failed[0].message}")
     compared = folder / "comparison.csv"
-    report(runs.path, folder / "report.html", simulation=compared, force=True, progress=False)
+    report(
+        runs.path, folder / "report.html", simulation=compared, names=names, force=True,
+        progress=False,
+    )  # fmt: skip
 
 
 def _page(folder: Path, figures: list[Figure], notes: dict[str, Any], size: Size) -> Path:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numba
@@ -27,7 +28,7 @@ from dmft.solvers.base import Record, Stepper
 from dmft.solvers.slices import Slices, compiled
 from dmft.stop import OverlapReached, Progress, Stop, watch
 
-__all__ = ["resume", "solve"]
+__all__ = ["resume", "saved_as", "solve"]
 
 
 def solve(
@@ -188,8 +189,27 @@ def resume(
             raise storage.FileError(f"{str(path)!r} cannot be continued: {error}") from error
         return new
 
-    running = _Running(threads, progress, callback, stop, checkpoint, checkpoint_every)
+    # So that conditions which compare with earlier times end the run where they would have.
+    past = [
+        Progress(float(t), float(m), float(mu), 0.0, 0.0)
+        for t, m, mu in zip(before.t[1:], before.m[1:], before.mu[1:], strict=True)
+    ]
+    running = _Running(threads, progress, callback, stop, checkpoint, checkpoint_every, past)
     return _run(plan, stepper, float(before.stats.get("seconds", 0.0)), running)
+
+
+def saved_as(solution: Solution, target: Path) -> None:
+    """Save a run where it could be saved when it began.
+
+    Raises
+    ------
+    OSError
+        It can be no longer: the disk is full, the folder is gone.
+    """
+    try:
+        solution.save(target, force=True)
+    except storage.FileError as error:
+        raise OSError(str(error)) from error
 
 
 def _settled(
@@ -240,13 +260,14 @@ class _Running(NamedTuple):
     stop: Stop | Iterable[Stop] | None
     checkpoint: str | os.PathLike[str] | None
     checkpoint_every: float
+    past: Sequence[Progress] = ()
 
 
 def _run(
     plan: Plan, start: Callable[[], Stepper], seconds_before: float, running: _Running
 ) -> Solution:
     every = checks.positive_number("checkpoint_every", running.checkpoint_every)
-    stop = watch(running.stop)
+    stop = watch(running.stop, running.past)
     target = None
     if running.checkpoint is not None:
         target = storage.check_target(running.checkpoint, force=True, name="checkpoint")
@@ -261,9 +282,7 @@ def _run(
         def save(seconds: float) -> None:
             if target is not None:
                 so_far = Status.INTERRUPTED, f"checkpoint at t = {stepper.t:g}", seconds
-                _solution(plan, stepper.record(), so_far, seconds_before, threads).save(
-                    target, force=True
-                )
+                saved_as(_solution(plan, stepper.record(), so_far, seconds_before, threads), target)
 
         ending = loop.advance(
             stepper, plan.t_end, progress=running.progress, callback=running.callback, stop=stop,
@@ -286,6 +305,8 @@ def _verified(
     second, sentence, more = loop.advance(
         coarse, coarse_plan.t_end, progress=progress, description="verifying "
     )
+    if second is Status.INTERRUPTED:
+        return record, (second, f"interrupted while verifying: {message}", seconds + more)
     if second is not Status.FINISHED:
         message += f" (not verified: the coarser run was {sentence})"
         return record, (status, message, seconds + more)
@@ -298,7 +319,7 @@ def _solution(
     plan: Plan, record: Record, ending: loop.Ending, seconds_before: float, threads: int
 ) -> Solution:
     status, message, seconds = ending
-    message += _missed(record, plan.tol, message) + (f"; {plan.note}" if plan.note else "")
+    message += _missed(record, plan, message) + (f"; {plan.note}" if plan.note else "")
     return Solution(
         model=plan.model, protocol=plan.protocol, method=plan.method, t=record.t, m=record.m,
         mu=record.mu, e_p=record.e_p, grid=record.grid, status=status, message=message,
@@ -324,8 +345,9 @@ def _threads(threads: int | None) -> Iterator[int]:
         numba.set_num_threads(before)
 
 
-def _missed(record: Record, tol: float | None, message: str) -> str:
+def _missed(record: Record, plan: Plan, message: str) -> str:
     """Say it where the error estimate of what was reached misses tol."""
+    tol = plan.tol
     if tol is None or "misses tol" in message:
         return ""
     # mu and e are meant relative to their size where they are large.
@@ -338,4 +360,7 @@ def _missed(record: Record, tol: float | None, message: str) -> str:
     if not known or max(known.values()) <= tol:
         return ""
     worst = max(known, key=lambda name: known[name])
-    return f" (the error estimate of {worst}, {record.errors[worst]:.1e}, misses tol = {tol:g})"
+    hint = "; verify measures it" if plan.method == "slices" and not plan.verify else ""
+    return (
+        f" (the error estimate of {worst}, {record.errors[worst]:.1e}, misses tol = {tol:g}{hint})"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -61,7 +61,9 @@ class OverlapReached:
 class Relaxed:
     """Stop once m (relative) and mu (absolute) have changed by less than `change` since t/2.
 
-    Aging is no relaxation: there mu - mu(infinity) falls like a power of t.
+    They must have changed by more than that over a factor of 2 in t before: at the beginning, on
+    times too short for anything to happen, nothing is relaxed.  A run that starts at rest goes on
+    to its end.  Aging is no relaxation: there mu - mu(infinity) falls like a power of t.
 
     Raises
     ------
@@ -77,8 +79,10 @@ class Relaxed:
     def begin(self) -> Callable[[Progress], str]:
         """Return the condition of one run."""
         seen: list[Progress] = []
+        moved = False
 
         def relaxed(now: Progress) -> str:
+            nonlocal moved
             seen.append(now)
             while len(seen) > 1 and seen[1].t <= 0.5 * now.t:
                 seen.pop(0)
@@ -86,7 +90,9 @@ class Relaxed:
             if then.t > 0.5 * now.t:
                 return ""
             still = abs(now.m - then.m) <= self.change * abs(now.m)
-            if still and abs(now.mu - then.mu) <= self.change:
+            if not (still and abs(now.mu - then.mu) <= self.change):
+                moved = True
+            elif moved:
                 return f"m and mu changed by less than {self.change:g} since t = {then.t:.4g}"
             return ""
 
@@ -113,8 +119,18 @@ class WallTime:
         return lambda now: f"{self.seconds:g} s are used" if now.seconds >= self.seconds else ""
 
 
-def watch(stop: Stop | Iterable[Stop] | None) -> Callable[[Progress], str]:
+def watch(
+    stop: Stop | Iterable[Stop] | None, past: Sequence[Progress] = ()
+) -> Callable[[Progress], str]:
     """Return one question for all conditions: the sentence of the first that is met, or "".
+
+    Parameters
+    ----------
+    stop : condition, callable, or several of them
+        As in :func:`dmft.solve`.
+    past : sequence of Progress, optional
+        What conditions have seen in the part of the run that was done before; functions are not
+        asked again.
 
     Raises
     ------
@@ -125,6 +141,10 @@ def watch(stop: Stop | Iterable[Stop] | None) -> Callable[[Progress], str]:
         return lambda now: ""
     several = list(stop) if isinstance(stop, Iterable) else [stop]
     questions = [_question(one) for one in several]
+    for one, ask in zip(several, questions, strict=True):
+        if hasattr(one, "begin"):
+            for before in past:
+                ask(before)
     return lambda now: next(filter(None, (ask(now) for ask in questions)), "")
 
 

@@ -7,6 +7,7 @@ attributes.  `schema` says which layout; `complete` is written last.
 from __future__ import annotations
 
 import glob
+import io
 import os
 import tempfile
 from collections.abc import Mapping
@@ -79,7 +80,7 @@ def check_target(
     if target.is_dir():
         raise FileError(f"{said} is not allowed: it is a directory")
     if target.exists() and not force:
-        raise FileError(f"{said} exists already: choose another or overwrite it with force")
+        raise FileError(f"{said} exists already: choose another or overwrite it (--force)")
     if not os.access(folder, os.W_OK):
         raise FileError(f"{said} is not allowed: {str(folder)!r} is not writable")
     return target
@@ -87,7 +88,23 @@ def check_target(
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `target` that replaces it when the block ends without error."""
+    """Yield a temporary path beside `target` that replaces it when the block ends without error.
+
+    Raises
+    ------
+    OSError
+        It cannot be written: the disk is full, the folder is gone.
+    """
+    try:
+        with _temporary(target) as temporary:
+            yield temporary
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise type(error)(error.errno, f"{str(target)!r} cannot be written: {why}") from error
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[Path]:
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     os.close(handle)
     temporary = Path(name)
@@ -134,7 +151,9 @@ def write(path: str | os.PathLike[str], contents: Contents, *, force: bool = Fal
     import h5netcdf
 
     target = check_target(path, force=force)
-    with replacing(target) as temporary, h5netcdf.File(temporary, "w") as file:
+    # In memory first: HDF5 itself dies where a disk is full.
+    whole = io.BytesIO()
+    with h5netcdf.File(whole, "w") as file:
         for name, variable in contents.variables.items():
             for dimension, size in zip(variable.dimensions, variable.values.shape, strict=True):
                 if dimension not in file.dimensions:
@@ -148,6 +167,8 @@ def write(path: str | os.PathLike[str], contents: Contents, *, force: bool = Fal
             stored.attrs.update(variable.attributes)
         file.attrs.update({"schema": SCHEMA, **contents.attributes})
         file.attrs["complete"] = 1
+    with replacing(target) as temporary:
+        temporary.write_bytes(whole.getbuffer())
 
 
 def read(path: str | os.PathLike[str]) -> Contents:

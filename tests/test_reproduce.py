@@ -59,6 +59,26 @@ def test_page_shows_every_figure_and_table(small, tmp_path):
                 assert abs(float(row[name]) - float(row[f"{name}_fixed_point"])) < 1e-6
 
 
+def test_report_shows_the_runs_of_this_job_only(small, tmp_path, monkeypatch):
+    """A quick job's runs stay in the folder; what an earlier job finished is done anew."""
+    monkeypatch.setattr(module, "SWEEP_TIME", 20.0)
+    (tmp_path / "comparison.csv").write_text(
+        "quantity,theory,mean,standard_error,z,N\nm,0,0,1,0,100\n"
+    )
+    module._sweep(tmp_path, True, anew=False)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*.nc")}
+    module._sweep(tmp_path, False, anew=False)
+    page = (tmp_path / "report.html").read_text()
+    both = [path.stem for path in (tmp_path / "runs").glob("*.nc")]
+    assert len(both) == 4
+    assert {name for name in both if name in page} == set(both) - {path.stem for path in before}
+    assert "In all of them N = 100." in page
+    module._sweep(tmp_path, True, anew=False)
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    module._sweep(tmp_path, True, anew=True)
+    assert all(path.stat().st_mtime_ns > stamp for path, stamp in before.items())
+
+
 def test_no_page_without_everything_else(small, tmp_path):
     def broken(model, **arguments):
         raise RuntimeError("out of memory")

@@ -72,8 +72,8 @@ ENTRIES = {
             Field("t", "time"),
             Field("quantity", "m, mu or e", kind="string"),
             # The same seeds give the same runs; chaos of finite N amplifies rounding.
-            Field("mean", "mean over the runs", 1e-5),
-            Field("standard_error", "standard error of the mean", math.inf),
+            Field("mean", "mean over the runs", "standard_error", again=1e-5),
+            Field("standard_error", "standard error of the mean", math.inf, again=1e-5),
         ),
         {
             **{f"N={n}": _stored(n, seeds) for n, seeds in STORED.items()},

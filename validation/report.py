@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 import dmft
 from dmft import checks, plots, storage, tables
+from dmft.sweep.execute import available_cores
 from validation.claims import CLAIMS
 from validation.evidence import Evidence
 
@@ -84,7 +85,7 @@ def report(
     for name in names:
         if name not in CLAIMS:
             raise ValueError(f"only = {name!r} is not allowed: it must be one of {list(CLAIMS)}")
-    workers = checks.integer("workers", workers or os.cpu_count() or 1, low=1, high=1024)
+    workers = checks.integer("workers", workers or available_cores(), low=1, high=1024)
     parts = page.with_name(f".{page.name}.parts")
     found = _all(names, quick, workers, parts, progress)
     environment = Environment(

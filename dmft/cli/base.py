@@ -43,7 +43,10 @@ Force = Annotated[bool, Parameter(negative="", help="Overwrite existing files.")
 def _whole(_type: object, tokens: Sequence[Token]) -> float:
     # cyclopts would turn 2.5 into 2; the model's own check refuses it.
     text = tokens[0].value
-    return int(text) if text.strip("+-").isdecimal() else float(text)
+    try:
+        return int(text) if text.strip("+-").isdecimal() else float(text)
+    except ValueError:
+        raise ValueError(f"value = {text!r} is not allowed: it must be an integer") from None
 
 
 def _number(_type: object, tokens: Sequence[Token]) -> float:

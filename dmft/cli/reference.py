@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -58,7 +59,7 @@ def check(
     parts = {
         name: list(entry.parts) if all else list(entry.sample) for name, entry in chosen.items()
     }
-    made = _made(parts, workers)
+    made = dict(_made(parts, workers))
     print(f"allowed: the stated error, and {MACHINE:g} max(1, |value|) between machines")
     print(f"here: numpy {version('numpy')}, {_blas()}")
     bad = 0
@@ -107,10 +108,10 @@ def make(names: Names, /, *, data: Path = DATA, workers: Whole = 1) -> int:
     chosen = _chosen(names)
     for name in chosen:
         storage.check_target(data / f"{name}.csv", force=True, name="data")
-    made = _made({name: list(entry.parts) for name, entry in chosen.items()}, workers)
-    for name, table in made.items():
+    parts = {name: list(entry.parts) for name, entry in chosen.items()}
+    for name, table in _made(parts, workers):
         path = write(data, name, table, entries())
-        print(f"saved {path}: {len(next(iter(table.values())))} rows")
+        print(f"saved {path}: {len(next(iter(table.values())))} rows", flush=True)
     return OK
 
 
@@ -135,8 +136,8 @@ def part(name: str, which: str) -> dict[str, Any]:
     return entries()[name].parts[which]()
 
 
-def _made(parts: dict[str, list[str]], workers: int) -> dict[str, dict[str, Any]]:
-    """Compute the parts of each table."""
+def _made(parts: dict[str, list[str]], workers: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Compute the parts of each table; yield each table once it is whole."""
     import numpy as np
     from tqdm import tqdm
 
@@ -150,9 +151,8 @@ def _made(parts: dict[str, list[str]], workers: int) -> dict[str, dict[str, Any]
         running = [(name, which, pool.submit(part, name, which)) for name, which in todo]
         for name, which, future in running:
             bar.set_postfix_str(f"{name}: {which}")
-            found[name].append(future.result())
+            several = found[name]
+            several.append(future.result())
             bar.update()
-    return {
-        name: {column: np.concatenate([one[column] for one in several]) for column in several[0]}
-        for name, several in found.items()
-    }
+            if len(several) == len(parts[name]):
+                yield name, {k: np.concatenate([one[k] for one in several]) for k in several[0]}

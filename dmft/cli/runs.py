@@ -272,9 +272,10 @@ def _stops(overlap: float | None, relaxed: float | None, seconds: float | None) 
 def _saved(solution: Solution, output: Path, part: Path) -> int:
     """Save the run in place of its checkpoint, summarise it and return the exit status."""
     from dmft import storage
+    from dmft.run import saved_as
     from dmft.solution import Status
 
-    solution.save(output, force=True)
+    saved_as(solution, output)
     part.unlink(missing_ok=True)
     storage.remove_leftovers(part)
     print(_summary(solution))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,14 +60,20 @@ def sweep(
     """
     from dmft import checks
     from dmft.sweep import Folder, execute, read
-    from dmft.sweep.execute import dask, processes
+    from dmft.sweep.execute import available_cores, dask, processes
     from dmft.sweep.recipe import MANY
 
     if scheduler is not None and dask_local is not None:
         raise ValueError("give --scheduler or --dask-local, not both")
+    if scheduler is not None and "://" not in scheduler:
+        raise ValueError(
+            f"scheduler = {scheduler!r} is not allowed: it must look like tcp://host:port"
+        )
     if index is not None and (scheduler, dask_local, workers) != (None, None, None):
         raise ValueError("--index is for one process: without --workers, --scheduler, --dask-local")
-    cores = os.cpu_count() or 1
+    if workers is not None and (scheduler, dask_local) != (None, None):
+        raise ValueError("--workers is for processes: without --scheduler, --dask-local")
+    cores = available_cores()
     workers = checks.integer("workers", cores if workers is None else workers, low=1, high=4096)
     if dask_local is not None:
         workers = checks.integer("dask_local", dask_local, low=1, high=4096)
@@ -77,8 +82,10 @@ def sweep(
         threads = 1 if scheduler is not None else max(1, cores // workers)
     threads = checks.integer("threads", threads, low=1)
     found = read(recipe)
-    if len(found) > MANY and not yes:
-        raise ValueError(f"sweep = {str(recipe)!r} has {len(found)} runs: add --yes if you mean it")
+    if found.number > MANY and not yes:
+        raise ValueError(
+            f"sweep = {str(recipe)!r} has {found.number} runs: add --yes if you mean it"
+        )
     jobs = _chosen(found.jobs(), index, of)
     folder = Folder(output)
     folder.check()

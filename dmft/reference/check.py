@@ -13,9 +13,11 @@ from dmft.reference.schema import Entry
 
 __all__ = ["MACHINE", "Deviation", "check"]
 
-# Two machines' arithmetic: allowed on top of the stated error, times max(1, abs(value)).
+# Two machines' arithmetic: allowed on top of the stated error, times max(1, abs(value)), or times
+# abs(value) where the error is relative.
 MACHINE = 1e-13
 KEY_DIGITS = 11
+TINY = 1e-300
 
 
 class Deviation(NamedTuple):
@@ -64,21 +66,27 @@ def check(
     rows = np.array([place.get(key, -1) for key in _keys(new, keys)])
     found = []
     for field in entry.fields:
-        if field.error is None or field.error == math.inf:
+        if field.error is None or (field.error == math.inf and field.again is None):
             continue
         size = len(rows)
         if np.any(rows < 0):
             found.append(Deviation(field.name, size, math.inf, 0.0))
             continue
         old = np.asarray(written[field.name], float)[rows]
-        scale = np.maximum(1.0, np.abs(np.where(np.isfinite(old), old, 0.0)))
-        if isinstance(field.error, str):
-            stated = np.asarray(written[field.error], float)[rows]
+        scale = np.abs(np.where(np.isfinite(old), old, 0.0))
+        if not field.relative:
+            scale = np.maximum(1.0, scale)
+        if field.again is not None:
+            stated = field.again * scale
+        elif isinstance(field.error, str):
+            # NaN: the error of a value that is NaN.
+            stated = np.nan_to_num(np.asarray(written[field.error], float)[rows])
         else:
             stated = field.error * scale
         allowed = stated + MACHINE * scale
         off = _distance(np.asarray(new[field.name], float), old)
-        worst = int(np.argmax(off / allowed))
+        # 0 of 0 is right: m without a spike.
+        worst = int(np.argmax(off / np.maximum(allowed, TINY)))
         found.append(Deviation(field.name, size, float(off[worst]), float(allowed[worst])))
     return found
 

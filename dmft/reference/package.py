@@ -28,7 +28,9 @@ HEAD: dict[str, Any] = {
     "title": "Reference data of the spiked matrix-tensor model: thresholds and dynamics",
     "description": (
         "Tables that other codes can be compared with. All quantities are dimensionless. Every"
-        " column has a stated error; `dmft tables check` recomputes samples and compares."
+        " column that is a result has a stated error; `dmft tables check` recomputes samples and"
+        " compares them: with the stated error, or with `again` where that is given (simulations,"
+        " whose error is their scatter)."
     ),
     "licenses": [
         {
@@ -102,7 +104,10 @@ def _field(field: Field) -> dict[str, Any]:
     if isinstance(field.error, str):
         found["error"] = f"column {field.error}"
     elif field.error is not None and math.isfinite(field.error):
-        found["error"] = f"{field.error:g} max(1, abs({field.name}))"
+        size = f"abs({field.name})" if field.relative else f"max(1, abs({field.name}))"
+        found["error"] = f"{field.error:g} {size}"
+    if field.again is not None:
+        found["again"] = f"{field.again:g} max(1, abs({field.name}))"
     return found
 
 

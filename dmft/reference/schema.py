@@ -29,7 +29,12 @@ class Field:
         What it is; all numbers are dimensionless.
     error : str or float, optional
         The stated error: a number (absolute, times max(1, abs(value))) or the name of the column
-        that has it, absolute.  Without one the column is a key: it is the same in every part.
+        that has it, absolute.  Without one the column is a key; infinite: an error itself.
+    relative : bool, default False
+        A number as `error` is relative, and so is what two machines may differ by.
+    again : float, optional
+        Where the error is that of the method (scatter of simulations): by how much a column may
+        differ when it is computed again, absolute, times max(1, abs(value)).
     kind : {"number", "integer", "string"}
         Type, in the words of the Table Schema standard.
     """
@@ -38,6 +43,8 @@ class Field:
     description: str
     error: str | float | None = None
     kind: str = "number"
+    relative: bool = False
+    again: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from dmft import checks, storage
 from dmft.observables import escape_time
-from dmft.solution import Solution, load
+from dmft.solution import TIME_SLACK, Solution, load
 from dmft.sweep.folder import Folder, Line, digest
 
 __all__ = ["collect", "runs"]
@@ -20,8 +21,12 @@ __all__ = ["collect", "runs"]
 QUANTITIES = ("m", "mu", "e")
 
 
-def runs(path: str | os.PathLike[str]) -> list[tuple[Line, Solution | None]]:
-    """Return each run of a folder with its file; None where it has none.
+def runs(
+    path: str | os.PathLike[str], names: Collection[str] | None = None
+) -> list[tuple[Line, Solution | None]]:
+    """Return each run of a folder, or those of `names`, with its file; None where it has none.
+
+    Sorted by variances and protocol.
 
     Raises
     ------
@@ -32,6 +37,8 @@ def runs(path: str | os.PathLike[str]) -> list[tuple[Line, Solution | None]]:
     folder = Folder(path)
     found: list[tuple[Line, Solution | None]] = []
     for line in folder.lines().values():
+        if names is not None and line.name not in names:
+            continue
         file = folder.run(line.name)
         if not line.sha256:
             found.append((line, None))
@@ -42,13 +49,21 @@ def runs(path: str | os.PathLike[str]) -> list[tuple[Line, Solution | None]]:
                 " copy?): copy it again, or run `dmft sweep` again, which does it anew"
             )
         found.append((line, load(file)))
-    return found
+    return sorted(found, key=lambda run: _place(run[0]))
+
+
+def _place(line: Line) -> tuple[Any, ...]:
+    """Return what runs are sorted by: variances, then protocol; not when they ended."""
+    parameters = line.parameters
+    channels = sorted((int(p), float(delta)) for p, delta in parameters["channels"].items())
+    return channels, json.dumps(parameters["protocol"]), line.name
 
 
 def collect(
     path: str | os.PathLike[str],
     times: Sequence[float] = (),
     escape: float = 0.1,
+    names: Collection[str] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Return a table with one row for each run.
 
@@ -60,6 +75,8 @@ def collect(
         Times at which m, mu, e are wanted; NaN where a run did not get there.
     escape : float, default 0.1
         The escape time is when abs(m) first reaches this, in (0, 1).
+    names : collection of str, optional
+        Only these runs.
 
     Returns
     -------
@@ -75,7 +92,7 @@ def collect(
     """
     times = checks.array_in("times", times, 0.0, math.inf).tolist() if len(times) else []
     checks.finite_number("escape", escape, low=1e-300, high=1.0, wanted="a number in (0, 1]")
-    found = runs(path)
+    found = runs(path, names)
     if not found:
         raise ValueError(f"{str(path)!r} is not allowed: no run of it has ended")
     orders = sorted({int(p) for line, _ in found for p in line.parameters["channels"]})
@@ -102,10 +119,11 @@ def _row(
     row["t"] = end
     row |= {name: math.nan if last is None else float(getattr(last, name)) for name in QUANTITIES}
     for t in times:
-        there = solution is not None and t <= end
-        at = solution.at(t) if solution is not None and there else None
+        there = solution is not None and t <= end * (1.0 + TIME_SLACK)
+        at = solution.at(min(t, end)) if solution is not None and there else None
+        when = f"{t:g}" if float(f"{t:g}") == t else repr(t)
         for name in QUANTITIES:
-            row[f"{name}_at_{t:g}"] = math.nan if at is None else float(getattr(at, name))
+            row[f"{name}_at_{when}"] = math.nan if at is None else float(getattr(at, name))
     row["escape_time"] = math.nan if solution is None else escape_time(solution, escape)
     errors = {} if solution is None else solution.errors
     row |= {f"error_{name}": float(errors.get(name, math.nan)) for name in (*QUANTITIES, "C")}

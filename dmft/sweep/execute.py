@@ -17,7 +17,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ from dmft.stop import Progress
 from dmft.sweep.folder import Folder, Line, digest
 from dmft.sweep.job import Job
 
-__all__ = ["Outcome", "dask", "execute", "processes"]
+__all__ = ["Outcome", "available_cores", "dask", "execute", "processes"]
 
 # How often a run is tried whose process died (kill -9, out of memory).
 TRIES = 3
@@ -69,6 +69,13 @@ class Outcome(NamedTuple):
     new: int
     failed: list[Line]
     interrupted: bool
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use: fewer than there are, in a batch job."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager
@@ -209,13 +216,13 @@ def _passes(
     deaths: Counter[str] = Counter()
     stalled = 0
     # Runs that another process is doing are waited for after the first pass.
-    patience = 0.0
+    patient = False
     while todo := [j for j in left if j.name not in ended and deaths[j.name] < TRIES]:
         batch = [job for job in todo if not deaths[job.name]] or todo[:1]
         for job in batch:
             folder.forget(job.name)
-        broken = _pass(batch, folder, executor, threads, patience, ended, watch)
-        patience = -1.0
+        broken = _pass(batch, folder, executor, threads, patient, ended, watch)
+        patient = True
         if any(line.status == INTERRUPTED for line in ended.values()):
             return
         if broken:
@@ -252,7 +259,7 @@ def _pass(
     folder: Folder,
     executor: Maker | None,
     threads: int,
-    patience: float,
+    patient: bool,
     ended: dict[str, Line],
     watch: _Watch,
 ) -> bool:
@@ -271,7 +278,7 @@ def _pass(
     if executor is None:
         _interrupted.clear()
         for job in todo:
-            line = do(job, folder.path, threads, patience)
+            line = do(job, folder.path, threads, patient)
             note(line)
             watch.show([])
             if line.status == INTERRUPTED:
@@ -282,7 +289,9 @@ def _pass(
         waiting: dict[Future[Line], Job] = {}
         try:
             for job in todo:
-                waiting[pool.submit(do, job, folder.path, threads, patience)] = job
+                # Absolute: workers of a cluster may stand in another directory.
+                path = folder.path.absolute()
+                waiting[pool.submit(do, job, path, threads, patient)] = job
             while waiting:
                 ready, _ = wait(waiting, WATCH_SECONDS, FIRST_COMPLETED)
                 for future in ready:
@@ -326,7 +335,7 @@ def _line(job: Job, future: Future[Line]) -> tuple[Line | None, bool]:
         return Line(job.name, "failed", sentence, 0.0, "", job.parameters), False
 
 
-def do(job: Job, path: Path, threads: int, patience: float) -> Line:
+def do(job: Job, path: Path, threads: int, patient: bool) -> Line:
     """Do a run, in whatever process; return how it ended.
 
     Parameters
@@ -337,21 +346,21 @@ def do(job: Job, path: Path, threads: int, patience: float) -> Line:
         Folder of the sweep.
     threads : int
         Threads to use.
-    patience : float
-        Seconds to wait for another process that does this run; for ever below 0.
+    patient : bool
+        Wait for another process that does this run, until it is done or Ctrl-C.
     """
     folder, name, began = Folder(path), job.name, time.monotonic()
-    if _interrupted.is_set():
-        return _cut(job)
     try:
-        with folder.lock(name, patience):
-            line = folder.finished(name, folder.lines().get(name))
-            if line is None:
-                folder.tell(name, 0.0)
-                line = _run(job, folder, threads)
-            return line
-    except Timeout:
-        return Line(name, BUSY, "another process does it", 0.0, "", job.parameters)
+        while not _interrupted.is_set():
+            with suppress(Timeout), folder.lock(name, WATCH_SECONDS if patient else 0.0):
+                line = folder.finished(name, folder.lines().get(name))
+                if line is None:
+                    folder.tell(name, 0.0)
+                    line = _run(job, folder, threads)
+                return line
+            if not patient:
+                return Line(name, BUSY, "another process does it", 0.0, "", job.parameters)
+        return _cut(job)
     except (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError, ValueError) as error:
         sentence = f"{type(error).__name__}: {error}"
         seconds = time.monotonic() - began

@@ -15,6 +15,7 @@ from dmft import storage
 from dmft.model import SpikedMixture
 from dmft.plan import planned
 from dmft.protocol import Protocol, files
+from dmft.protocol.schedules import Table
 from dmft.run import resume, solve
 from dmft.solution import Solution, load
 from dmft.solvers.gradient_descent import GradientDescentOptions
@@ -73,12 +74,15 @@ class Job:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """All that decides the result, as plain values."""
-        text, _ = files.to_text(self.protocol)
+        """All that decides the result, as plain values; of functions of time their tables."""
+        text, functions = files.to_text(self.protocol)
+        if '"kind": "function"' in text:
+            text, functions = files.to_text(self.protocol.sampled(self.model, self.t_end))
         names = [field.name for field in dataclasses.fields(self)][2:]
         return {
             "channels": {str(p): delta for p, delta in self.model.channels.items()},
             "protocol": json.loads(text),
+            **({"functions": [_digest(table) for table in functions]} if functions else {}),
             **{name: getattr(self, name) for name in names},
         }
 
@@ -131,6 +135,10 @@ class Job:
             )  # fmt: skip
         told = {**solution.provenance, "run": self.name, "job": self.parameters}
         return dataclasses.replace(solution, provenance=told)
+
+
+def _digest(table: Table) -> str:
+    return hashlib.sha256(table.edges.tobytes() + table.coefficients.tobytes()).hexdigest()
 
 
 def _resumable(checkpoint: Path) -> bool:

@@ -30,8 +30,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dmft import checks
 from dmft.checks import number_in_text, read_toml
-from dmft.model import from_channels
+from dmft.model import MAX_ORDER, from_channels
 from dmft.protocol.texts import protocol_of
 from dmft.sweep.job import Job
 
@@ -89,8 +90,13 @@ class Recipe:
             if names.count(name) > 1:
                 raise ValueError(f"{name} is given twice: it must stand in one place")
 
-    def __len__(self) -> int:
+    @property
+    def number(self) -> int:
+        """How many runs there are; len() cannot say more than 9e18."""
         return math.prod(axis.number for axis in self.axes)
+
+    def __len__(self) -> int:
+        return self.number
 
     def __iter__(self) -> Iterator[Job]:
         for points in itertools.product(*(axis.points() for axis in self.axes)):
@@ -190,6 +196,16 @@ def _range(name: str, kind: str, numbers: Any) -> tuple[float, float, int]:
     return first, last, number
 
 
+def _plain(text: Any) -> Any:
+    """Return a cell of a CSV file as TOML would have it: a number where it is one."""
+    try:
+        return number_in_text("cell", text) if isinstance(text, str) else text
+    except ValueError as error:
+        if "5e-324" in str(error):
+            raise
+        return text
+
+
 def _points(value: Any, folder: Path) -> Axis:
     """Return the axis that is a table: a CSV file, beside the recipe, or an array of tables."""
     if isinstance(value, str):
@@ -197,7 +213,11 @@ def _points(value: Any, folder: Path) -> Axis:
         if not path.is_file():
             raise ValueError(f"points = {value!r} is not allowed: there is no such file")
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows: list[dict[str, Any]] = list(csv.DictReader(file, skipinitialspace=True))
+            reader = csv.DictReader(file, skipinitialspace=True)
+            rows = [{name: _plain(text) for name, text in row.items()} for row in reader]
+        for name in reader.fieldnames or ():
+            if list(reader.fieldnames or ()).count(name) > 1:
+                raise ValueError(f"points = {value!r}: the column {name} is there twice")
         for k, row in enumerate(rows):
             if None in row or None in row.values():
                 raise ValueError(f"points = {value!r}: row {k + 1} has another number of columns")
@@ -253,8 +273,6 @@ def _made(given: dict[str, Any]) -> Job:
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, str):
-        return number_in_text(name, value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{name} = {value!r} is not allowed: it must be a number")
     return float(value)
@@ -264,13 +282,6 @@ def _word(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{name} = {value!r} is not allowed: it must be a text")
     return value
-
-
-def _order(value: Any) -> int:
-    number = _number("p", value)
-    if not (number >= 3.0 and number.is_integer()):
-        raise ValueError(f"p = {value!r} is not allowed: it must be an integer >= 3")
-    return int(number)
 
 
 def _text(value: Any) -> str:
@@ -290,11 +301,14 @@ def _channels(given: dict[str, Any]) -> dict[int, float]:
         base = dict(part.partition("=")[::2] for part in base.split(","))
     if not isinstance(base, dict):
         raise ValueError(f"channels = {base!r} is not allowed: it must be like {{ 2 = 0.9 }}")
+    own = set()  # what delta_N may give in place of `channels`, once
+    if isinstance(given.get("channels"), str):
+        base = {order: number_in_text("channels", value) for order, value in base.items()}
     for order, value in base.items():
         if not str(order).strip().isdigit():
             raise ValueError(f"channels = {base!r} is not allowed: {order!r} is no order")
         channels[int(order)] = _number(f"channels.{order}", value)
-    p = _order(given["p"]) if "p" in given else None
+    p = checks.integer("p", given["p"], low=3, high=MAX_ORDER) if "p" in given else None
     for name, value in given.items():
         match = CHANNEL.fullmatch(name)
         inverse = name.startswith("inv_")
@@ -306,8 +320,9 @@ def _channels(given: dict[str, Any]) -> dict[int, float]:
             order = int(match[2])
         else:
             continue
-        if order in channels and str(order) not in map(str, base):
+        if order in own:
             raise ValueError(f"{name}: the variance of channel {order} is given twice")
+        own.add(order)
         number = _number(name, value)
         if inverse and not number > 0.0:
             raise ValueError(f"{name} = {value!r} is not allowed: it must be > 0")

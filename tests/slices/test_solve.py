@@ -239,6 +239,40 @@ def test_checkpoint_of_another_model_is_refused(tmp_path):
         resume(path, 10.0)
 
 
+def test_relaxed_waits_until_something_happened(tmp_path):
+    """Not on times too short for any change; and where it would have, after a kill, too."""
+    model, stop = dmft.SpikedMatrixTensor(p=3, delta_2=0.4, delta_p=1.0), Relaxed(1e-3)
+    how = {"m0": 0.3, "preset": "loose"}
+    s = solve(model, 1e4, stop=stop, **how)
+    assert s.status is Status.STOPPED
+    at_end = dmft.theory.state_evolution.fixed_points(model).m[-1]
+    assert s.m[-1] == pytest.approx(at_end, rel=1e-3)
+    cut = solve(model, 1e4, stop=lambda now: now.t > 0.7 * s.t[-1], **how)
+    assert cut.t[-1] < s.t[-1]
+    cut.save(tmp_path / "run.nc")
+    assert same(resume(tmp_path / "run.nc", stop=stop), s)
+
+
+def test_interrupted_while_verifying_is_not_finished(tmp_path, monkeypatch):
+    whole = dmft.loop.advance
+
+    def pressed(*arguments, description="", **options):
+        if description:
+            return Status.INTERRUPTED, "interrupted at t = 1", 0.1
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr("dmft.loop.advance", pressed)
+    path = tmp_path / "run.nc"
+    s = solve(SEED, 2.0, m0=0.1, tol=1e-4, verify=True, checkpoint=tmp_path / "run.nc.part")
+    assert (s.status, "verifying_seconds" in s.stats) == (Status.INTERRUPTED, False)
+    s.save(path)
+    monkeypatch.undo()
+    for file in (path, tmp_path / "run.nc.part"):
+        again = resume(file)
+        assert (again.status, again.t[-1]) == (Status.FINISHED, s.t[-1])
+        assert again.stats["verifying_seconds"] > 0.0
+
+
 def test_verified_run_stays_verified_when_resumed(tmp_path):
     s = solve(SEED, 2.0, m0=0.1, tol=1e-4, verify=True)
     s.save(tmp_path / "run.nc")

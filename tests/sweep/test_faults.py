@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import psutil
@@ -15,6 +15,7 @@ import dmft
 from dmft import storage
 from dmft.cli import main
 from dmft.sweep import Folder, collect, execute, read
+from dmft.sweep.execute import _interrupted, do
 from dmft.sweep.folder import Line
 from tests.sweep.helpers import check_all, command, lines, prepared, wait_for, workers_of, write
 
@@ -122,6 +123,22 @@ def test_two_sweeps_on_one_folder(here):
         assert (
             len({line["sha256"] for line in lines(here / "runs") if line["name"] == job.name}) == 1
         )
+
+
+def test_ctrl_c_ends_the_wait_for_another_sweep(here):
+    """A worker that waits for a run which another sweep is doing begins nothing after Ctrl-C."""
+    (job,) = write(here, 1)
+    folder = prepared(here / "runs")
+    with folder.lock(job.name, 0.0), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(do, job, folder.path, 1, True)
+        try:
+            with pytest.raises(TimeoutError):
+                waiting.result(1.0)
+            _interrupted.set()
+            assert waiting.result(10.0).status == "interrupted"
+        finally:
+            _interrupted.clear()
+    assert not folder.run(job.name).exists()
 
 
 @pytest.mark.parametrize("harm", ["truncate", "flip", "remove", "empty"])

@@ -41,7 +41,7 @@ def test_names_depend_on_parameters_alone(tmp_path):
         "[model]\nchannels = { 2 = 0.5, 3 = 1 }\n[run]\nm0=1e-1\nt_end=1e1\ntemperature=0.0\n",
         '[model]\nchannels = "2=0.5,3=1.0"\n[run]\nt_end=10\nlearning_rate="1"\n[axes]\nm0=[0.1]\n',
         "[run]\nm0 = 0.1\nt_end = 10\n[axes]\npoints = [{ delta_2 = 0.5, delta_3 = 1 }]\n",
-        "[run]\nm0 = 0.1\nt_end = 10\n[axes]\npoints = [{ inv_delta_2 = 2, inv_delta_3 = '1' }]\n",
+        "[run]\nm0 = 0.1\nt_end = 10\n[axes]\npoints = [{ inv_delta_2 = 2, inv_delta_3 = 1 }]\n",
     ]
     assert {recipe(tmp_path, text).jobs()[0].name for text in texts} == {"25466d6d8702"}
     other = recipe(tmp_path, texts[0].replace("t_end = 10", "t_end = 11")).jobs()[0]
@@ -76,6 +76,16 @@ def test_a_channel_of_the_model_may_be_an_axis(tmp_path):
     assert [job.model.channels[3] for job in recipe(tmp_path, text)] == [1.0, 2.0]
 
 
+def test_channels_as_a_text_take_an_axis_too(tmp_path):
+    text = "[model]\nchannels = '2=0.9, 3=1.5'\n[run]\nm0=0\nt_end=1\n[axes]\ndelta_3=[1,2]\n"
+    assert [job.model.channels[3] for job in recipe(tmp_path, text)] == [1.0, 2.0]
+
+
+def test_more_runs_than_an_index_holds(tmp_path):
+    axes = "".join(f"{k} = {{ linspace = [1,2,100000000] }}\n" for k in ("delta_2", "m0", "tol"))
+    assert recipe(tmp_path, HEAD.replace("m0 = 0.1\n", "") + "[axes]\n" + axes).number == 10**24
+
+
 def test_ten_million_runs_are_counted_not_made(tmp_path):
     axes = "[axes]\ndelta_2 = { linspace = [1,2,10000]}\ntol = { logspace = [1e-6,1e-3,1000]}\n"
     assert len(recipe(tmp_path, HEAD + axes)) == 10**7
@@ -103,6 +113,7 @@ def test_ten_million_runs_are_counted_not_made(tmp_path):
         ("[axes]\ndelta_2 = { linspace = [0, 1, 1000000000] }", "number must be <= 1e8"),
         ("[axes]\npoints = 'missing.csv'", "there is no such file"),
         ("[axes]\npoints = 3", "it must be a file or"),
+        ("[model]\nchannels={2=1,3=1}\ndelta_2=1\ninv_delta_2=4\n[run]\nm0=0\nt_end=1", "twice"),
         ("[axes]\npoints = []", "must have at least one row"),
         ("[axes]\npoints = [{m0 = 1}, {T = 1}]", "its rows have different keys"),
         (HEAD + "delta_2 = 1", "unknown key 'delta_2' in [run]"),
@@ -119,8 +130,10 @@ def test_ten_million_runs_are_counted_not_made(tmp_path):
         ("[model]\nchannels={3=1}\n[run]\nt_end = 1", "give --m0"),
         ("[model]\nchannels={3=1}\n[run]\nm0 = true\nt_end = 1", "m0 = True is not allowed"),
         ("[model]\nchannels={3=1}\n[run]\nm0 = 'a'\nt_end = 1", "m0 = 'a' is not allowed"),
+        ("[model]\nchannels={3=1}\n[run]\nm0 = 0\nt_end = '10'", "t_end = '10' is not allowed"),
         ("[run]\nm0 = 1e-400", "'1e-400' is not allowed: it must be 0 or at least 5e-324"),
-        (f"[model]\np = {10**400}\n[run]\nm0 = 0\nt_end = 1", "int too large"),
+        (f"[model]\np = {10**400}\n[run]\nm0 = 0\nt_end = 1", "must be an integer in [3, 100]"),
+        (f"[model]\nchannels={{3=1}}\n[run]\nm0 = 0\nt_end = {10**400}", "int too large"),
         (f"[axes]\ndelta_2 = {{ linspace = [1, {10**400}, 3] }}", "int too large"),
         ("[model]\nchannels={3=1}\n[run]\nm0 = 0\nt_end = 1\nverify = 1", "verify = 1 is not"),
         (HEAD + "[axes]\ndelta_2 = [0.5, -1]", "delta_2 = -1.0 is not allowed"),
@@ -144,6 +157,9 @@ def test_bad_recipes(tmp_path, text, sentence):
 def test_bad_points(tmp_path):
     (tmp_path / "points.csv").write_text("delta_2,delta_3\n0.5\n")
     with pytest.raises(ValueError, match="row 1 has another number of columns"):
+        recipe(tmp_path, "[axes]\npoints = 'points.csv'")
+    (tmp_path / "points.csv").write_text("m0,delta_3,m0\n0.1,1,0.2\n")
+    with pytest.raises(ValueError, match="the column m0 is there twice"):
         recipe(tmp_path, "[axes]\npoints = 'points.csv'")
     with pytest.raises(ValueError, match="there is no such file"):
         read(tmp_path / "missing.toml")

@@ -1,5 +1,7 @@
 """Doing sweeps: each run once, whatever happens."""
 
+import contextlib
+import os
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +12,8 @@ import pytest
 
 import dmft
 from dmft.cli import main
-from dmft.sweep import execute
-from dmft.sweep.execute import processes
+from dmft.sweep import Job, collect, execute
+from dmft.sweep.execute import available_cores, processes
 from tests.sweep.helpers import RECIPE, STEP, check_all, command, prepared, write
 
 
@@ -66,6 +68,46 @@ def test_any_executor_will_do(here):
     check_all(here / "runs", jobs)
 
 
+class Elsewhere(ThreadPoolExecutor):
+    """Workers that stand in another directory, as those of a cluster may."""
+
+    def submit(self, function, *arguments):
+        def there():
+            with contextlib.chdir("/"):
+                return function(*arguments)
+
+        return super().submit(there)
+
+
+def test_workers_may_stand_elsewhere(here):
+    jobs = write(here, 1)
+    assert execute(jobs, prepared("runs"), lambda: Elsewhere(1), progress=False).failed == []
+    check_all(here / "runs", jobs)
+
+
+def test_functions_of_time_have_names():
+    model = dmft.SpikedMixture({2: 0.7, 3: 1.0})
+
+    def job(T, **stage):
+        return Job(model, dmft.Protocol(dmft.Overlap(0.1), T=T, **stage), 2.0)
+
+    slow, fast = (job(lambda t, a=a: 0.5 / (1.0 + a * t)) for a in (1.0, 2.0))
+    assert slow.name != fast.name
+    assert slow.name == job(lambda t: 0.5 / (1.0 + 1.0 * t)).name
+    stages = [dmft.Stage(overlap=0.3, T=0.1)]
+    with pytest.raises(ValueError, match="at a time that is not known"):
+        _ = job(lambda t: 0.5 / (1.0 + t), stages=stages).name
+
+
+def test_cores_are_those_of_this_process():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert available_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def test_collect(here, capsys):
     write(here)
     main(["sweep", "sweep.toml", "--output", "runs", "--index", "0", "--of", "1"])
@@ -84,9 +126,25 @@ def test_collect(here, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+def test_collect_names_and_finds_every_time(here):
+    """Times that differ in the seventh digit; the end of a run whose steps sum to less."""
+    jobs = write(here, 1, 0.9, 0.3)
+    folder = prepared(here / "runs")
+    execute(jobs, folder, progress=False)
+    table = collect(folder.path, [0.9, 0.1, 0.1000001])
+    assert table["m_at_0.9"] == table["m"]
+    assert table["m_at_0.1"] != table["m_at_0.1000001"]
+    assert len(collect(folder.path, names=[jobs[0].name])["name"]) == 1
+    with pytest.raises(ValueError, match="no run of it has ended"):
+        collect(folder.path, names=["other"])
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        (["--dask-local", "2", "--workers", "2"], "--workers is for processes"),
+        (["--scheduler", "node1"], "it must look like tcp://host:port"),
+        (["--workers", "two"], "value = 'two' is not allowed: it must be an integer"),
         (["--scheduler", "tcp://a:1", "--dask-local", "2"], "not both"),
         (["--index", "1", "--workers", "2"], "--index is for one process"),
         (["--workers", "0"], "workers = 0 is not allowed"),
