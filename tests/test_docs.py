@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import dmft
-from dmft.cli import app
+from dmft.cli import app, main
 from validation.cli import app as validation_app
+from validation.cli import main as validation_main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -26,15 +27,21 @@ def blocks(kind):
                 yield pytest.param(match[2], id=f"{page.stem}-{k}")
 
 
+def lines_of(page):
+    """The commands of a page: its words and the line."""
+    text = page.read_text()
+    fenced = [m[2] for m in BLOCK.finditer(text) if m[1] == "sh"]
+    for line in [*"".join(fenced).splitlines(), *INDENTED.findall(text)]:
+        words = shlex.split(line, comments=True)
+        for start in (["dmft"], ["python", "-m", "validation"]):
+            if words[: len(start)] == start:
+                yield words, line.strip()
+
+
 def commands():
     for page in PAGES:
-        text = page.read_text()
-        fenced = [m[2] for m in BLOCK.finditer(text) if m[1] == "sh"]
-        for line in [*"".join(fenced).splitlines(), *INDENTED.findall(text)]:
-            words = shlex.split(line, comments=True)
-            for start in (["dmft"], ["python", "-m", "validation"]):
-                if words[: len(start)] == start:
-                    yield pytest.param(words, id=f"{page.stem}: {line.strip()[:60]}")
+        for words, line in lines_of(page):
+            yield pytest.param(words, id=f"{page.stem}: {line[:60]}")
 
 
 @pytest.mark.parametrize("words", list(commands()))
@@ -54,6 +61,61 @@ def test_command_is_one(words, monkeypatch):
 
 def test_commands_are_many():
     assert len(list(commands())) > 20
+
+
+# Hours, a cluster, or with tests of their own; `resume` alone is for runs that were killed.
+ELSEWHERE = (
+    "measure-threshold", "tables", "validation report", "--scheduler", "resume run.nc -- end",
+)  # fmt: skip
+SMALL_SWEEP = """
+[model]
+p = 3
+delta_p = 1
+[run]
+m0 = 0.1
+t_end = 20
+preset = "loose"
+[axes]
+delta_2 = [0.4, 0.6, 0.7, 0.8]
+"""
+
+
+def shorter(words):
+    """The same command with times up to 20 and few instances."""
+    words = [word.replace("$SLURM_ARRAY_TASK_ID", "3") for word in words]
+    for k, word in enumerate(words[:-1]):
+        if word == "--t-end":
+            words[k + 1] = str(min(float(words[k + 1]), 40.0 if "resume" in words else 20.0))
+        if word == "--times" and "show" in words:
+            words[k + 1] = ",".join(t for t in words[k + 1].split(",") if float(t) <= 20.0)
+        if word == "--seeds":
+            words[k + 1] = ",".join("4" for _ in words[k + 1].split(","))
+    return words
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [p for p in PAGES if any(lines_of(p))], ids=lambda p: p.stem)
+@pytest.mark.filterwarnings("default")
+def test_commands_do(page, tmp_path, monkeypatch, capsys):
+    """One after the other, as the page has them (a comparison after what it compares)."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sweep.toml").write_text(SMALL_SWEEP)
+    if page.stem == "relaxation":  # a loop of the shell
+        for channels in ("3=1", "2=1,3=1"):
+            run = ["--channels", channels, "--m0", "0", "--t-end", "20"]
+            assert main(["solve", *run, "--output", f"{channels}.nc"]) == 0
+    for words in sorted((words for words, _ in lines_of(page)), key=lambda w: "compare" in w):
+        if any(name in f"{' '.join(words)} -- end" for name in ELSEWHERE):
+            continue
+        simulated = words[0] == "python" or words[1] == "validate"
+        if simulated:
+            status = validation_main(
+                shorter(words)[words.index("-m") + 2 if "-m" in words else 2 :]
+            )
+        else:
+            status = main(shorter(words)[1:])
+        # So few instances may be called too few.
+        assert status in ((0, 1) if simulated else (0,)), (words, capsys.readouterr())
 
 
 @pytest.mark.parametrize("code", list(blocks("python")))
