@@ -85,12 +85,14 @@ def test_a_quick_check_is_green(capsys):
     assert "here: numpy" in out
 
 
+@pytest.mark.slow
 def test_other_kernels_of_the_blas_agree():
     """As on another machine: kernels of LU and products differ, the tables do not."""
     said = set()
     for kind in ("Haswell", "Nehalem"):
         done = subprocess.run(
-            [sys.executable, "-m", "dmft", "tables", "check", "escape_times", "--data", str(DATA)],
+            [sys.executable, "-m", "dmft", "tables", "check", "escape_times", "complexity",
+             "--data", str(DATA)],
             env=os.environ | {"OPENBLAS_CORETYPE": kind}, capture_output=True, text=True,
             check=False,
         )  # fmt: skip

@@ -113,6 +113,7 @@ def test_ctrl_c_goes_on(here):
     check_all(here / "runs", jobs)
 
 
+@pytest.mark.slow
 def test_two_sweeps_on_one_folder(here):
     jobs = write(here, 8, 10.0, 0.02)
     both = [subprocess.Popen(command("--workers", "1"), start_new_session=True) for _ in range(2)]

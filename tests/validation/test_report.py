@@ -19,9 +19,11 @@ from validation.report import report
 FAST = ["mixture", "endpoint"]
 
 
+DEAR = ("flow", "p4", "cooling", "annealing", "learning-rate", "momentum", "stored-mixture")
+
+
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(k, marks=[pytest.mark.slow] * (k in ("flow", "p4", "cooling"))) for k in CLAIMS],
+    "name", [pytest.param(k, marks=[pytest.mark.slow] * (k in DEAR)) for k in CLAIMS]
 )
 def test_claim_holds(name):
     found = CLAIMS[name](True)
