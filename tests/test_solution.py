@@ -1,9 +1,11 @@
 """Results and their files: interpolation, ranges, bit-exact round trip, damaged files."""
 
 import dataclasses
+import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import h5netcdf
 import numpy as np
@@ -104,6 +106,20 @@ def test_existing_file_needs_force(solution, saved):
         solution.save(saved)
     assert saved.read_bytes() == before
     solution.save(saved, force=True)
+
+
+def test_disk_that_is_full_is_named_with_the_file(solution, saved, monkeypatch):
+    before = saved.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=r"run\.nc' cannot be written: No space left on device"):
+        solution.save(saved, force=True)
+    monkeypatch.undo()
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
 
 
 @pytest.mark.parametrize("where", ["missing/run.nc", "."])

@@ -328,6 +328,41 @@ def test_killed_runs_resume_to_the_same_numbers(tmp_path, monkeypatch, capsys):
     assert same(load("run.nc"), load("whole.nc"))
 
 
+def test_folder_that_disappears_is_no_bad_input(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.setattr("dmft.run.compiled", lambda: folder.rmdir())
+    command = "solve --p 3 --delta-2 0.7 --delta-p 1 --m0 0.1 --t-end 1 --preset loose"
+    assert main([*command.split(), "--output", "gone/run.nc"]) == 1
+    assert "there is no directory 'gone'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_full_disk_is_a_sentence_and_the_checkpoint_before_it_stays(tmp_path):
+    """A real one, a small tmpfs: HDF5 itself would die there."""
+    disk, size = tmp_path / "disk", ["-o", "size=128k"]
+    disk.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", *size, "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mount.returncode != 0:
+        pytest.skip("mounting a tmpfs needs root")
+    run = [*RUN, "solve", *ARGUMENTS.split(), "--output", str(disk / "run.nc")]
+    try:
+        done = subprocess.run(
+            [*run, "--checkpoint-every", "0.05"], env=ENVIRONMENT, check=False,
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert "run.nc.part' cannot be written: No space left on device" in done.stderr
+        assert os.listdir(disk) == ["run.nc.part"]
+        assert load(disk / "run.nc.part").status is Status.INTERRUPTED
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
 def test_sigterm_saves(tmp_path, monkeypatch):
     """What batch systems send before they kill."""
     monkeypatch.chdir(tmp_path)
