@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import dmft
+from dmft import loop
 from dmft.run import solve
 from dmft.solution import Status
 from dmft.solvers.dense import DenseOptions
@@ -171,3 +172,15 @@ def test_times_to_evaluate_are_kept(tmp_path):
 def test_times_outside_the_run_are_refused(times):
     with pytest.raises(ValueError, match="t_eval"):
         dmft.solve(SEED, 2.0, m0=0.1, t_eval=times, progress=False)
+
+
+@pytest.mark.parametrize("cause", [KeyboardInterrupt, ValueError])
+def test_ctrl_c_inside_numba_is_ctrl_c(cause):
+    """numba turns what is raised inside it into SystemError."""
+    error = SystemError("returned a result with an exception set")
+    error.__cause__ = cause()
+    with (
+        pytest.raises(KeyboardInterrupt if cause is KeyboardInterrupt else SystemError),
+        loop.announced("loading", False),
+    ):
+        raise error
