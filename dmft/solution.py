@@ -212,6 +212,8 @@ class Solution:
         """Return m, mu, e, e_p on `time` and C, R on (`time`, `time_prime`), NaN for t' > t.
 
         For method "slices", C, R and t_prime are on `node`, slice after slice (`row_size` each).
+        Attributes: title, model, protocol, m0 and T where they are all of it, method, status,
+        message, error_m, error_mu, error_e, error_C, error_R.
 
         Raises
         ------
@@ -236,7 +238,12 @@ class Solution:
             coordinates["time_prime"] = self.t
         else:
             data |= {name: v[:2] for name, v in self.grid.variables().items()}
-        attributes = {"title": TITLE, "model": repr(self.model), "status": self.status.value}
+        start = {"m0": self.protocol.start.m0, "T": self.protocol.T} if self.protocol.plain else {}
+        attributes = {
+            "title": TITLE, "model": repr(self.model), "protocol": str(self.protocol), **start,
+            "method": self.method, "status": self.status.value, "message": self.message,
+            **{f"error_{name}": error for name, error in self.errors.items()},
+        }  # fmt: skip
         return xarray.Dataset(data, coordinates, attributes)
 
 

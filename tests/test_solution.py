@@ -205,6 +205,8 @@ def test_to_xarray(solution):
     assert float(data["C"][5, 5]) == 1.0
     assert np.isnan(data["C"][3, 5])
     assert float(data["R"][7, 2]) == solution.R(solution.t[7], solution.t[2])
+    assert (data.attrs["m0"], data.attrs["T"], data.attrs["method"]) == (0.1, 0.5, "dense")
+    assert data.attrs["error_C"] == solution.errors["C"]
 
 
 def test_repr_says_what_it_is(solution):
