@@ -63,6 +63,7 @@ BAD = [
     ("--p 3 --delta-2 0.7 --delta-p 1 --m0 1e-400 --t-end 1", "'1e-400' .* at least 5e-324"),
     ("--p 3 --delta-2 0.7 --delta-p 1 --m0 x --t-end 1", "--m0: value = 'x' .* a number"),
     (f"{SEED} --t-end 1 --temperature 1e-400", "temperature = '1e-400' .* at least 5e-324"),
+    (f"{SEED} --t-end 1 --stop-overlap 1.5", r"--stop-overlap: overlap = 1.5 .* \(0, 1\)"),
     (f"{SEED} --t-end 1 --temperature -1", "T = -1.0 .* >= 0"),
     (f"{SEED} --t-end 0", "t_end = 0.0 .* > 0"),
     (f"{SEED} --t-end 1 --tol 0", r"tol = 0.0 .* \[1e-10, 0.1\]"),

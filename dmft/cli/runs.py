@@ -265,8 +265,19 @@ def _checkpoint_of(output: Path) -> Path:
 def _stops(overlap: float | None, relaxed: float | None, seconds: float | None) -> list[Stop]:
     from dmft.stop import OverlapReached, Relaxed, WallTime
 
-    conditions = ((OverlapReached, overlap), (Relaxed, relaxed), (WallTime, seconds))
-    return [kind(value) for kind, value in conditions if value is not None]
+    conditions = (
+        ("--stop-overlap", OverlapReached, overlap),
+        ("--stop-relaxed", Relaxed, relaxed),
+        ("--max-seconds", WallTime, seconds),
+    )
+    found: list[Stop] = []
+    for option, kind, value in conditions:
+        if value is not None:
+            try:
+                found.append(kind(value))
+            except ValueError as error:
+                raise ValueError(f"{option}: {error}") from None
+    return found
 
 
 def _saved(solution: Solution, output: Path, part: Path) -> int:

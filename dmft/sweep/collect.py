@@ -82,7 +82,7 @@ def collect(
     -------
     dict of str to ndarray
         Columns name, delta_2, delta_3, ... (NaN: no such channel), m0, T, protocol, method, status,
-        t, m, mu, e (the last ones), m_at_1, ... for each of `times`, escape_time,
+        t, m, mu, e (the last ones), m_at_1, ... for each of `times`, escape_level, escape_time,
         error_m, error_mu, error_e, error_C, seconds, message.
 
     Raises
@@ -124,6 +124,7 @@ def _row(
         when = f"{t:g}" if float(f"{t:g}") == t else repr(t)
         for name in QUANTITIES:
             row[f"{name}_at_{when}"] = math.nan if at is None else float(getattr(at, name))
+    row["escape_level"] = escape
     row["escape_time"] = math.nan if solution is None else escape_time(solution, escape)
     errors = {} if solution is None else solution.errors
     row |= {f"error_{name}": float(errors.get(name, math.nan)) for name in (*QUANTITIES, "C")}
