@@ -77,7 +77,9 @@ def announced(sentence: str, progress: bool | None) -> Iterator[None]:
             cause: BaseException | None = error
             while cause is not None and not isinstance(cause, KeyboardInterrupt):
                 cause = cause.__cause__ or cause.__context__
-            raise (cause or error) from None
+            if cause is None:
+                raise
+            raise cause from None
 
 
 @contextmanager

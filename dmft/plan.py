@@ -168,7 +168,7 @@ def continued(
     reached, planned = float(before.t[-1]), float(known["t_end"])
     end = checks.positive_number("t_end", planned if t_end is None else t_end)
     if t_end is None and before.status is Status.FINISHED:
-        raise ValueError(f"{str(path)!r} is finished at t = {planned:g}: give a later t_end")
+        raise ValueError(f"{str(path)!r} has reached its t_end = {planned:g}: give a later one")
     if end < reached:
         raise ValueError(
             f"t_end = {end:g} is not allowed: the run has reached t = {reached:g}; give a later one"

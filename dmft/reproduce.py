@@ -135,7 +135,8 @@ def reproduce(
     ArithmeticError
         A run did not reach its end.
     """
-    folder, whole = _folder(output, force=force)
+    folder, jobs = _folder(output, force=force), _jobs(quick)
+    _begin_anew(folder, jobs)
     size = QUICK if quick else FULL
     steps = 2 * len(ORDERS) + 2 * len(INV_DELTA_2_RUNS) + len(ENDPOINTS) + 3
     with tqdm(total=steps, disable=None if progress is None else not progress) as bar:
@@ -149,15 +150,14 @@ def reproduce(
         dynamics, notes["comparison"] = _dynamics(folder, simulator, size, doing)
         endpoint, notes["endpoints"] = _endpoints(folder, doing)
         doing(f"sweep of {len(SWEEP)} runs")
-        _sweep(folder, quick, anew=whole)
+        _sweep(folder, jobs)
         doing("page")
         page = _page(folder, [*figures, dynamics, endpoint], notes, size)
         doing("done")
     return page
 
 
-def _folder(output: str | os.PathLike[str], *, force: bool) -> tuple[Path, bool]:
-    """Return the folder, and whether an earlier job in it came to its end."""
+def _folder(output: str | os.PathLike[str], *, force: bool) -> Path:
     folder = Path(output)
     if folder.is_dir():
         if any(folder.iterdir()) and not force:
@@ -167,12 +167,28 @@ def _folder(output: str | os.PathLike[str], *, force: bool) -> tuple[Path, bool]
             )
         if not os.access(folder, os.W_OK):
             raise storage.FileError(f"output = {str(folder)!r} is not writable")
-        whole = (folder / "index.html").exists()
-        (folder / "index.html").unlink(missing_ok=True)
-        return folder, whole
+        return folder
     storage.check_target(folder, force=False)
     folder.mkdir()
-    return folder, False
+    return folder
+
+
+def _begin_anew(folder: Path, jobs: list[Job]) -> None:
+    """Remove the page of an earlier job, and its runs before; one that was killed goes on."""
+    page = folder / "index.html"
+    if page.exists():
+        for job in jobs:
+            Folder(folder / "runs").run(job.name).unlink(missing_ok=True)
+        page.unlink()
+
+
+def _jobs(quick: bool) -> list[Job]:
+    """Return the runs of the small sweep."""
+    end = SWEEP_QUICK_TIME if quick else SWEEP_TIME
+    return [
+        Job(SpikedMatrixTensor(3, 1.0 / x, d), Protocol(Overlap(SWEEP_M0)), end, preset="loose")
+        for d, x in SWEEP
+    ]
 
 
 def _thresholds(folder: Path, p: int, doing: Any) -> Figure:
@@ -338,21 +354,11 @@ def _draw_endpoints(ax: Any, columns: dict[str, Array]) -> None:
     ax.legend()
 
 
-def _sweep(folder: Path, quick: bool, *, anew: bool) -> None:
-    """Do the runs of the small sweep, and write report.html.
-
-    `anew`: also those that are there.  A job that was killed goes on with what it had done.
-    """
+def _sweep(folder: Path, jobs: list[Job]) -> None:
+    """Do the runs of the small sweep that are missing, and write report.html."""
     runs = Folder(folder / "runs")
     runs.prepare()
-    end = SWEEP_QUICK_TIME if quick else SWEEP_TIME
-    jobs = [
-        Job(SpikedMatrixTensor(3, 1.0 / x, d), Protocol(Overlap(SWEEP_M0)), end, preset="loose")
-        for d, x in SWEEP
-    ]
     names = {job.name for job in jobs}
-    for name in names if anew else ():
-        runs.run(name).unlink(missing_ok=True)
     outcome = execute(jobs, runs, progress=False)
     if outcome.interrupted:
         raise KeyboardInterrupt

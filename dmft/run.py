@@ -159,7 +159,11 @@ def resume(
     protocol : Protocol, optional
         That of the run once more, with its functions of time.  The file has tables of them up to
         the run's `t_end`; to go beyond it they are needed again.
-    threads, progress, callback, stop, checkpoint, checkpoint_every
+    stop : condition, callable, or several of them, optional
+        As in :func:`solve`, given again.  Conditions are told the times of the run so far, with
+        `seconds` and `work_done` 0; all are asked about the last of them first, and a run that had
+        stopped there already is not continued.
+    threads, progress, callback, checkpoint, checkpoint_every
         As in :func:`solve`.
 
     Returns
@@ -284,10 +288,14 @@ def _run(
                 so_far = Status.INTERRUPTED, f"checkpoint at t = {stepper.t:g}", seconds
                 saved_as(_solution(plan, stepper.record(), so_far, seconds_before, threads), target)
 
-        ending = loop.advance(
-            stepper, plan.t_end, progress=running.progress, callback=running.callback, stop=stop,
-            checkpoint=save, checkpoint_every=every,
-        )  # fmt: skip
+        if running.past and (reason := stop(running.past[-1])):
+            # The run had ended, and was cut short afterwards.
+            ending = Status.STOPPED, f"stopped at t = {stepper.t:g}: {reason}", 0.0
+        else:
+            ending = loop.advance(
+                stepper, plan.t_end, progress=running.progress, callback=running.callback,
+                stop=stop, checkpoint=save, checkpoint_every=every,
+            )  # fmt: skip
         record = stepper.record()
         if plan.verify and ending[0] in (Status.FINISHED, Status.STOPPED):
             save(ending[2])
@@ -306,7 +314,10 @@ def _verified(
         coarse, coarse_plan.t_end, progress=progress, description="verifying "
     )
     if second is Status.INTERRUPTED:
-        return record, (second, f"interrupted while verifying: {message}", seconds + more)
+        message = f"interrupted while verifying ({message})"
+        if status is Status.STOPPED:
+            message += "; resume with the same stop to verify it as it is"
+        return record, (second, message, seconds + more)
     if second is not Status.FINISHED:
         message += f" (not verified: the coarser run was {sentence})"
         return record, (status, message, seconds + more)

@@ -28,7 +28,10 @@ class StopCondition(Protocol):
     """What may be given as `stop` besides a function of :class:`Progress`."""
 
     def begin(self) -> Callable[[Progress], str]:
-        """Return what is asked after each unit of work: a sentence to stop, "" to go on."""
+        """Return what is asked after each unit of work: a sentence to stop, "" to go on.
+
+        :func:`dmft.resume` asks it about the earlier times of the run, too.
+        """
         ...
 
 

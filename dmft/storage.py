@@ -99,8 +99,12 @@ def replacing(target: Path) -> Iterator[Path]:
         with _temporary(target) as temporary:
             yield temporary
     except OSError as error:
-        why = error.strerror or str(error)
-        raise type(error)(error.errno, f"{str(target)!r} cannot be written: {why}") from error
+        # Of another file: that is named already.
+        own = error.filename is None or Path(error.filename).parent == target.parent
+        if error.errno is None or not own:
+            raise
+        why = f"{str(target)!r} cannot be written: {error.strerror}"
+        raise type(error)(error.errno, why) from error
 
 
 @contextmanager
@@ -147,6 +151,8 @@ def write(path: str | os.PathLike[str], contents: Contents, *, force: bool = Fal
     ------
     FileError
         As :func:`check_target`.
+    OSError
+        As :func:`replacing`.
     """
     import h5netcdf
 

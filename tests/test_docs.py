@@ -114,8 +114,10 @@ def test_commands_do(page, tmp_path, monkeypatch, capsys):
             )
         else:
             status = main(shorter(words)[1:])
+        out, err = capsys.readouterr()
         # So few instances may be called too few.
-        assert status in ((0, 1) if simulated else (0,)), (words, capsys.readouterr())
+        few = simulated and ("DISAGREE" in out or "TOO LONG" in out)
+        assert status == 0 or (status == 1 and few), (words, out, err)
 
 
 @pytest.mark.parametrize("code", list(blocks("python")))

@@ -65,18 +65,22 @@ def test_report_shows_the_runs_of_this_job_only(small, tmp_path, monkeypatch):
     (tmp_path / "comparison.csv").write_text(
         "quantity,theory,mean,standard_error,z,N\nm,0,0,1,0,100\n"
     )
-    module._sweep(tmp_path, True, anew=False)
+    quick, full = module._jobs(True), module._jobs(False)
+    module._sweep(tmp_path, quick)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*.nc")}
-    module._sweep(tmp_path, False, anew=False)
+    module._sweep(tmp_path, full)
     page = (tmp_path / "report.html").read_text()
     both = [path.stem for path in (tmp_path / "runs").glob("*.nc")]
     assert len(both) == 4
     assert {name for name in both if name in page} == set(both) - {path.stem for path in before}
     assert "In all of them N = 100." in page
-    module._sweep(tmp_path, True, anew=False)
-    assert before == {path: path.stat().st_mtime_ns for path in before}
-    module._sweep(tmp_path, True, anew=True)
-    assert all(path.stat().st_mtime_ns > stamp for path, stamp in before.items())
+    module._begin_anew(tmp_path, quick)
+    assert all(path.exists() for path in before)  # no page: that job was killed
+    (tmp_path / "index.html").touch()
+    module._begin_anew(tmp_path, quick)
+    left = {path.stem for path in (tmp_path / "runs").glob("*.nc")}
+    assert left == {job.name for job in full}
+    assert not (tmp_path / "index.html").exists()
 
 
 def test_no_page_without_everything_else(small, tmp_path):

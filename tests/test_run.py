@@ -180,7 +180,8 @@ def test_ctrl_c_inside_numba_is_ctrl_c(cause):
     error = SystemError("returned a result with an exception set")
     error.__cause__ = cause()
     with (
-        pytest.raises(KeyboardInterrupt if cause is KeyboardInterrupt else SystemError),
+        pytest.raises(KeyboardInterrupt if cause is KeyboardInterrupt else SystemError) as caught,
         loop.announced("loading", False),
     ):
         raise error
+    assert isinstance(caught.value.__cause__, ValueError) == (cause is ValueError)

@@ -60,7 +60,10 @@ def check(
         name: list(entry.parts) if all else list(entry.sample) for name, entry in chosen.items()
     }
     made = dict(_made(parts, workers))
-    print(f"allowed: the stated error, and {MACHINE:g} max(1, |value|) between machines")
+    print(
+        f"allowed: the stated error, and {MACHINE:g} max(1, |value|) between machines"
+        f" ({MACHINE:g} |value| of relative errors)"
+    )
     print(f"here: numpy {version('numpy')}, {_blas()}")
     bad = 0
     for name, entry in chosen.items():

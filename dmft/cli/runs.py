@@ -100,7 +100,7 @@ def solve(
     stop_overlap
         Stop once |m| reaches this, in (0, 1).
     stop_relaxed
-        Stop once m and mu changed by less than this since t/2.
+        Stop once m and mu, having moved, changed by less than this since t/2.
     max_seconds
         Stop after this many seconds; go on with `dmft resume`.
     checkpoint_every
@@ -169,7 +169,7 @@ def resume(
     stop_overlap
         Stop once |m| reaches this, in (0, 1).
     stop_relaxed
-        Stop once m and mu changed by less than this since t/2.
+        Stop once m and mu, having moved, changed by less than this since t/2.
     max_seconds
         Stop after this many seconds.
     checkpoint_every

@@ -65,7 +65,7 @@ def sweep(
 
     if scheduler is not None and dask_local is not None:
         raise ValueError("give --scheduler or --dask-local, not both")
-    if scheduler is not None and "://" not in scheduler:
+    if scheduler is not None and ":" not in scheduler:
         raise ValueError(
             f"scheduler = {scheduler!r} is not allowed: it must look like tcp://host:port"
         )

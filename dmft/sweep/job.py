@@ -7,8 +7,11 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import dmft
 from dmft import storage
@@ -74,7 +77,7 @@ class Job:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """All that decides the result, as plain values; of functions of time their tables."""
+        """All that decides the result, as plain values; of functions of time some values."""
         text, functions = files.to_text(self.protocol)
         if '"kind": "function"' in text:
             text, functions = files.to_text(self.protocol.sampled(self.model, self.t_end))
@@ -82,13 +85,16 @@ class Job:
         return {
             "channels": {str(p): delta for p, delta in self.model.channels.items()},
             "protocol": json.loads(text),
-            **({"functions": [_digest(table) for table in functions]} if functions else {}),
+            **({"functions": [_values(table) for table in functions]} if functions else {}),
             **{name: getattr(self, name) for name in names},
         }
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """12 hexadecimal digits: the same for the same parameters, on every machine."""
+        """12 hexadecimal digits: the same for the same parameters, on every machine.
+
+        A job that is sent to another process takes its name along.
+        """
         text = json.dumps(self.parameters, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -137,8 +143,10 @@ class Job:
         return dataclasses.replace(solution, provenance=told)
 
 
-def _digest(table: Table) -> str:
-    return hashlib.sha256(table.edges.tobytes() + table.coefficients.tobytes()).hexdigest()
+def _values(table: Table) -> list[str]:
+    """Return the values at some times, to digits that every machine agrees on."""
+    t = np.linspace(table.edges[0], table.edges[-1], 65)
+    return [f"{value:.8g}" for value in table.at(t)]
 
 
 def _resumable(checkpoint: Path) -> bool:

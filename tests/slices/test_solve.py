@@ -216,7 +216,7 @@ def test_resume_refuses(tmp_path):
         resume(path)
     s = solve(SEED, 2.0, m0=0.1, tol=1e-3)
     s.save(path)
-    with pytest.raises(ValueError, match=r"t_end = 2 is not allowed: the run has reached t = 2"):
+    with pytest.raises(ValueError, match=r"has reached its t_end = 2: give a later one"):
         resume(path)
     with pytest.raises(ValueError, match="t_end = 1 "):
         resume(path, 1.0)
@@ -271,6 +271,27 @@ def test_interrupted_while_verifying_is_not_finished(tmp_path, monkeypatch):
         again = resume(file)
         assert (again.status, again.t[-1]) == (Status.FINISHED, s.t[-1])
         assert again.stats["verifying_seconds"] > 0.0
+
+
+def test_stopped_and_interrupted_while_verifying(tmp_path, monkeypatch):
+    """With the same stop nothing is added: the run is verified as it is."""
+    whole, stop = dmft.loop.advance, OverlapReached(0.2)
+    s = solve(SEED, 50.0, m0=0.1, tol=1e-4, verify=True, stop=stop)
+
+    def pressed(*arguments, description="", **options):
+        if description:
+            return Status.INTERRUPTED, "interrupted at t = 1", 0.1
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr("dmft.loop.advance", pressed)
+    cut = solve(SEED, 50.0, m0=0.1, tol=1e-4, verify=True, stop=stop)
+    assert "resume with the same stop" in cut.message
+    cut.save(tmp_path / "run.nc")
+    monkeypatch.undo()
+    again = resume(tmp_path / "run.nc", stop=stop)
+    assert (again.status, again.message) == (Status.STOPPED, s.message)
+    assert same(again, s)
+    assert again.errors == s.errors
 
 
 def test_verified_run_stays_verified_when_resumed(tmp_path):
