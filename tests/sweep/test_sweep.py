@@ -99,6 +99,7 @@ def test_functions_of_time_have_names():
         _ = job(lambda t: 0.5 / (1.0 + t), stages=stages).name
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux only")
 def test_cores_are_those_of_this_process():
     before = os.sched_getaffinity(0)
     try:
