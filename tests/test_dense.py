@@ -54,7 +54,13 @@ def test_matrix_channel_is_exact(T):
         assert error <= solution.errors[name], name
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.case.name)
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, marks=[pytest.mark.slow] * (row.case.name == "p3-T1"), id=row.case.name)
+        for row in ROWS
+    ],
+)
 def test_reference_rows(row):
     case = row.case
     s = solve(case.model, 10.0, m0=case.m0, T=case.T, tol=1e-9)

@@ -43,6 +43,7 @@ def test_a_killed_process_loses_nothing(here):
     check_all(here / "runs", jobs)
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on(here):
     jobs = write(here, 8, 20.0, 0.02)
     process = subprocess.Popen(command("--workers", "2"), start_new_session=True)
@@ -219,10 +220,8 @@ def immutable(path, on):
     pytest.skip("root writes anywhere here: needs chattr")
 
 
-@pytest.mark.parametrize(
-    "what",
-    ["", *(pytest.param(name, marks=pytest.mark.slow) for name in (".work", "manifest.jsonl"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["", ".work", "manifest.jsonl"])
 def test_an_output_that_becomes_unwritable(here, what):
     """In the middle of a sweep: said, and what was finished stays."""
     jobs = write(here, 8, 10.0, 0.02)

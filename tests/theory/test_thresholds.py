@@ -74,7 +74,7 @@ def test_table(row: tuple[int, float, float, float, float, float]) -> None:
 def cases_of_lines():
     for name in LINES:
         for p in ORDERS:
-            dear = name == "trivialization" and p in (5, 8, 12)
+            dear = name == "trivialization" and p in (5, 8, 10, 12)
             yield pytest.param(name, p, marks=[pytest.mark.slow] * dear)
 
 

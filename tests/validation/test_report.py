@@ -19,7 +19,10 @@ from validation.report import report
 FAST = ["mixture", "endpoint"]
 
 
-DEAR = ("flow", "p4", "cooling", "annealing", "learning-rate", "momentum", "stored-mixture")
+DEAR = (
+    "flow", "p4", "cooling", "annealing", "learning-rate", "momentum", "stored-mixture", "thermal",
+    "stored-flow", "annealing-bias",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -88,6 +91,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     assert not parts.exists()
 
 
+@pytest.mark.slow
 def test_parts_of_another_kind_of_run_are_not_used(tmp_path):
     parts = tmp_path / ".evidence.html.parts"
     parts.mkdir()

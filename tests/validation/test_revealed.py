@@ -164,7 +164,8 @@ def test_one_per_cent_in_one_kernel_is_caught(kernel):
         assert sigmas(verdict.p_value) > 5.0
 
 
-@pytest.mark.parametrize("n", [1e4, pytest.param(1e6, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [1e4, 1e6])
 def test_scatter_falls_like_the_root_of_n(n):
     """Sd of sqrt(N) m, e, C(t,0) at t = 10: 6.8, 1.4, .93, here to the error of 60 runs."""
     runs = simulate_revealed(SEED, n=n, seeds=60, m0=0.1, times=TIMES)
