@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,7 @@ def short():
     return Scan(3, 1.0, tuple(threshold.growth_runs(3, 1.0, offsets, tol=1e-4)))
 
 
+@pytest.mark.slow
 def test_crossing_of_short_runs(short):
     """p=3, Delta_p=1: 1/Delta_2 - sqrt(Q''(1)) = -.0603 at t = 10."""
     found = threshold.crossings(short)
@@ -96,7 +99,11 @@ def test_crossings_of_longer_runs():
     np.testing.assert_allclose(found.inv_delta_2[-2:] - scan.bbp, [-0.0603, -0.0160], atol=3e-4)
 
 
-def test_tables_read_back(short, tmp_path):
+def test_tables_read_back(tmp_path):
+    runs = made_up(2.0, 0.0).runs[:5]
+    short = Scan(
+        3, 1.0, tuple(dataclasses.replace(r, inv_delta_2=r.inv_delta_2 + 1e-3) for r in runs)
+    )
     tables.save_csv(tmp_path / "a.csv", threshold.scan_table(short, made_up(2.0, 0.0)))
     scans = threshold.read_scans(tmp_path / "a.csv")
     # one channel: its runs are put together

@@ -54,10 +54,13 @@ def test_matrix_channel_is_exact(T):
         assert error <= solution.errors[name], name
 
 
+DEAR = ("p3-T1", "no-spike")
+
+
 @pytest.mark.parametrize(
     "row",
     [
-        pytest.param(row, marks=[pytest.mark.slow] * (row.case.name == "p3-T1"), id=row.case.name)
+        pytest.param(row, marks=[pytest.mark.slow] * (row.case.name in DEAR), id=row.case.name)
         for row in ROWS
     ],
 )

@@ -8,6 +8,7 @@ from scipy.optimize import brentq
 
 import dmft
 from dmft.protocol import Annealing, Overlap, PowerLaw, Protocol, Switch, Thermal
+from dmft.solvers.slices.system import quadrature
 from tests.systems.cases import SEED
 from tests.systems.protocols import CUBE, DRIVEN, MIXTURE, oscillating
 from validation.limit import limit_descent, limit_flow
@@ -253,6 +254,22 @@ def test_saved_and_resumed_is_the_same_run(name, tmp_path):
     np.testing.assert_array_equal(resumed.C(t, 0.3 * t), whole.C(t, 0.3 * t))
 
 
+def test_memory_of_any_contents_is_not_used(monkeypatch):
+    """What lies beyond a node's parts of the integrals may be anything, and warns of nothing."""
+    case = next(c for c in DRIVEN if c.name == "rate")
+
+    def dirty(*arguments):
+        parts, counts = quadrature(*arguments)
+        parts[np.arange(parts.shape[2]) >= counts[:, :, 1, None]] = np.inf
+        return parts, counts
+
+    clean = dmft.solve(case.model, 1.0, protocol=case.protocol, tol=1e-3)
+    monkeypatch.setattr("dmft.solvers.slices.system.quadrature", dirty)
+    again = dmft.solve(case.model, 1.0, protocol=case.protocol, tol=1e-3)
+    np.testing.assert_array_equal(again.mu, clean.mu)
+
+
+@pytest.mark.slow
 def test_resuming_past_a_table_asks_for_the_function_again(tmp_path):
     """With it the run goes on as if it had not ended; without, or with another, it is refused."""
 

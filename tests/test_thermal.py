@@ -25,6 +25,7 @@ def slope(function, x, h):
     return sum(w * (function(x + k * h) - function(x - k * h)) for k, w in weights) / h
 
 
+@pytest.mark.slow
 def test_stationary_above_T_d():
     """T0 = T = 1, t <= 1e3, to 1e-7: mu = 4, e = -1, C(t,t') of t - t' alone, T R = dC/dt'."""
     s = dmft.solve(CUBE, 1e3, protocol=Protocol(Thermal(1.0), T=1.0), tol=1e-7)

@@ -20,7 +20,7 @@ from tests.systems.cases import CASES, SEED
 
 PURE = dmft.SpikedMixture({3: 1.0})
 # Their dense references take up to a minute.
-SLOW = ("three-T1", "p4-T0", "p3-T1")
+SLOW = ("three-T1", "p4-T0", "p3-T1", "no-spike")
 
 
 def distance(a, b, t_end):

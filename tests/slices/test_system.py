@@ -75,7 +75,9 @@ def exact_row(exact, t, nodes):
 
 
 @pytest.mark.parametrize(("kind", "bound"), [(System, 2e-7), (ForwardSystem, 4e-6)])
-@pytest.mark.parametrize(("m0", "T"), [(0.3, 0.0), (0.0, 0.0), (0.3, 0.5)])
+@pytest.mark.parametrize(
+    ("m0", "T"), [(0.3, 0.0), (0.0, 0.0), pytest.param(0.3, 0.5, marks=pytest.mark.slow)]
+)
 def test_exact_data_of_the_matrix_channel_solve_the_equations(m0, T, kind, bound):
     delta = 0.6
     exact = matrix_channel(delta, m0, T)

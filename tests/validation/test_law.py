@@ -72,8 +72,9 @@ def against_stored(model, n, T, runs, m0=0.3):
 
 @pytest.mark.parametrize(
     ("orders", "n", "T"),
-    [((2, 3), 16, 0.0), pytest.param((4,), 14, 0.5, marks=pytest.mark.slow)],
+    [((2, 3), 16, 0.0), ((4,), 14, 0.5)],
 )
+@pytest.mark.slow
 def test_law_is_that_of_stored_tensors(orders, n, T):
     """At an N so small that all N directions are revealed on the way (21 queries)."""
     z, verdict = against_stored(SpikedMixture(dict.fromkeys(orders, 0.8)), n, T, 400)

@@ -21,7 +21,7 @@ FAST = ["mixture", "endpoint"]
 
 DEAR = (
     "flow", "p4", "cooling", "annealing", "learning-rate", "momentum", "stored-mixture", "thermal",
-    "stored-flow", "annealing-bias",
+    "stored-flow", "annealing-bias", "complexity", "sensitivity", "quench",
 )  # fmt: skip
 
 
@@ -48,6 +48,7 @@ def test_evidence_reads_back_to_the_same_numbers():
     assert back.largest_z == pytest.approx(13.3333, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_page_and_table(tmp_path, capsys):
     page = tmp_path / "evidence.html"
     run = ["report", "--quick", "--output", str(page), "--workers", "2", "--only", *FAST]

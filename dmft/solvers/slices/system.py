@@ -141,12 +141,13 @@ class System:
             self.row_factors = np.empty(0)
             return rows, np.empty((2, self.size, 0, 0))
         x = 0.5 * (1.0 + np.polynomial.legendre.leggauss(GAUSS)[0])
-        parts = parts[:, :, : np.max(counts)]
+        index = np.arange(np.max(counts))[:, None]
+        left, all_ = (counts[:, :, k, None, None] for k in range(2))
+        # Beyond the parts of a node is memory of any contents.
+        parts = np.where(index < all_, parts[:, :, : len(index)], 0.0)
         y = parts[..., :1] + (parts[..., 1:] - parts[..., :1]) * x
-        index = np.arange(y.shape[2])[:, None]
         length = np.stack([g.nodes_tau, g.nodes])[:, :, None, None]
         first = np.stack([g.nodes, np.zeros(self.size)])[:, :, None, None]
-        left, all_ = (counts[:, :, k, None, None] for k in range(2))
         s = first + np.where(index < left, y, length - y)
         s = np.where(index < all_, s, 0.0).reshape(2, self.size, -1)
         columns = d.factors(s)
