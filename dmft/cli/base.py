@@ -32,6 +32,7 @@ app = App(
     name="dmft",
     help="Mean-field dynamics and thresholds of the spiked matrix-tensor model.",
     version=dmft.__version__,
+    help_format="plaintext",  # markdown takes a quarter of its time to import
     suppress_keyboard_interrupt=False,
 )
 # Loaded when called: `dmft` never imports `validation` otherwise.
