@@ -198,12 +198,13 @@ def _range(name: str, kind: str, numbers: Any) -> tuple[float, float, int]:
 
 def _plain(text: Any) -> Any:
     """Return a cell of a CSV file as TOML would have it: a number where it is one."""
-    try:
-        return number_in_text("cell", text) if isinstance(text, str) else text
-    except ValueError as error:
-        if "5e-324" in str(error):
-            raise
+    if not isinstance(text, str):
         return text
+    try:
+        float(text)
+    except ValueError:
+        return text
+    return number_in_text("cell", text)
 
 
 def _points(value: Any, folder: Path) -> Axis:
