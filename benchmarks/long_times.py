@@ -124,7 +124,7 @@ def write(name: str, rows: Iterable[Row]) -> None:
 def draw(times: list[Row], escape: list[Row], errors: list[Row]) -> None:
     from matplotlib import pyplot as plt
 
-    from dmft import plots
+    from dmft.systems.spiked import plots
 
     with plots.style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(7.0, 2.8), layout="constrained")

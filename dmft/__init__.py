@@ -1,4 +1,4 @@
-"""Dynamical mean-field theory of gradient flow and Langevin dynamics in high-dimensional inference.
+"""Dynamical mean-field theory of learning and inference algorithms in high dimension.
 
 ``import dmft`` is quick: everything heavy (numba, scipy.optimize, xarray) loads on first use.
 """
@@ -8,44 +8,38 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from dmft import _aliases
+from dmft._version import __version__
+from dmft.systems import SYSTEMS
+
 if TYPE_CHECKING:
-    from dmft import observables, plots, theory
-    from dmft.model import SpikedMatrixTensor, SpikedMixture
-    from dmft.protocol import Annealing, Overlap, PowerLaw, Protocol, Stage, Switch, Thermal
-    from dmft.run import resume, solve
-    from dmft.solution import Solution, Status, load
-    from dmft.solvers.dense import DenseOptions
-    from dmft.solvers.gradient_descent import GradientDescentOptions
-    from dmft.solvers.slices import SlicesOptions
-    from dmft.stop import OverlapReached, Progress, Relaxed, WallTime
+    from dmft import theory
+    from dmft._api import load, resume, solve
+    from dmft.run.stop import OverlapReached, Progress, Relaxed, WallTime
+    from dmft.schedules import Annealing, PowerLaw, Switch
+    from dmft.solution import Solution, Status
+    from dmft.systems.spiked import observables, plots
+    from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture
+    from dmft.systems.spiked.protocol import Overlap, Protocol, Stage, Thermal
+    from dmft.systems.spiked.solvers.dense import DenseOptions
+    from dmft.systems.spiked.solvers.gradient_descent import GradientDescentOptions
+    from dmft.systems.spiked.solvers.slices import SlicesOptions
 
-__version__ = "0.1.0"
-
-_HOME = {
-    "Annealing": "dmft.protocol",
-    "DenseOptions": "dmft.solvers.dense",
-    "GradientDescentOptions": "dmft.solvers.gradient_descent",
-    "Overlap": "dmft.protocol",
-    "OverlapReached": "dmft.stop",
-    "PowerLaw": "dmft.protocol",
-    "Progress": "dmft.stop",
-    "Protocol": "dmft.protocol",
-    "Relaxed": "dmft.stop",
-    "SlicesOptions": "dmft.solvers.slices",
+_SHARED = {
+    "OverlapReached": "dmft.run.stop",
+    "Progress": "dmft.run.stop",
+    "Relaxed": "dmft.run.stop",
     "Solution": "dmft.solution",
-    "SpikedMatrixTensor": "dmft.model",
-    "SpikedMixture": "dmft.model",
-    "Stage": "dmft.protocol",
     "Status": "dmft.solution",
-    "Switch": "dmft.protocol",
-    "Thermal": "dmft.protocol",
-    "WallTime": "dmft.stop",
-    "load": "dmft.solution",
-    "resume": "dmft.run",
-    "solve": "dmft.run",
+    "WallTime": "dmft.run.stop",
+    "load": "dmft._api",
+    "resume": "dmft._api",
+    "solve": "dmft._api",
 }
+_HOME = _SHARED | {name: home for s in SYSTEMS.values() for name, home in s.exports.items()}
 _MODULES = ("observables", "plots", "theory")
 
+# Written out for editors and type checkers; a test compares it with what the systems export.
 __all__ = [
     "Annealing",
     "DenseOptions",
@@ -65,6 +59,7 @@ __all__ = [
     "Switch",
     "Thermal",
     "WallTime",
+    "__version__",
     "load",
     "observables",
     "plots",
@@ -72,6 +67,8 @@ __all__ = [
     "solve",
     "theory",
 ]
+
+_aliases.install()
 
 
 def __getattr__(name: str) -> Any:
@@ -83,4 +80,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return sorted(__all__)

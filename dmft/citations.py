@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dmft import __version__
+from dmft._version import __version__
 
 __all__ = ["bibtex"]
 

@@ -35,7 +35,8 @@ __all__ = [
     "write_text",
 ]
 
-SCHEMA = 1
+# 1: without `system`, which is then the spiked model.
+SCHEMA = 2
 # Below this many values compression costs more than it saves.
 COMPRESS_FROM = 1000
 

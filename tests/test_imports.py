@@ -76,7 +76,7 @@ def test_imports_follow_the_flow(path):
 
 def test_the_flow_test_can_fail(tmp_path):
     bad = tmp_path / "bad.py"
-    bad.write_text("def f():\n    from dmft.run import solve\n")
+    bad.write_text("def f():\n    from dmft.systems.spiked.solve import solve\n")
     assert list(imported_rooms(bad)) == ["run"]
     bad.write_text("import dmft.cli\nfrom dmft import plots\n")
     assert list(imported_rooms(bad)) == ["cli", "plots"]
@@ -145,4 +145,4 @@ def test_help_loads_nothing_of_numbers():
     )
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "dmft.cli" in loaded
-    assert not loaded & {"numpy", "scipy", "validation", "dmft.protocol"}
+    assert not loaded & {"numpy", "scipy", "validation", "dmft.systems.spiked.protocol"}

@@ -13,15 +13,18 @@ from typing import Annotated, Any
 import numpy as np
 from cyclopts import App, Parameter
 
-from dmft import SpikedMatrixTensor, checks, storage, tables
-from dmft.cli import Force, Number, Whole, guarded
-from dmft.solution import Solution, load
-from validation.driven import Times, revealed, solved, stored, times_of
-from validation.limit import limit_flow
+from dmft import checks, storage, tables
+from dmft._api import load
+from dmft.arguments import Force, Number, Whole
+from dmft.cli import guarded
+from dmft.solution import Solution
+from dmft.systems.spiked.model import SpikedMatrixTensor
 from validation.printing import MOST_ROWS, print_step_error, print_table, print_verdict
-from validation.replay import parameters, replay, save_runs
-from validation.simulate import ROOT_SEED, check, simulate, step_error
 from validation.statistics import QUANTITIES, Comparison, compare
+from validation.systems.spiked.driven import Times, revealed, solved, stored, times_of
+from validation.systems.spiked.limit import limit_flow
+from validation.systems.spiked.replay import parameters, replay, save_runs
+from validation.systems.spiked.simulate import ROOT_SEED, check, simulate, step_error
 
 __all__ = ["app", "main"]
 

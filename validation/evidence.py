@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.model import SpikedMixture
 from dmft.solution import Solution
+from dmft.systems.spiked.model import SpikedMixture
 from validation.compare import Verdict, judge, mean_and_scatter, standard_error
 from validation.statistics import Comparison
 

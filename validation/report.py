@@ -22,11 +22,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-import dmft
-from dmft import checks, plots, storage, tables
+from dmft import checks, storage, tables
+from dmft._version import __version__
 from dmft.sweep.execute import available_cores
-from validation.claims import CLAIMS
+from dmft.systems.spiked import plots
 from validation.evidence import Evidence
+from validation.systems.spiked.claims import CLAIMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +55,7 @@ def report(
     quick : bool, default False
         Few seeds: minutes instead of an hour.
     only : sequence of str, optional
-        Keys of `validation.claims.CLAIMS`; all of them unless given.
+        Keys of `validation.systems.spiked.claims.CLAIMS`; all of them unless given.
     workers : int, optional
         Number of processes; one for each core unless given.
     force : bool, default False
@@ -92,7 +93,7 @@ def report(
         loader=PackageLoader("validation"), autoescape=True, undefined=StrictUndefined
     )
     text = environment.get_template("evidence.html").render(
-        version=dmft.__version__, quick=quick, table=table.name,
+        version=__version__, quick=quick, table=table.name,
         claims=[(name, found[name], _figure(found[name])) for name in names],
         agreeing=sum(evidence.agree for evidence in found.values()),
     )  # fmt: skip
@@ -107,7 +108,7 @@ def _all(
     names: list[str], quick: bool, workers: int, parts: Path, progress: bool | None
 ) -> dict[str, Evidence]:
     """Check the claims in processes, the slowest first; keep each on disk as it is done."""
-    key = json.dumps([dmft.__version__, quick])
+    key = json.dumps([__version__, quick])
     if parts.is_dir() and (not (parts / "key").is_file() or (parts / "key").read_text() != key):
         shutil.rmtree(parts)
     parts.mkdir(exist_ok=True)

@@ -1,70 +1,50 @@
-"""The application, its exit statuses and what all commands share."""
+"""The application: its commands, by name, and what becomes of what they raise.
+
+A command's module loads when the command is called: ``dmft --help`` needs names only.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import cyclopts
-from cyclopts import App, Parameter, Token
+from cyclopts import App, Parameter
 
-import dmft
+from dmft._version import __version__
+from dmft.arguments import BAD_INPUT, FAILED, INTERRUPTED, say
+from dmft.systems import SYSTEMS
+from dmft.systems.base import Command
 
 __all__ = [
-    "FAILED",
-    "INTERRUPTED",
-    "OK",
-    "STOPPED",
-    "Force",
-    "Number",
-    "Whole",
     "app",
     "guarded",
     "main",
-    "say",
 ]
-
-OK, FAILED, BAD_INPUT, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = App(
     name="dmft",
-    help="Mean-field dynamics and thresholds of the spiked matrix-tensor model.",
-    version=dmft.__version__,
+    help="Mean-field dynamics and thresholds of learning and inference in high dimension.",
+    version=__version__,
     help_format="plaintext",  # markdown takes a quarter of its time to import
     suppress_keyboard_interrupt=False,
 )
-# Loaded when called: `dmft` never imports `validation` otherwise.
-app.command("validation.cli:app", name="validate", help="Check the theory against finite-N runs.")
-
-Force = Annotated[bool, Parameter(negative="", help="Overwrite existing files.")]
-
-
-def _whole(_type: object, tokens: Sequence[Token]) -> float:
-    # cyclopts would turn 2.5 into 2; the model's own check refuses it.
-    text = tokens[0].value
-    try:
-        return int(text) if text.strip("+-").isdecimal() else float(text)
-    except ValueError:
-        raise ValueError(f"value = {text!r} is not allowed: it must be an integer") from None
-
-
-def _number(_type: object, tokens: Sequence[Token]) -> float:
-    from dmft.checks import number_in_text  # numpy comes with it
-
-    return number_in_text("value", tokens[0].value)
-
-
-Whole = Annotated[int, Parameter(converter=_whole)]
-Number = Annotated[float, Parameter(converter=_number)]
-
-
-def say(sentence: str, status: int) -> int:
-    """Print the sentence on stderr and return the status."""
-    print(f"dmft: {sentence}", file=sys.stderr)
-    return status
-
+SHARED = (
+    Command("resume", "dmft.cli.runs:resume", "Go on with a run, from its file or its checkpoint."),
+    Command("show", "dmft.cli.runs:show", "Summarise a run; draw it, or write it as a table."),
+    Command("sweep", "dmft.cli.sweeps:sweep", "Do all runs of a recipe, or what is missing of it."),
+    Command("collect", "dmft.cli.sweeps:collect", "Make one table of all runs of a sweep."),
+    Command("report", "dmft.cli.pages:report", "Make one page of a sweep, to look at."),
+    Command("reproduce", "dmft.cli.pages:reproduce", "Do the main job: figures, tables, a page."),
+    Command("tables", "dmft.cli.reference:tables_app", "Check or remake the reference data."),
+    # `dmft` never imports `validation` otherwise.
+    Command("validate", "validation.cli:app", "Check the theory against finite-N runs."),
+    Command("cite", "dmft.cli.pages:cite", "Print the BibTeX entries of the methods used."),
+)
+for command in (*(c for system in SYSTEMS.values() for c in system.commands), *SHARED):
+    app.command(command.home, name=command.name, help=command.help)
 
 # The inner app passes Ctrl-C on as well.
 app.meta.suppress_keyboard_interrupt = False

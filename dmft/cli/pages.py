@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dmft.cli.base import OK, Force, app
+from dmft.arguments import OK, Force
 
 __all__ = ["cite", "report", "reproduce"]
 
 
-@app.command
 def reproduce(*, output: Path, quick: bool = False, force: Force = False) -> int:
     """Make threshold curves, theory against simulation, tables, figures and a page that shows them.
 
@@ -20,15 +19,14 @@ def reproduce(*, output: Path, quick: bool = False, force: Force = False) -> int
     quick
         Small simulations: a look at the page in seconds, not evidence.
     """
-    from dmft.reproduce import reproduce as make
-    from validation.simulate import simulate
+    from dmft.systems.spiked.reproduce import reproduce as make
+    from validation.systems.spiked.simulate import simulate
 
     page = make(output, simulate, quick=quick, force=force)
     print(f"done: open {page}")
     return OK
 
 
-@app.command
 def report(
     runs: Path,
     /,
@@ -48,13 +46,12 @@ def report(
     simulation
         CSV table of theory against simulation to show, as `dmft validate report` writes it.
     """
-    from dmft.report import report as make
+    from dmft.report.page import report as make
 
     print(f"done: open {make(runs, output, simulation=simulation, force=force)}")
     return OK
 
 
-@app.command
 def cite() -> int:
     """Print the BibTeX entries of the package and of the methods it uses."""
     from dmft.citations import bibtex

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from dmft.cli.base import FAILED, OK, Whole, app, say
+from dmft.arguments import FAILED, OK, Whole, say
 
 if TYPE_CHECKING:
     from dmft.reference import Entry
@@ -23,8 +23,6 @@ tables_app = App(
     help="Check or remake the reference data.",
     suppress_keyboard_interrupt=False,
 )
-app.command(tables_app)
-
 Names = Annotated[list[str], Parameter(negative="")]
 
 
@@ -109,8 +107,8 @@ def make(names: Names, /, *, data: Path = DATA, workers: Whole = 1) -> int:
     from dmft.reference.package import write
 
     chosen = _chosen(names)
-    for name in chosen:
-        storage.check_target(data / f"{name}.csv", force=True, name="data")
+    for name, entry in chosen.items():
+        storage.check_target(data / entry.system / f"{name}.csv", force=True, name="data")
     parts = {name: list(entry.parts) for name, entry in chosen.items()}
     for name, table in _made(parts, workers):
         path = write(data, name, table, entries())
@@ -121,7 +119,7 @@ def make(names: Names, /, *, data: Path = DATA, workers: Whole = 1) -> int:
 def entries() -> dict[str, Entry]:
     """Return all tables: of the theory, and of the simulations."""
     from dmft.reference import ENTRIES
-    from validation.ensembles import ENTRIES as SIMULATED
+    from validation.systems.spiked.ensembles import ENTRIES as SIMULATED
 
     return ENTRIES | SIMULATED
 

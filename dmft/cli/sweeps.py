@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from dmft.cli.base import FAILED, INTERRUPTED, OK, Force, Whole, app, say
+from dmft.arguments import FAILED, INTERRUPTED, OK, Force, Whole, say
 
 if TYPE_CHECKING:
     from dmft.sweep import Job, Outcome
@@ -18,7 +18,6 @@ __all__ = ["collect", "sweep"]
 MOST_FAILURES = 10
 
 
-@app.command
 def sweep(
     recipe: Path,
     /,
@@ -125,7 +124,6 @@ def _told(outcome: Outcome, jobs: list[Job], output: Path) -> int:
     return OK
 
 
-@app.command
 def collect(
     runs: Path,
     /,
@@ -149,7 +147,7 @@ def collect(
         The escape time is when |m| first reaches this, in (0, 1).
     """
     from dmft import storage, tables
-    from dmft.cli.runs import numbers
+    from dmft.arguments import numbers
     from dmft.sweep import collect as make
 
     storage.check_target(output, force=force)

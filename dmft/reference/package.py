@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import dmft
 from dmft import storage, tables
+from dmft._version import __version__
 from dmft.reference.schema import Entry, Field
 
-__all__ = ["PACKAGE", "describe", "read", "write"]
+__all__ = ["PACKAGE", "describe", "path_of", "read", "write"]
 
 PACKAGE = "datapackage.json"
 HEAD: dict[str, Any] = {
@@ -50,11 +50,17 @@ HEAD: dict[str, Any] = {
 }
 
 
+def path_of(folder: str | Path, name: str, entry: Entry) -> Path:
+    """Return the file of a table: one folder per system."""
+    return Path(folder) / entry.system / f"{name}.csv"
+
+
 def write(
     folder: str | Path, name: str, table: Mapping[str, NDArray[Any]], entries: Mapping[str, Entry]
 ) -> Path:
     """Write a table, replacing it, and describe all tables of the folder anew."""
-    path = Path(folder) / f"{name}.csv"
+    path = path_of(folder, name, entries[name])
+    path.parent.mkdir(exist_ok=True)
     tables.save_csv(path, table, force=True)
     describe(folder, entries)
     return path
@@ -64,11 +70,11 @@ def describe(folder: str | Path, entries: Mapping[str, Entry]) -> Path:
     """Write datapackage.json for the tables of `entries` that are in the folder."""
     target = Path(folder) / PACKAGE
     resources = [
-        _resource(Path(folder) / f"{name}.csv", name, entry)
+        _resource(path_of(folder, name, entry), name, entry)
         for name, entry in entries.items()
-        if (Path(folder) / f"{name}.csv").is_file()
+        if path_of(folder, name, entry).is_file()
     ]
-    text = json.dumps({**HEAD, "version": dmft.__version__, "resources": resources}, indent=2)
+    text = json.dumps({**HEAD, "version": __version__, "resources": resources}, indent=2)
     with storage.write_text(target, force=True) as file:
         file.write(text + "\n")
     return target
@@ -79,7 +85,7 @@ def _resource(path: Path, name: str, entry: Entry) -> dict[str, Any]:
     return {
         "name": name.replace("_", "-"),
         "title": entry.title,
-        "path": path.name,
+        "path": f"{entry.system}/{path.name}",
         "profile": "tabular-data-resource",
         "format": "csv",
         "mediatype": "text/csv",
@@ -119,7 +125,7 @@ def read(folder: str | Path, name: str, entry: Entry) -> dict[str, NDArray[Any]]
     ValueError
         It is missing, has other columns, or its bytes are not those of datapackage.json.
     """
-    path, package = Path(folder) / f"{name}.csv", Path(folder) / PACKAGE
+    path, package = path_of(folder, name, entry), Path(folder) / PACKAGE
     for file in (path, package):
         if not file.is_file():
             raise ValueError(f"data = {str(folder)!r} is not allowed: it has no {file.name}")
@@ -129,7 +135,7 @@ def read(folder: str | Path, name: str, entry: Entry) -> dict[str, NDArray[Any]]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{str(package)!r} is no data package: {error}") from None
     content = path.read_bytes()
-    if told.get(path.name) != f"sha256:{hashlib.sha256(content).hexdigest()}":
+    if told.get(f"{entry.system}/{path.name}") != f"sha256:{hashlib.sha256(content).hexdigest()}":
         raise ValueError(
             f"{str(path)!r} is not the table that datapackage.json describes: its SHA-256 differs"
         )

@@ -53,6 +53,8 @@ class Entry:
 
     Attributes
     ----------
+    system : str
+        The system it belongs to: its folder below ``data/``.
     title, how : str
         What it is, and method and options.
     fields : tuple of Field
@@ -63,6 +65,7 @@ class Entry:
         Parts that a quick check recomputes.
     """
 
+    system: str
     title: str
     how: str
     fields: tuple[Field, ...]

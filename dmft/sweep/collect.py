@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft import checks, storage
-from dmft.observables import escape_time
-from dmft.solution import TIME_SLACK, Solution, load
+from dmft._api import load
+from dmft.solution import TIME_SLACK, Solution
 from dmft.sweep.folder import Folder, Line, digest
+from dmft.systems.spiked.observables import escape_time
 
 __all__ = ["collect", "runs"]
 

@@ -25,12 +25,12 @@ from typing import Any, NamedTuple
 from filelock import Timeout
 from tqdm import tqdm
 
-from dmft import checks, loop
+from dmft import checks
+from dmft.run import loop
+from dmft.run.job import Job
+from dmft.run.stop import Progress
 from dmft.solution import Status
-from dmft.solvers.slices import compiled
-from dmft.stop import Progress
 from dmft.sweep.folder import Folder, Line, digest
-from dmft.sweep.job import Job
 
 __all__ = ["Outcome", "available_cores", "dask", "execute", "processes"]
 
@@ -181,10 +181,10 @@ def execute(
             left.append(job)
         else:
             done += 1
-    if any(job.method == "slices" for job in left):
-        # Once, for all processes load what is compiled from numba's cache.
-        with loop.announced("loading the solver (compiled once, half a minute)", progress):
-            compiled()
+    # Once, for all processes load what is compiled from numba's cache.
+    with loop.announced("loading the solver (compiled once, half a minute)", progress):
+        for method in {job.how.name: job.how for job in left}.values():
+            method.prepare()
     ended: dict[str, Line] = {}
     with tqdm(
         total=len(jobs), initial=done, unit="run",

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 from dmft import storage
-from dmft.solution import load
+from dmft._api import load
 
 __all__ = ["SCHEMA", "Folder", "Line", "digest"]
 

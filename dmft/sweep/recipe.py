@@ -32,9 +32,10 @@ import numpy as np
 
 from dmft import checks
 from dmft.checks import number_in_text, read_toml
-from dmft.model import MAX_ORDER, from_channels
-from dmft.protocol.texts import protocol_of
-from dmft.sweep.job import Job
+from dmft.run.job import Job
+from dmft.systems.spiked.job import SpikedJob
+from dmft.systems.spiked.model import MAX_ORDER, from_channels
+from dmft.systems.spiked.protocol.texts import protocol_of
 
 __all__ = ["MANY", "Recipe", "read"]
 
@@ -270,7 +271,7 @@ def _made(given: dict[str, Any]) -> Job:
         m0, texts.get("start"), texts.get("temperature", "0"), texts.get("learning_rate", "1"),
         texts.get("anneal"), texts.get("loss_delta"), stages,
     )  # fmt: skip
-    return Job(from_channels(_channels(given)), protocol, **options)
+    return SpikedJob(from_channels(_channels(given)), protocol, **options)
 
 
 def _number(name: str, value: Any) -> float:

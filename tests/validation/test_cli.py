@@ -14,8 +14,8 @@ import pytest
 import xarray
 
 import dmft
+from dmft._api import load
 from dmft.cli import main as dmft_main
-from dmft.solution import load
 from validation.cli import main
 
 MODEL = "--p 3 --delta-2 0.7 --delta-p 1 --m0 0.2"
@@ -76,7 +76,7 @@ def test_theory_that_stops_short(here, capsys, monkeypatch, status, code, senten
         theory = dmft.solve(*arguments, **options)
         return replace(theory, status=dmft.Status[status], message="stopped short")
 
-    monkeypatch.setattr("validation.driven.solve", short)
+    monkeypatch.setattr("validation.systems.spiked.driven.solve", short)
     assert main(f"limit {MODEL} --t-end 1".split()) == code
     out, err = capsys.readouterr()
     assert out == ""

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import dmft
-from dmft.model import SpikedMatrixTensor
+from dmft.systems.spiked.model import SpikedMatrixTensor
 from dmft.tables import save_csv
 from validation.compare import (
     extrapolate,
@@ -18,9 +18,9 @@ from validation.compare import (
     sigmas,
     standard_error,
 )
-from validation.replay import parameters, read_runs, replay, runs_table
 from validation.statistics import Ensemble, compare, compare_sizes
-from validation.trajectories import simulate_revealed
+from validation.systems.spiked.replay import parameters, read_runs, replay, runs_table
+from validation.systems.spiked.trajectories import simulate_revealed
 
 SEED = SpikedMatrixTensor(3, 0.7, 1.0)
 

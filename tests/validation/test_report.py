@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from validation.claims import CLAIMS
 from validation.cli import main
 from validation.evidence import Evidence, table_of
 from validation.report import report
+from validation.systems.spiked.claims import CLAIMS
 
 FAST = ["mixture", "endpoint"]
 

@@ -1,5 +1,0 @@
-"""What is measured from many runs, or read off the late part of one."""
-
-from dmft.analysis import relaxation, threshold
-
-__all__ = ["relaxation", "threshold"]

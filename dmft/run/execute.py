@@ -1,0 +1,172 @@
+"""The one way a run of any system is done: threads, checkpoints, conditions, verification."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+from dmft import checks, storage
+from dmft.run import loop
+from dmft.run.contract import Plan, Record, Solver
+from dmft.run.stop import Progress, Stop, watch
+from dmft.solution import Solution, Status, saved_as
+
+__all__ = ["Running", "asked", "execute", "limited_threads"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """What a user says of a run that does not change its result.
+
+    Attributes
+    ----------
+    threads : int, optional
+        Threads to use, >= 1; all unless given.
+    progress : bool, optional
+        Show a progress bar; without it, when stderr is a terminal.
+    callback : callable, optional
+        Called with a :class:`dmft.Progress` after each unit of work.
+    stop : condition, callable, or several of them, optional
+        The run ends with status STOPPED once one is met.
+    checkpoint : path, optional
+        File to which the run is saved while it lasts, whole each time.
+    checkpoint_every : float
+        Seconds between two checkpoints, > 0.
+    past : sequence of Progress
+        The part of the run that was done before.
+    """
+
+    threads: int | None = None
+    progress: bool | None = None
+    callback: Callable[[Progress], None] | None = None
+    stop: Stop | Iterable[Stop] | None = None
+    checkpoint: str | os.PathLike[str] | None = None
+    checkpoint_every: float = 60.0
+    past: Sequence[Progress] = ()
+
+
+Request = TypeVar("Request")
+
+
+def asked(kind: type[Request], how: Mapping[str, Any]) -> tuple[Request, Running]:
+    """Sort the arguments of `solve`: what is asked for, a `kind`, and how it is to be run.
+
+    Raises
+    ------
+    TypeError
+        An argument is neither.
+    """
+    running = [field.name for field in fields(Running) if field.name != "past"]
+    request = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    for name in how:
+        if name not in (*request, *running):
+            near = difflib.get_close_matches(name, (*request, *running), 1)
+            known = f"there are {', '.join((*request, *running))}"
+            hint = f"did you mean {near[0]!r}?" if near else known
+            raise TypeError(f"unknown argument {name!r}: {hint}")
+    what = {name: value for name, value in how.items() if name in request}
+    return kind(**what), Running(**{k: v for k, v in how.items() if k in running})
+
+
+def execute(
+    plan: Plan,
+    running: Running,
+    begin: Callable[[], Solver] | None = None,
+    seconds_before: float = 0.0,
+) -> Solution:
+    """Do a run: from t = 0, or from where `begin` says.
+
+    Raises
+    ------
+    ValueError
+        A parameter of `running` is out of its range, or the method keeps no checkpoints.
+    """
+    every = checks.positive_number("checkpoint_every", running.checkpoint_every)
+    stop = watch(running.stop, running.past)
+    method, target = plan.method, None
+    if running.checkpoint is not None:
+        if not method.resumable:
+            raise ValueError(
+                f"checkpoint is not for method {method.name!r}: it cannot go on from a file"
+            )
+        target = storage.check_target(running.checkpoint, force=True, name="checkpoint")
+    with limited_threads(running.threads) as threads:
+
+        def solution(record: Record, ending: loop.Ending) -> Solution:
+            ending = ending._replace(seconds=seconds_before + ending.seconds)
+            found: Solution = plan.solution(record, ending)
+            return replace(found, provenance={**found.provenance, "threads": threads})
+
+        with loop.announced("loading the solver (compiled once, half a minute)", running.progress):
+            method.prepare()
+        solver = (begin or plan.start)()
+
+        def save(seconds: float) -> None:
+            if target is not None:
+                sentence = f"checkpoint at t = {solver.t:g}"
+                so_far = loop.Ending(Status.INTERRUPTED, sentence, seconds)
+                saved_as(solution(solver.record(), so_far), target)
+
+        if running.past and (reason := stop(running.past[-1])):
+            # The run had ended, and was cut short afterwards.
+            sentence = f"stopped at t = {solver.t:g}: {reason}"
+            ending = loop.Ending(Status.STOPPED, sentence, 0.0)
+        else:
+            watching = loop.Watching(running.progress, running.callback, stop, save, every)
+            ending = loop.advance(solver, plan.t_end, watching)
+        record = solver.record()
+        if plan.verify and ending.status in (Status.FINISHED, Status.STOPPED):
+            save(ending.seconds)
+            record, ending = _verified(plan, record, ending, running.progress)
+    return solution(record, ending)
+
+
+def _verified(
+    plan: Plan, record: Record, ending: loop.Ending, progress: bool | None
+) -> tuple[Record, loop.Ending]:
+    """Replace the estimated errors by the differences to a coarser run."""
+    status, message, seconds = ending
+    coarse_plan = plan.coarser().to(float(record.t[-1]))
+    coarse = coarse_plan.start()
+    watching = loop.Watching(progress, description="verifying ")
+    second, sentence, more = loop.advance(coarse, coarse_plan.t_end, watching)
+    if second is Status.INTERRUPTED:
+        message = f"interrupted while verifying ({message})"
+        if status is Status.STOPPED:
+            message += "; resume with the same stop to verify it as it is"
+        return record, loop.Ending(second, message, seconds + more)
+    if second is not Status.FINISHED:
+        message += f" (not verified: the coarser run was {sentence})"
+        return record, loop.Ending(status, message, seconds + more)
+    errors = plan.differences(record, coarse.record())
+    stats = {**record.stats, "verifying_seconds": more}
+    return replace(record, errors=errors, stats=stats), ending
+
+
+@contextmanager
+def limited_threads(threads: int | None) -> Iterator[int]:
+    """Set the threads of the compiled kernels, hold the linear algebra to one; yield their number.
+
+    The LU factorisations of a slice gain nothing from a second thread, and OpenBLAS's threads spin
+    for a while after each of them on the cores that the kernels need: two threads were slower than
+    one (an escape to t = 1e4: 18.0 s against 10.5 s; with BLAS at one thread 7.7 s).
+    """
+    import numba
+    from threadpoolctl import threadpool_limits
+
+    config: Any = numba.config
+    available = int(config.NUMBA_NUM_THREADS)
+    before = int(numba.get_num_threads())
+    number = before
+    if threads is not None:
+        number = min(checks.integer("threads", threads, low=1), available)
+    numba.set_num_threads(number)
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield number
+    finally:
+        numba.set_num_threads(before)

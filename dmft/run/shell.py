@@ -1,0 +1,100 @@
+"""What the commands that run something share: conditions to stop, saving, the summary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dmft import storage
+from dmft.arguments import FAILED, INTERRUPTED, OK, STOPPED, checkpoint_of, say
+from dmft.run.stop import OverlapReached, Relaxed, Stop, WallTime
+from dmft.solution import Solution, Status, saved_as
+
+__all__ = ["begun", "saved", "stops", "summary"]
+
+STATUS = {
+    Status.FINISHED: OK,
+    Status.STOPPED: STOPPED,
+    Status.INTERRUPTED: INTERRUPTED,
+    Status.FAILED: FAILED,
+}
+
+
+def begun(output: Path, *, force: bool) -> Path:
+    """Check that a run can be saved to `output`; return the path of its checkpoint.
+
+    Raises
+    ------
+    dmft.storage.FileError
+        A ValueError: the file exists, or the checkpoint of a run that was cut short does.
+    """
+    storage.check_target(output, force=force)
+    part = checkpoint_of(output)
+    if part.exists() and not force:
+        raise storage.FileError(
+            f"{str(part)!r} is the checkpoint of a run that was cut short: go on with"
+            f" `dmft resume {output}`, or start anew with --force"
+        )
+    # A run that is killed before its first checkpoint must not be taken for the old one.
+    part.unlink(missing_ok=True)
+    return part
+
+
+def stops(
+    overlap: float | None = None, relaxed: float | None = None, seconds: float | None = None
+) -> list[Stop]:
+    """Return the conditions that the options --stop-overlap, --stop-relaxed, --max-seconds name."""
+    conditions = (
+        ("--stop-overlap", OverlapReached, overlap),
+        ("--stop-relaxed", Relaxed, relaxed),
+        ("--max-seconds", WallTime, seconds),
+    )
+    found: list[Stop] = []
+    for option, kind, value in conditions:
+        if value is not None:
+            try:
+                found.append(kind(value))
+            except ValueError as error:
+                raise ValueError(f"{option}: {error}") from None
+    return found
+
+
+def saved(solution: Solution, output: Path) -> int:
+    """Save the run in place of its checkpoint, summarise it and return the exit status."""
+    part = checkpoint_of(output)
+    saved_as(solution, output)
+    part.unlink(missing_ok=True)
+    storage.remove_leftovers(part)
+    print(summary(solution))
+    print(f"saved       {output}")
+    status = STATUS[solution.status]
+    if status == OK:
+        return OK
+    onward = f": go on with `dmft resume {output}`" if status != FAILED and solution.state else ""
+    return say(f"{solution.message}; what was reached is saved{onward}", status)
+
+
+def summary(s: Solution) -> str:
+    """Return a run in a few lines: what was solved, how it ended, the last values, the errors."""
+    last = {name: float(values) for name, values in s.columns(s.end).items()}
+    shown = ", ".join(f"{name} = {last.pop(name):.10g}" for name in s.scalars)
+    lines = [
+        f"model       {s.model!r}",
+        f"start       {s.setting}",
+        f"method      {s.method}, {_options(s)}",
+        f"status      {s.status.value}: {s.message}",
+        f"at t = {s.end:<6.6g} {shown}",
+    ]
+    if last:
+        lines.append("            " + ", ".join(f"{k} = {value:.10g}" for k, value in last.items()))
+    lines += [
+        "error up to " + ", ".join(f"{name}: {value:.1e}" for name, value in s.errors.items()),
+        f"cost        {', '.join(f'{k} {v:.4g}' for k, v in s.stats.items())}",
+    ]
+    return "\n".join(lines)
+
+
+def _options(s: Solution) -> str:
+    options = {k: v for k, v in s.provenance["options"].items() if k != "type" and v is not None}
+    tol = s.provenance["tol"]
+    known = ({} if tol is None else {"tol": tol}) | options
+    return ", ".join(f"{name} = {value}" for name, value in known.items())

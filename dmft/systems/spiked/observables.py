@@ -1,0 +1,390 @@
+"""What people plot of a run: response, fluctuation-dissipation, aging, times, loss and Hessian.
+
+All functions take a :class:`dmft.Solution`; all quantities are dimensionless.  With a learning rate
+eta the response function of the files, R, responds to a field outside eta; chi below is the
+response to a field h in the loss, H - h.x, so it holds eta.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dmft import checks
+from dmft.systems.spiked.protocol import Thermal
+from dmft.systems.spiked.solution import SpikedSolution
+from dmft.two_time import panels
+
+__all__ = [
+    "aging",
+    "chi_C",
+    "escape_time",
+    "fdt_ratio",
+    "integrated_response",
+    "inverse_effective_temperature",
+    "mean_square_error",
+    "observable_table",
+    "relaxation_time",
+    "smallest_eigenvalue",
+    "training_loss",
+]
+
+Array = NDArray[np.float64]
+
+# Panels of integrals over R: graded to both ends down to END/rate, Gauss points from this order.
+ORDER, END = 12, 0.25
+# Step of difference quotients, relative to the distance from the nearer end.
+STEP = 2e-3
+
+
+def integrated_response(solution: SpikedSolution, t: ArrayLike, t_prime: ArrayLike) -> Array:
+    """Return ``chi(t,t') = int_t'^t R(t,s) eta(s) ds``, the response at t to a field since t'.
+
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+    t, t_prime : array_like
+        Times, broadcast, 0 <= t_prime <= t <= time reached.
+
+    Returns
+    -------
+    ndarray
+        In equilibrium at T > 0 ``T chi = 1 - C(t,t')``.
+
+    Raises
+    ------
+    ValueError
+        A pair of times is outside the triangle.
+    """
+    t, t_prime = np.broadcast_arrays(np.asarray(t, float), np.asarray(t_prime, float))
+    out = np.empty(t.shape)
+    for index in np.ndindex(t.shape):
+        out[index] = _integral(solution, float(t[index]), float(t_prime[index]))
+    return out
+
+
+def _integral(solution: SpikedSolution, t: float, t_prime: float) -> float:
+    solution.R(t, t_prime)  # refuses times outside the triangle
+    drive = solution.protocol.driving(solution.model)
+    jumps = drive.breaks[(drive.breaks > t_prime) & (drive.breaks < t)]
+    x, weights, _ = panels.gauss(ORDER)
+    total = 0.0
+    for a, b in zip([t_prime, *jumps], [*jumps, t], strict=True):
+        if b > a:
+            h = END / max(drive.fastest(0.0, t), 1.0 / t)
+            grid = panels.slice_grid(b - a, min(h, b - a), 2)
+            # Distances from the nearer end, so that neither end cancels.
+            half = 0.5 * grid.widths[:, None]
+            s = a + (grid.edges[:-1, None] + half * (1.0 + x)).ravel()
+            s = np.minimum(s, np.nextafter(t, 0.0))
+            values = solution.R(t, s) * drive.rate(s)
+            total += float(np.sum((half * weights).ravel() * values))
+    return total
+
+
+def chi_C(solution: SpikedSolution, t: float, points: int = 60) -> tuple[Array, Array, Array]:
+    """Return t', C(t,t') and chi(t,t') from t' = t down to 0: the parametric curve chi(C).
+
+    Its slope is -X/T: straight with slope -1/T in equilibrium, broken at the plateau in aging.
+
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+    t : float
+        Time of the curve, in (0, time reached].
+    points : int, default 60
+        Number of points, graded to both ends.
+
+    Raises
+    ------
+    ValueError
+        t is outside its range, or points < 4.
+    """
+    points = checks.integer("points", points, low=4, high=100_000)
+    t = checks.finite_number("t", t, low=0.0, high=float(solution.t[-1]))
+    half = np.concatenate([[0.0], 0.5 * np.geomspace(min(1e-2 / t, 1e-2), 1.0, points // 2)])
+    t_prime = t * np.concatenate([1.0 - half, half[-2::-1]])
+    return t_prime, solution.C(t, t_prime), integrated_response(solution, t, t_prime)
+
+
+def fdt_ratio(solution: SpikedSolution, t: ArrayLike, t_prime: ArrayLike) -> Array:
+    """Return the fluctuation-dissipation ratio ``X(t,t') = T eta R(t,t') / d_t' C(t,t')``, T at t'.
+
+    Parameters
+    ----------
+    solution : SpikedSolution
+        A run at T > 0.
+    t, t_prime : array_like
+        Times, broadcast, 0 < t_prime < t <= time reached.
+
+    Returns
+    -------
+    ndarray
+        1 in equilibrium; d_t' C is a difference quotient, good to about 1e-5.  The effective
+        temperature is T/X: :func:`inverse_effective_temperature`, also at T = 0.
+
+    Raises
+    ------
+    ValueError
+        A pair of times is outside the open triangle.
+    """
+    t_prime = np.asarray(t_prime, float)
+    T = solution.protocol.driving(solution.model).temperature(t_prime)
+    return np.asarray(T * inverse_effective_temperature(solution, t, t_prime))
+
+
+def inverse_effective_temperature(
+    solution: SpikedSolution, t: ArrayLike, t_prime: ArrayLike
+) -> Array:
+    """Return ``1/T_eff(t,t') = eta(t') R(t,t') / d_t' C(t,t')``, the slope of -chi(C).
+
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run, also at T = 0.
+    t, t_prime : array_like
+        Times, broadcast, 0 < t_prime < t <= time reached.
+
+    Returns
+    -------
+    ndarray
+        1/T in equilibrium, X/T with the ratio X of :func:`fdt_ratio` at T > 0 (Cugliandolo, Kurchan
+        and Peliti 1997).  d_t' C is a difference quotient, good to about 1e-5.
+
+    Raises
+    ------
+    ValueError
+        A pair of times is outside the open triangle.
+    """
+    t, t_prime = np.broadcast_arrays(np.asarray(t, float), np.asarray(t_prime, float))
+    if np.any((t_prime <= 0.0) | (t_prime >= t)):
+        raise ValueError("t_prime is not allowed at 0 or t: it must be in (0, t)")
+    step = STEP * np.minimum(t_prime, t - t_prime)
+    near = (solution.C(t, t_prime + step) - solution.C(t, t_prime - step)) / (2.0 * step)
+    far = (solution.C(t, t_prime + 2 * step) - solution.C(t, t_prime - 2 * step)) / (4.0 * step)
+    slope = (4.0 * near - far) / 3.0
+    rate = solution.protocol.driving(solution.model).rate(t_prime)
+    return np.asarray(rate * solution.R(t, t_prime) / slope)
+
+
+def aging(solution: SpikedSolution, t_w: ArrayLike, ratios: ArrayLike, mu: float = 1.0) -> Array:
+    """Return ``C(t_w + x t_w^mu, t_w)``: one row for each t_w, one column for each ratio x.
+
+    Rows that fall onto each other show aging with that exponent mu (1: simple aging).
+
+    Raises
+    ------
+    ValueError
+        A time is outside [0, time reached].
+    """
+    t_w = np.atleast_1d(np.asarray(t_w, float))[:, None]
+    return solution.C(t_w + np.atleast_1d(np.asarray(ratios, float)) * t_w**mu, t_w)
+
+
+def escape_time(solution: SpikedSolution, level: float = 0.1) -> float:
+    """Return the first time at which \\|m\\| reaches the level; NaN if it does not.
+
+    Raises
+    ------
+    ValueError
+        The level is not in (0, 1).
+    """
+    from scipy.optimize import brentq
+
+    level = _level(level)
+    above = np.flatnonzero(np.abs(solution.m) >= level)
+    if len(above) == 0:
+        return math.nan
+    k = int(above[0])
+    if k == 0:
+        return 0.0
+    low, high = (float(x) for x in solution.t[k - 1 : k + 1])
+    return float(brentq(lambda t: abs(float(solution.at(t).m)) - level, low, high, rtol=1e-14))
+
+
+def relaxation_time(solution: SpikedSolution, t_w: float, level: float = math.exp(-1.0)) -> float:
+    """Return the first tau with ``C(t_w + tau, t_w) = level``; NaN if the run ends before.
+
+    Raises
+    ------
+    ValueError
+        t_w is outside [0, time reached], or the level not in (0, 1).
+    """
+    from scipy.optimize import brentq
+
+    level = _level(level)
+    end = float(solution.t[-1])
+    t_w = checks.finite_number("t_w", t_w, low=0.0, high=end)
+    if end == t_w:
+        return math.nan
+    tau = np.concatenate([[0.0], np.geomspace(1e-3 * min(1.0, end - t_w), end - t_w, 400)])
+    C = solution.C(np.minimum(t_w + tau, end), t_w)
+    below = np.flatnonzero(level >= C)
+    if len(below) == 0:
+        return math.nan
+    k = int(below[0])
+
+    def excess(x: float) -> float:
+        return float(solution.C(min(t_w + x, end), t_w)) - level
+
+    return float(brentq(excess, tau[k - 1], tau[k], rtol=1e-14))
+
+
+def training_loss(solution: SpikedSolution, t: ArrayLike) -> Array:
+    """Return how far the training loss lies above that of the signal, per channel and spin.
+
+    The loss is ``sum_p sum_i1<..<ip (T_p - x_i1..x_ip/scale)^2/(2 Delta'_p)`` (arXiv:1907.08226).
+    On the sphere its p-th part differs from that at x* by ``N (e_p + w_p/p)``, w_p = 1/Delta'_p:
+    negative where x fits the noise better than the signal does.
+
+    Parameters
+    ----------
+    solution : SpikedSolution
+        A run that starts from an overlap.
+    t : array_like
+        Times in [0, time reached].
+
+    Returns
+    -------
+    ndarray, shape (\\*t.shape, n_channels)
+        The difference for each channel; their sum is that of the whole loss, e(t) + sum_p w_p/p.
+
+    Raises
+    ------
+    ValueError
+        A time is outside its range, or the start is thermal: there is no signal.
+    """
+    _spiked(solution, "training_loss")
+    weights = solution.protocol.driving(solution.model).weights(t)
+    return np.asarray(solution.at(t).e_p + weights / np.array(solution.model.orders))
+
+
+def mean_square_error(
+    solution: SpikedSolution, t: ArrayLike, *, posterior_mean: bool = False
+) -> Array:
+    """Return ``|x - x*|^2/N = 2 (1 - m)``; for the mean of the Bayes posterior (T = 1) ``1 - m``.
+
+    Raises
+    ------
+    ValueError
+        A time is outside [0, time reached], or the start is thermal: there is no signal.
+    """
+    _spiked(solution, "mean_square_error")
+    return np.asarray((1.0 if posterior_mean else 2.0) * (1.0 - solution.at(t).m))
+
+
+def _spiked(solution: SpikedSolution, name: str) -> None:
+    if isinstance(solution.protocol.start, Thermal):
+        raise ValueError(
+            f"{name} is not defined for a thermal start: there is no signal, m is C(t, 0)"
+        )
+
+
+def smallest_eigenvalue(solution: SpikedSolution, t: ArrayLike) -> Array:
+    """Return the smallest eigenvalue of the Hessian along a run.
+
+    The lower end of the bulk, or the isolated eigenvalue below it (:mod:`dmft.systems.spiked.theory.hessian`),
+
+        -sum_p p e_p(t) - sqrt(K2) (theta + 1/theta),    theta = max(1, S'(m) (1-m^2)/sqrt(K2)),
+
+    with S and K2 at C = 1 of the loss at time t (:mod:`dmft.systems.spiked.equations`).  For the model's own loss
+    S' = Q''(m), K2 = Q''(1); for a thermal start the signal is x(0) with strength 1/T0.
+
+    Raises
+    ------
+    ValueError
+        A time is outside [0, time reached].
+    """
+    at, drive = solution.at(t), solution.protocol.driving(solution.model)
+    p, m, w = drive.orders, np.asarray(at.m)[..., None], drive.weights(t)
+    edge = np.sqrt(np.sum((p - 1) * drive.noise * w * w, axis=-1))
+    signal = np.sum((p - 1) * drive.signal(t) * m ** (p - 2), axis=-1)
+    theta = np.maximum(signal * (1.0 - at.m) * (1.0 + at.m) / edge, 1.0)
+    return np.asarray(-np.asarray(at.e_p) @ p - edge * (theta + 1.0 / theta))
+
+
+NAMES = ("aging", "chi-C", "fdt", "hessian", "loss", "mse")
+# Ratios tau/t_w of the aging table.
+RATIOS = np.geomspace(1e-2, 1e2, 41)
+
+
+def observable_table(
+    solution: SpikedSolution, name: str, times: ArrayLike | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return an observable as columns.
+
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+    name : {"aging", "chi-C", "fdt", "hessian", "loss", "mse"}
+        At each time t, without times at the last one: "chi-C", the parametric curve chi(C) (columns
+        t, t_prime, C, chi); "fdt", its slope (t, t_prime, C, X, inverse_effective_temperature).
+        "aging": C(t_w + tau, t_w) for tau/t_w in 0.01 ... 100 (t_w, ratio, C) at each of the times
+        t_w, without times at decades.  Against t, without times at all accepted ones: "hessian"
+        (smallest eigenvalue), "loss" (sum of :func:`training_loss`), "mse" (2 (1 - m)).
+    times : array_like, optional
+        Times.
+
+    Raises
+    ------
+    ValueError
+        The name is none of these, or a time is outside its range.
+    """
+    if name in ("chi-C", "fdt"):
+        chosen = np.atleast_1d(solution.t[-1] if times is None else np.asarray(times, float))
+        parts = [(_chi_table if name == "chi-C" else _fdt_table)(solution, t) for t in chosen]
+    elif name == "aging":
+        parts = [_aging_table(solution, t_w) for t_w in _waiting_times(solution, times)]
+    elif name in NAMES:
+        t = np.atleast_1d(solution.t if times is None else np.asarray(times, float))
+        column, values = {
+            "hessian": ("smallest_eigenvalue", smallest_eigenvalue),
+            "loss": ("training_loss", lambda s, t: training_loss(s, t).sum(axis=-1)),
+            "mse": ("mean_square_error", mean_square_error),
+        }[name]
+        return {"t": t, column: values(solution, t)}
+    else:
+        raise ValueError(f"observable = {name!r} is not allowed: it must be one of {NAMES}")
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _chi_table(solution: SpikedSolution, t: float) -> dict[str, Array]:
+    t_prime, C, chi = chi_C(solution, t)
+    return {"t": np.full(len(C), t), "t_prime": t_prime, "C": C, "chi": chi}
+
+
+def _fdt_table(solution: SpikedSolution, t: float) -> dict[str, Array]:
+    t_prime = chi_C(solution, t)[0][1:-1]
+    slope = inverse_effective_temperature(solution, t, t_prime)
+    return {
+        "t": np.full(len(t_prime), t), "t_prime": t_prime, "C": solution.C(t, t_prime),
+        "X": slope * solution.protocol.driving(solution.model).temperature(t_prime),
+        "inverse_effective_temperature": slope,
+    }  # fmt: skip
+
+
+def _waiting_times(solution: SpikedSolution, times: ArrayLike | None) -> Array:
+    """Return the given times, or the decades that leave room for tau = t_w."""
+    if times is not None:
+        return np.atleast_1d(np.asarray(times, float))
+    last = max(0, math.floor(math.log10(0.5 * float(solution.t[-1]))))
+    return np.asarray(10.0 ** np.arange(last + 1))
+
+
+def _aging_table(solution: SpikedSolution, t_w: float) -> dict[str, Array]:
+    end = float(solution.t[-1])
+    ratios = RATIOS[t_w * (1.0 + RATIOS) <= end] if 0.0 < t_w <= end else RATIOS
+    C = aging(solution, t_w, ratios)[0]
+    return {"t_w": np.full(len(ratios), t_w), "ratio": ratios, "C": C}
+
+
+def _level(level: float) -> float:
+    wanted = "a finite number in (0, 1)"
+    level = checks.positive_number("level", level, wanted=wanted)
+    return checks.finite_number("level", level, high=math.nextafter(1.0, 0.0), wanted=wanted)

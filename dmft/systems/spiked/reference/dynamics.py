@@ -1,0 +1,215 @@
+"""Tables of the dynamics: how each part is computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmft.reference.schema import Table
+from dmft.run.stop import OverlapReached
+from dmft.solution import finished
+from dmft.systems.spiked.analysis import relaxation as relaxing
+from dmft.systems.spiked.analysis import threshold
+from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture, from_channels
+from dmft.systems.spiked.observables import escape_time
+from dmft.systems.spiked.solution import SpikedSolution
+from dmft.systems.spiked.solve import solve
+
+Array = NDArray[np.float64]
+
+
+def _channels(model: SpikedMixture) -> str:
+    return " ".join(f"{p}={delta!r}" for p, delta in model.channels.items())
+
+
+SHORT_TIMES = np.array([1.0, 2.0, 5.0, 10.0, 20.0])
+SHORT_TOL, SHORT_ERROR = 1e-10, 1e-10
+SHORT: dict[str, tuple[dict[int, float], float, float]] = {
+    "2+3, T=0": ({2: 0.7, 3: 1.0}, 0.1, 0.0),
+    "2+3, T=1": ({2: 0.7, 3: 1.0}, 0.1, 1.0),
+    "2+3, low noise": ({2: 1.0 / 3.0, 3: 1.0}, 0.01, 0.0),
+    "2+3, no spike": ({2: 0.7, 3: 1.0}, 0.0, 0.0),
+    "2+4, T=0": ({2: 0.7, 4: 1.0}, 0.1, 0.0),
+    "2+4, T=0.5": ({2: 1.0 / 3.0, 4: 4.0}, 0.05, 0.5),
+    "2+3+4": ({2: 0.9, 3: 1.5, 4: 2.0}, 0.2, 0.5),
+    "3": ({3: 1.0}, 0.0, 0.0),
+    "3, T=0.5": ({3: 1.0}, 0.0, 0.5),
+    "4": ({4: 1.0}, 0.0, 0.0),
+}
+
+
+def short(name: str) -> Callable[[], Table]:
+    def make() -> Table:
+        channels, m0, T = SHORT[name]
+        model, t = from_channels(channels), SHORT_TIMES
+        run = solve(model, float(t[-1]), m0=m0, T=T, method="dense", tol=SHORT_TOL, progress=False)
+        at, size = finished(run).at(t), len(t)
+        return {
+            "channels": np.full(size, _channels(model)), "m0": np.full(size, m0),
+            "T": np.full(size, T), "t": t, "m": at.m, "mu": at.mu, "e": at.e,
+            "C_0": run.C(t, 0.0), "C_half": run.C(t, 0.5 * t), "R_half": run.R(t, 0.5 * t),
+        }  # fmt: skip
+
+    return make
+
+
+LONG_END = 1e8
+# The error at t is the largest difference to a coarser run within the decade before t, no less than
+# rounding.  A run with the same panels would not do: at late times what those leave out makes most
+# of the error of C (five times that of steps and tolerance, orders 3 and 4 at 1e8).
+FINE, COARSE = "tight", "default"
+DECADE = np.geomspace(0.1, 1.0, 13)
+ROUNDING = 1e-13
+
+
+def pair(model: SpikedMixture, m0: float, T: float) -> tuple[SpikedSolution, SpikedSolution]:
+    """Return a run to LONG_END and a coarser one."""
+    fine, coarse = (
+        finished(solve(model, LONG_END, m0=m0, T=T, preset=preset, progress=False))
+        for preset in (FINE, COARSE)
+    )
+    return fine, coarse
+
+
+def errors_at(
+    fine: SpikedSolution, coarse: SpikedSolution, t: Array, value: Callable[[SpikedSolution, Array], Array],
+    *, relative: bool = False,
+) -> Array:  # fmt: skip
+    """Return the errors of a quantity at times t (n,); `relative`: of what grows from nothing."""
+    times = t[:, None] * DECADE
+    here, there = value(fine, times), value(coarse, times)
+    off = np.abs(here - there)
+    if not relative:
+        floor = ROUNDING * np.maximum(1.0, np.abs(value(fine, t)))
+        return np.asarray(np.maximum(off.max(axis=1), floor))
+    share = off / np.where(here == 0.0, 1.0, np.abs(here))
+    return np.asarray(np.abs(value(fine, t)) * np.maximum(share.max(axis=1), ROUNDING))
+
+
+QUANTITIES: dict[str, Callable[[SpikedSolution, Array], Array]] = {
+    "m": lambda s, t: np.asarray(s.at(t).m),
+    "mu": lambda s, t: np.asarray(s.at(t).mu),
+    "e": lambda s, t: np.asarray(s.at(t).e),
+    "C_0": lambda s, t: np.asarray(s.C(t, 0.0 * t)),
+    "C_half": lambda s, t: np.asarray(s.C(t, 0.5 * t)),
+}
+# What the exponents are of, and whose error theirs comes from.
+EXPONENTS = {"mu_gap": "mu", "e_gap": "e", "C_0": "C_0"}
+ERRORS = (
+    f"errors: the largest difference to a run with preset={COARSE!r} within the decade before t (of"
+    " m: relative)"
+)
+
+
+LONG: dict[str, tuple[dict[int, float], float]] = {
+    "3, no spike": ({3: 1.0}, 0.0),
+    "4, no spike": ({4: 1.0}, 0.0),
+    "2+3, no spike": ({2: 1.0, 3: 1.0}, 0.0),
+    "2+4, no spike": ({2: 1.0, 4: 1.0}, 0.0),
+    "3+4, no spike": ({3: 1.0, 4: 1.0}, 0.0),
+    "2+3, below": ({2: 1.0, 3: 4.0}, 1e-10),
+    "2+3, above": ({2: 0.4, 3: 4.0}, 1e-10),
+    "2+3, T=1 reached": ({2: 0.7, 3: 1.0}, 0.1),
+}
+
+
+def long(name: str) -> Callable[[], Table]:
+    def make() -> Table:
+        channels, m0 = LONG[name]
+        model, T = from_channels(channels), 1.0 if "T=1" in name else 0.0
+        run, coarse = pair(model, m0, T)
+        t = 10.0 ** np.arange(round(math.log10(LONG_END)) + 1.0)
+        size = len(t)
+        values = {name: value(run, t) for name, value in QUANTITIES.items()}
+        errors = {
+            f"{name}_error": errors_at(run, coarse, t, value, relative=name == "m")
+            for name, value in QUANTITIES.items()
+        }
+        return {
+            "channels": np.full(size, _channels(model)), "m0": np.full(size, m0),
+            "T": np.full(size, T), "t": t, **values, **errors,
+        }  # fmt: skip
+
+    return make
+
+
+ESCAPES = ((3, 4.0, 2.5), (3, 4.0, 2.0), (3, 4.0, 1.6), (3, 4.0, 1.5), (4, 4.0, 2.5), (4, 4.0, 2.0))
+ESCAPE_M0, ESCAPE_LEVEL = 1e-10, 0.1
+
+
+def escape(p: int, delta_p: float, inverse: float) -> Callable[[], Table]:
+    def make() -> Table:
+        model, found = SpikedMatrixTensor(p, 1.0 / inverse, delta_p), []
+        for tol in (1e-6, 1e-5):
+            run = solve(
+                model, 1e6, m0=ESCAPE_M0, tol=tol, stop=OverlapReached(2.0 * ESCAPE_LEVEL),
+                progress=False,
+            )  # fmt: skip
+            found.append(escape_time(finished(run), ESCAPE_LEVEL))
+        values = {
+            "p": p, "delta_p": delta_p, "inv_delta_2": inverse, "m0": ESCAPE_M0,
+            "level": ESCAPE_LEVEL, "t_escape": found[0],
+            "t_escape_error": max(abs(found[0] - found[1]), 1e-6 * found[0]),
+        }  # fmt: skip
+        return {name: np.array([value]) for name, value in values.items()}
+
+    return make
+
+
+RELAXATION: dict[str, dict[int, float]] = {
+    "3": {3: 1.0},
+    "4": {4: 1.0},
+    "2+3": {2: 1.0, 3: 1.0},
+    "3+4": {3: 1.0, 4: 1.0},
+    "2+4": {2: 1.0, 4: 1.0},
+}
+
+
+def relaxation(name: str) -> Callable[[], Table]:
+    def make() -> Table:
+        run, coarse = pair(from_channels(RELAXATION[name]), 0.0, 0.0)
+        table = relaxing.relaxation_tables([run])
+        del table["C_error"]
+        for quantity in ("mu", "e", "C_0", "C_half"):
+            table[f"{quantity}_error"] = errors_at(run, coarse, table["t"], QUANTITIES[quantity])
+        for gap, quantity in EXPONENTS.items():
+            # d ln x = dx/x at both ends of the decade.
+            share = table[f"{quantity}_error"] / np.abs(table[gap])
+            both = (share[1:] + share[:-1]) / math.log(10.0)
+            table[f"{gap}_exponent_error"] = np.concatenate([[np.nan], both])
+        return table
+
+    return make
+
+
+SCANS = ((3, 0.5), (3, 1.0), (3, 4.0), (4, 1.0), (4, 4.0))
+
+
+def growth(p: int, delta_p: float, offset: float) -> Callable[[], Table]:
+    def make() -> Table:
+        ends = {offset: threshold.OFFSETS[offset]}
+        runs = tuple(threshold.growth_runs(p, delta_p, ends))
+        return threshold.scan_table(threshold.Scan(p, delta_p, runs))
+
+    return make
+
+
+def measured_threshold(scan: threshold.Scan) -> Table:
+    """Return the row of one scan in the table of measured thresholds."""
+    found = threshold.threshold(scan)
+    values = {
+        "p": scan.p, "delta_p": scan.delta_p, "inv_delta_2": found.inv_delta_2,
+        "inv_delta_2_error": found.error, "inv_delta_2_bbp": scan.bbp,
+    }  # fmt: skip
+    return {name: np.array([value]) for name, value in values.items()}
+
+
+def measured(p: int, delta_p: float) -> Callable[[], Table]:
+    def make() -> Table:
+        runs = tuple(threshold.growth_runs(p, delta_p))
+        return measured_threshold(threshold.Scan(p, delta_p, runs))
+
+    return make

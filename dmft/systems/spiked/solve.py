@@ -1,0 +1,106 @@
+"""`solve` and `resume` of the spiked model: from a model and a protocol to a solution."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from scipy.optimize import brentq
+
+from dmft import checks, storage
+from dmft.run.contract import Solver
+from dmft.run.execute import Running, asked, execute
+from dmft.run.stop import OverlapReached, Progress
+from dmft.solution import Status
+from dmft.systems.spiked.model import SpikedMixture
+from dmft.systems.spiked.plan import Request, continued, planned
+from dmft.systems.spiked.protocol import Protocol
+from dmft.systems.spiked.solution import SpikedSolution
+from dmft.systems.spiked.solvers.slices import Slices
+
+__all__ = ["resume", "solve"]
+
+
+def solve(model: SpikedMixture, t_end: float, **how: Any) -> SpikedSolution:
+    """Integrate the dynamics of `model` to `t_end`; see :func:`dmft.solve`."""
+    request, running = asked(Request, how)
+    protocol = request.protocol
+    if isinstance(protocol, Protocol) and protocol.open_stage is not None:
+        request = dataclasses.replace(
+            request, protocol=_settled(model, t_end, protocol, request, running)
+        )
+    return cast(SpikedSolution, execute(planned(model, t_end, request), running))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Again:
+    """What :func:`dmft.resume` may be asked for."""
+
+    protocol: Protocol | None = None
+
+
+def resume(
+    before: SpikedSolution, path: str | os.PathLike[str], t_end: float | None, **how: Any
+) -> SpikedSolution:
+    """Go on with a saved run; see :func:`dmft.resume`."""
+    request, running = asked(_Again, how)
+    plan = continued(before, path, t_end, request.protocol)
+
+    def begin() -> Solver:
+        new = plan.start()
+        assert isinstance(new, Slices)
+        try:
+            new.resume(before.grid, before.state)  # type: ignore[arg-type]
+        except ValueError as error:
+            raise storage.FileError(f"{str(path)!r} cannot be continued: {error}") from error
+        return new
+
+    # So that conditions which compare with earlier times end the run where they would have.
+    past = [
+        Progress(float(t), {"m": float(m), "mu": float(mu)}, 0.0, 0.0)
+        for t, m, mu in zip(before.t[1:], before.m[1:], before.mu[1:], strict=True)
+    ]
+    running = dataclasses.replace(running, past=past)
+    seconds = float(before.stats.get("seconds", 0.0))
+    return cast(SpikedSolution, execute(plan, running, begin, seconds))
+
+
+def _settled(
+    model: SpikedMixture, t_end: float, protocol: Protocol, request: Request, running: Running
+) -> Protocol:
+    """Return the protocol with the times at which its stages reach the overlaps they begin at."""
+    while (k := protocol.open_stage) is not None:
+        stage, stages = protocol.stages[k], list(protocol.stages)
+        later = [s.start for s in stages[k + 1 :] if s.start is not None]
+        trial = dataclasses.replace(protocol, stages=stages[:k])
+        end = min([checks.positive_number("t_end", t_end), *later])
+        plain = dataclasses.replace(request, protocol=trial, verify=False, t_eval=None)
+        trying = dataclasses.replace(
+            running, stop=OverlapReached(stage.overlap), callback=None, checkpoint=None
+        )
+        run = cast(SpikedSolution, execute(planned(model, end, plain), trying))
+        if run.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
+        stages[k] = dataclasses.replace(stage, start=_reached(run, stage.overlap, k))
+        protocol = dataclasses.replace(protocol, stages=stages)
+    return protocol
+
+
+def _reached(run: SpikedSolution, overlap: float, k: int) -> float:
+    """Return when |m| reaches the overlap of stage k + 1: inf if it does not in this run."""
+    there = np.flatnonzero(np.abs(run.m) >= overlap)
+    if len(there) == 0:
+        return math.inf
+    i, begins = int(there[0]), [s.start for s in run.protocol.stages if s.start < math.inf]
+    if run.t[i] <= max([0.0, *begins]):
+        raise ValueError(
+            f"overlap = {overlap:g} of stage {k + 1} is not allowed: m = {run.m[i]:.4g} at"
+            f" t = {run.t[i]:g}, before the stage can begin"
+        )
+    gap = lambda t: abs(float(run.at(t).m)) - overlap
+    low = max([float(run.t[i - 1]), *begins])
+    return float(brentq(gap, low, run.t[i], xtol=1e-14 * float(run.t[i]), rtol=1e-15))

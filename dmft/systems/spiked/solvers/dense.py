@@ -1,0 +1,313 @@
+"""The oracle: implicit trapezoid on two-time grids, extrapolated in h^2.
+
+The grid is uniform in a variable s with a smooth, fixed t(s) (:class:`dmft.two_time.TimeMap`) that
+makes the first steps shorter.  On one grid s_i = i h the equations (1)-(5) of
+:mod:`dmft.systems.spiked.equations`, written in s, are discretised by the trapezoid rule for the step and, split
+at s = t', for the memory integrals.  Both are symmetric, so the error of every value at a grid
+point has an expansion in even powers of h.  The same run on several grids (h_k = H/k with k from
+`DenseOptions.grids`) is extrapolated to h = 0 by the polynomial in h^2 through all of them; what
+leaving out the coarsest grid changes is the error estimate, to which that of the interpolation
+between grid points is added.  Cost and memory: O(n^3) and O(n^2) in the number n of steps; made for
+t up to ~100.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmft import checks
+from dmft.run.contract import Record, StepResult
+from dmft.systems.spiked.solvers import _triangle_kernels as kernels
+from dmft.systems.spiked.solvers.problem import Problem, series_of
+from dmft.two_time import TimeMap, TriangularGrid
+from dmft.two_time.staged import StagedGrid
+
+__all__ = ["Dense", "DenseOptions"]
+
+Array = NDArray[np.float64]
+
+# The grid: first step relative to late ones, length of the ramp and late steps per unit of time
+# (in units of the fastest rate), chosen by measurement (interpolation of R near t = 0 was the
+# bottleneck of uniform steps; with these the estimate meets tol at the first attempt as a rule).
+FIRST_STEP = 0.3
+RAMP = 4.0
+DENSITY = 1.4
+LOOSEST = 1e-4
+
+
+@dataclass(frozen=True)
+class DenseOptions:
+    """Grids of the dense solver.
+
+    Parameters
+    ----------
+    steps : int, optional
+        Steps of the common grid, on which the result is given.  Without it they are chosen from
+        `tol`, and refined until the error estimate meets it.
+    grids : tuple of int, default (1, 2, 3, 4)
+        Grid k has ``k * steps`` steps.  One entry: no extrapolation and no error estimate.
+    max_steps : int, default 6400
+        The largest number of steps of a grid that is tried (memory 8 max_steps^2 bytes a grid).
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range.
+    """
+
+    steps: int | None = None
+    grids: tuple[int, ...] = (1, 2, 3, 4)
+    max_steps: int = 6400
+
+    def __post_init__(self) -> None:
+        if self.steps is not None:
+            object.__setattr__(self, "steps", checks.integer("steps", self.steps, low=1))
+        grids = tuple(checks.integer("grids", k, low=1) for k in self.grids)
+        if not grids or list(grids) != sorted(set(grids)):
+            raise ValueError(
+                f"grids = {self.grids!r} is not allowed: it must be ascending integers >= 1"
+            )
+        object.__setattr__(self, "grids", grids)
+        object.__setattr__(self, "max_steps", checks.integer("max_steps", self.max_steps, low=16))
+
+
+class _Grid:
+    """One grid of `steps` steps over [0, t_end], uniform in s, grown row by row."""
+
+    def __init__(self, problem: Problem, time_map: TimeMap, steps: int) -> None:
+        self.n, self.problem = 0, problem
+        h = float(time_map.s(problem.t_end)) / steps
+        self.g = h * time_map.dt(h * np.arange(steps + 1))
+        size = (steps + 1) * (steps + 2) // 2
+        self.C, self.R = np.empty(size), np.empty(size)
+        self.C[0] = self.R[0] = 1.0
+        self.m, self.mu = np.empty(steps + 1), np.empty(steps + 1)
+        self.e_p = np.empty((steps + 1, len(problem.coefficients.orders)))
+        self.polynomials = problem.coefficients.polynomials()
+        self.m[0] = problem.m0
+        one = np.ones(1)
+        kernels.observe(
+            0, one, one, self.m, problem.T, self.g, *problem.coefficients, *self.polynomials,
+            self.mu, self.e_p,
+        )  # fmt: skip
+        # Row 0 has one node: d_t C = -T, d_t R = -mu and d_t m = -mu m + S(m).
+        self.F_C, self.F_R = np.empty(steps + 1), np.empty(steps + 1)
+        self.F_C[0], self.F_R[0] = -problem.T, -self.mu[0]
+        S = float(np.polynomial.polynomial.polyval(self.m[0], self.polynomials[0]))
+        self.F_m = np.array([S - self.mu[0] * self.m[0], 0.0])
+
+    def take(self, name: str, nodes: NDArray[np.int64]) -> Array:
+        """Return m, mu, e_p, e, C or R at some rows; C and R between all of them, packed."""
+        if name in ("C", "R"):
+            i, j = np.tril_indices(len(nodes))
+            row, col = nodes[i], nodes[j]
+            return np.asarray(getattr(self, name)[row * (row + 1) // 2 + col])
+        return np.asarray(
+            self.e_p[nodes].sum(axis=1) if name == "e" else getattr(self, name)[nodes]
+        )
+
+    def advance(self, rows: int) -> int:
+        """Append `rows` rows; return the iterations they took, or -1 if one did not converge."""
+        used = kernels.advance(
+            self.n, self.n + rows, self.C, self.R, self.m, self.mu, self.e_p, self.F_C, self.F_R,
+            self.F_m, self.problem.T, self.g, *self.problem.coefficients, *self.polynomials,
+        )  # fmt: skip
+        if used >= 0:
+            self.n += rows
+        return int(used)
+
+
+def _weights(grids: tuple[int, ...]) -> Array:
+    """Return the weights that extrapolate values at h = H/k, k in grids, to h = 0 in h^2."""
+    k2 = np.array(grids, dtype=np.float64) ** 2
+    return np.array(
+        [np.prod([a / (a - b) for b in k2 if b != a]) if len(k2) > 1 else 1.0 for a in k2]
+    )
+
+
+class Dense:
+    """Stepper of the dense method (contract: :class:`dmft.run.contract.Solver`).
+
+    All grids advance together, one interval of the common grid at a time, so that what has been
+    reached is a complete result whenever the loop stops.
+
+    Parameters
+    ----------
+    problem : Problem
+        Model coefficients, start, temperature and end time.
+    options : DenseOptions
+        Grids.
+    tol : float
+        Absolute error aimed at for m, mu, e, C and R.
+    """
+
+    name = "dense"
+
+    def __init__(self, problem: Problem, options: DenseOptions, tol: float) -> None:
+        self.problem, self.options, self.tol = problem, options, tol
+        self._prepare()
+        steps = options.steps or self._steps_for(tol)
+        if max(options.grids) * steps > options.max_steps:
+            raise ValueError(
+                f"t_end = {problem.t_end:g} needs about {max(options.grids) * steps:.4g} steps with"
+                f" method 'dense' at tol = {tol:g}, above max_steps = {options.max_steps}: lower"
+                " t_end, raise tol or max_steps (memory 8 max_steps^2 bytes a grid), or use"
+                " method 'slices'"
+            )
+        self.attempts = 0
+        self.complete: Record | None = None
+        self._begin(steps)
+
+    def _prepare(self) -> None:
+        """Resolve the first moments: C starts to fall at the rate T + sqrt(K1 + K2) at C = 1."""
+        self.time_map = TimeMap(FIRST_STEP, RAMP / self._rate())
+
+    def _rate(self) -> float:
+        _, K1, K2 = self.problem.coefficients.polynomials()
+        return self.problem.T + math.sqrt(float(K1.sum() + K2.sum()))
+
+    def _steps_for(self, tol: float) -> int:
+        """Choose the common steps from tol: grid and interpolation errors fall like h^9 or so.
+
+        Never fewer than for LOOSEST, where the error estimates begin to hold.
+        """
+        steps = self._density(tol) * self._rate() * float(self.time_map.s(self.problem.t_end))
+        # Far beyond max_steps it is the size alone that counts.
+        return max(24, math.ceil(min(steps, 1e15)))
+
+    def _density(self, tol: float) -> float:
+        """Return late steps per unit of time and of the fastest rate."""
+        order = 2 * len(self.options.grids) + 1
+        return float(DENSITY * min(tol, LOOSEST) ** (-1.0 / order))
+
+    def _nodes(self) -> NDArray[np.int64]:
+        """Return the rows of the common grid that make up the result."""
+        return np.arange(self.i + 1)
+
+    def _times(self) -> Array:
+        h = float(self.time_map.s(self.problem.t_end)) / self.steps
+        t = self.time_map.t(np.asarray(h * self._nodes()))
+        if self.finished:
+            t[-1] = self.problem.t_end
+        return t
+
+    def _grid(self, C: Array, R: Array) -> TriangularGrid | StagedGrid:
+        h = float(self.time_map.s(self.problem.t_end)) / self.steps
+        return TriangularGrid(h, self.time_map, C, R)
+
+    def _begin(self, steps: int) -> None:
+        self.steps, self.i, self.iterations = steps, 0, 0
+        self.attempts += 1
+        self.grids: list[Any] = [
+            _Grid(self.problem, self.time_map, k * steps) for k in self.options.grids
+        ]
+
+    @property
+    def t(self) -> float:
+        """Time reached."""
+        return float(self.time_map.t(self.time_map.s(self.problem.t_end) * self.i / self.steps))
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """Overlap and Lagrange multiplier at the time reached (finest grid)."""
+        finest = self.grids[-1]
+        return {"m": float(finest.m[finest.n]), "mu": float(finest.mu[finest.n])}
+
+    @property
+    def finished(self) -> bool:
+        """Whether t_end is reached."""
+        return self.i == self.steps
+
+    @property
+    def work_done(self) -> float:
+        """Fraction of the work done: a row costs i^2."""
+        return (self.i / self.steps) ** 3
+
+    def advance(self) -> StepResult:
+        """Advance every grid over one interval of the common grid."""
+        for k, grid in zip(self.options.grids, self.grids, strict=True):
+            used = grid.advance(k)
+            if used < 0:
+                return self._not_converged(k)
+            self.iterations += used
+        self.i += 1
+        if self.finished and self.options.steps is None and len(self.grids) > 1:
+            return self._refine_if_needed()
+        return StepResult(True)
+
+    def _not_converged(self, k: int) -> StepResult:
+        sentence = (
+            f"the iteration of the implicit step did not converge at t = {self.t:g} on the grid of"
+            f" {k * self.steps} steps"
+        )
+        if self.options.steps is None and 2 * self.steps * max(self.options.grids) <= (
+            self.options.max_steps
+        ):
+            self._begin(2 * self.steps)
+            return StepResult(True, f"{sentence}: starting again with half the step")
+        return StepResult(False, f"{sentence}: use more steps (DenseOptions.steps, max_steps)")
+
+    def _refine_if_needed(self) -> StepResult:
+        """Start again on finer grids if the error estimate misses tol."""
+        self.complete = None
+        self.complete = self.record()
+        worst = max(self.complete.errors.values())
+        if worst <= self.tol:
+            return StepResult(True)
+        # The estimate is that of one grid less.
+        factor = 1.1 * (worst / self.tol) ** (1.0 / (2 * len(self.grids) - 2))
+        steps = math.ceil(self.steps * min(4.0, max(1.25, factor)))
+        sentence = f"the error estimate {worst:.1e} misses tol = {self.tol:g}"
+        if steps * max(self.options.grids) > self.options.max_steps:
+            return StepResult(
+                False, f"{sentence} and finer grids would exceed max_steps: raise max_steps or tol"
+            )
+        self._begin(steps)
+        return StepResult(True, f"{sentence}: starting again with {steps} common steps")
+
+    def record(self) -> Record:
+        """Extrapolate what has been reached to h = 0, with error estimates.
+
+        While finer grids are under way, what the coarser ones gave up to t_end.
+        """
+        if self.complete is not None:
+            return self.complete
+        full = _weights(self.options.grids)
+        # The same without the coarsest grid: one order less, so the difference covers the error.
+        less = np.concatenate(([0.0], _weights(self.options.grids[1:]))) if len(full) > 1 else full
+        rounding = 100.0 * np.finfo(float).eps * float(np.abs(full).sum())
+
+        def extrapolate(pick: str) -> tuple[Array, float]:
+            every = zip(self.options.grids, self.grids, strict=True)
+            stacked = np.array([grid.take(pick, k * self._nodes()) for k, grid in every])
+            best = np.tensordot(full, stacked, 1)
+            error = float(np.max(np.abs(np.tensordot(less, stacked, 1) - best), initial=0.0))
+            return best, (error + rounding) if len(full) > 1 else math.nan
+
+        names = ("m", "mu", "e_p", "e", "C", "R")
+        best = {name: extrapolate(name) for name in names}
+        # The weights sum to 1 up to rounding only.
+        i, j = np.tril_indices(len(self._nodes()))
+        for name in ("C", "R"):
+            best[name][0][self._nodes()[i] == self._nodes()[j]] = 1.0
+        best["m"][0][0] = self.problem.m0
+        grid = self._grid(best["C"][0], best["R"][0])
+        errors = {name: error for name, (_, error) in best.items() if name != "e_p"}
+        record = Record(
+            t=self._times(),
+            series=series_of(best["m"][0], best["mu"][0], best["e_p"][0]), grid=grid,
+            errors=errors,
+            stats={"steps": self.steps, "finest_steps": self.steps * max(self.options.grids),
+                   "iterations": self.iterations,
+                "attempts": self.attempts},
+        )  # fmt: skip
+        if len(full) == 1:
+            return record
+        between = grid.interpolation_errors(best["m"][0], best["mu"][0], best["e"][0])
+        return replace(record, errors={k: float(v + between[k]) for k, v in errors.items()})

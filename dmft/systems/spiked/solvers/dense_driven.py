@@ -1,0 +1,185 @@
+"""`dense` where temperature, learning rate or loss depend on time.
+
+The grid begins anew at every jump, graded like the start of a run, so that all grids have nodes on
+the jumps and errors keep their expansion in h^2: the trapezoid rule takes the values before a jump
+on its one side and those after it on the other.  The learning rate is a change of time and enters
+through the weights ``g = h eta dt/ds``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmft.systems.spiked.protocol import Drive
+from dmft.systems.spiked.solvers import _driven_kernels as kernels
+from dmft.systems.spiked.solvers.dense import FIRST_STEP, RAMP, Dense
+from dmft.systems.spiked.solvers.problem import Problem
+from dmft.two_time import TimeMap
+from dmft.two_time.staged import StagedGrid
+
+__all__ = ["DrivenDense"]
+
+Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+# Interpolation of degree 10 needs some steps in each piece.
+FEWEST = 16
+
+
+class _Pieces:
+    """Where the pieces begin and end, and the graded time in each."""
+
+    def __init__(self, drive: Drive, t_end: float) -> None:
+        inside = drive.starts[drive.starts < t_end]
+        self.edges = np.append(inside, t_end)
+        spans = list(zip(self.edges[:-1], self.edges[1:], strict=True))
+        self.rates = np.array([drive.fastest(float(a), float(b)) for a, b in spans])
+        # A piece at rest has no fast start.
+        ramps = RAMP / np.maximum(self.rates, RAMP / np.diff(self.edges))
+        self.maps = [TimeMap(FIRST_STEP, float(ramp)) for ramp in ramps]
+        self.lengths = np.array(
+            [float(m.s(b - a)) for m, (a, b) in zip(self.maps, spans, strict=True)]
+        )
+
+
+class _DrivenGrid:
+    """One grid, k times the common one, grown row by row (as `_Grid` of `dense`)."""
+
+    def __init__(self, problem: Problem, pieces: _Pieces, counts: IntArray) -> None:
+        drive = problem.drive
+        assert drive is not None
+        self.n, n = 0, int(counts.sum())
+        self._drive(drive, pieces, counts)
+        size = (n + 1) * (n + 2) // 2
+        self.C, self.R = np.empty(size), np.empty(size)
+        self.m, self.both_mu = np.empty(n + 1), np.empty((2, n + 1))
+        self.both_e = np.empty((2, n + 1, len(drive.orders)))
+        self.m[0] = problem.m0
+        self.F_C, self.F_R, self.F_m = np.empty(n + 1), np.empty(n + 1), np.zeros(2)
+        arguments: Any = (
+            self.C, self.R, self.m, self.both_mu, self.both_e, *self.driven, self.F_C, self.F_R,
+            self.F_m,
+        )  # fmt: skip
+        kernels.start(*arguments)
+
+    def _drive(self, drive: Drive, pieces: _Pieces, counts: IntArray) -> None:
+        """Fill the functions of time on both sides of every node."""
+        n = int(counts.sum())
+        t, half = np.zeros(n + 1), np.zeros((2, n + 1))
+        self.jump, low = np.zeros(n + 1, dtype=bool), 0
+        for k, count in enumerate(counts):
+            high = low + int(count)
+            h = pieces.lengths[k] / count
+            s = h * np.arange(count + 1)
+            t[low : high + 1] = pieces.edges[k] + pieces.maps[k].t(s)
+            t[low], t[high] = pieces.edges[k], pieces.edges[k + 1]
+            g = 0.5 * h * pieces.maps[k].dt(s)
+            half[1, low:high], half[0, low + 1 : high + 1] = g[:-1], g[1:]
+            self.jump[low] = k > 0
+            low = high
+        sides = ("before", "after")
+        half *= np.array([drive.rate(t, side) for side in sides])  # type: ignore[arg-type]
+        T = np.array([drive.temperature(t, side) for side in sides])  # type: ignore[arg-type]
+        W = np.array([drive.weights(t, side) for side in sides])  # type: ignore[arg-type]
+        A = W * drive.planted
+        self.driven = T, W, A, half, drive.orders, drive.noise
+
+    @property
+    def mu(self) -> Array:
+        """mu before jumps."""
+        return np.asarray(self.both_mu[0])
+
+    def take(self, name: str, nodes: IntArray) -> Array:
+        """Return values at some rows; a row that is there twice is first before, then after."""
+        if name in ("C", "R"):
+            i, j = np.tril_indices(len(nodes))
+            row, col = nodes[i], nodes[j]
+            return np.asarray(getattr(self, name)[row * (row + 1) // 2 + col])
+        if name == "m":
+            return np.asarray(self.m[nodes])
+        # Row 0 stands alone: both sides are alike.
+        side = np.zeros(len(nodes), dtype=int)
+        side[1:] = nodes[1:] == nodes[:-1]
+        values = self.both_mu if name == "mu" else self.both_e
+        taken = values[side, nodes]
+        return np.asarray(taken.sum(axis=1) if name == "e" else taken)
+
+    def advance(self, rows: int) -> int:
+        """Append `rows` rows; return the iterations they took, or -1 if one did not converge."""
+        arguments: Any = (
+            self.n, self.n + rows, self.jump, self.C, self.R, self.m, self.both_mu, self.both_e,
+            *self.driven, self.F_C, self.F_R, self.F_m,
+        )  # fmt: skip
+        used = kernels.advance(*arguments)
+        if used >= 0:
+            self.n += rows
+        return int(used)
+
+
+class DrivenDense(Dense):
+    """Stepper of the dense method for a drive (contract: :class:`dmft.run.contract.Solver`).
+
+    Parameters as of :class:`dmft.systems.spiked.solvers.dense.Dense`.
+    """
+
+    def _prepare(self) -> None:
+        assert self.problem.drive is not None
+        self.pieces = _Pieces(self.problem.drive, self.problem.t_end)
+
+    def _counts(self, density: float) -> IntArray:
+        """Return the steps of each piece at so many steps per unit of time and of its rate."""
+        steps = np.minimum(density * self.pieces.rates * self.pieces.lengths, 1e12)
+        return np.asarray(np.maximum(np.ceil(steps), FEWEST), dtype=np.int64)
+
+    def _steps_for(self, tol: float) -> int:
+        return int(self._counts(self._density(tol)).sum())
+
+    def _begin(self, steps: int) -> None:
+        # So many in all, or the few that FEWEST and whole numbers add.
+        work = float((self.pieces.rates * self.pieces.lengths).sum())
+        density = steps / work if work > 0.0 else 1.0
+        while self._counts(density).sum() > steps and density * work > len(self.pieces.rates):
+            density *= 0.98
+        self.counts = self._counts(density)
+        self.steps, self.i, self.iterations = int(self.counts.sum()), 0, 0
+        self.attempts += 1
+        self.grids = [
+            _DrivenGrid(self.problem, self.pieces, k * self.counts) for k in self.options.grids
+        ]
+
+    @property
+    def t(self) -> float:
+        """Time reached."""
+        return float(self._times()[-1])
+
+    def _reached(self) -> IntArray:
+        """Return the steps taken in each piece that was begun."""
+        before = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
+        taken = np.clip(self.i - before, 0, self.counts)
+        return np.asarray(taken[: max(1, int(np.count_nonzero(taken)))])
+
+    def _nodes(self) -> IntArray:
+        """Return the rows of the common grid: at a jump the row twice, before it and after it."""
+        taken = self._reached()
+        first = np.concatenate([[0], np.cumsum(taken)[:-1]])
+        return np.concatenate([a + np.arange(n + 1) for a, n in zip(first, taken, strict=True)])
+
+    def _times(self) -> Array:
+        parts, pieces = [], self.pieces
+        for k, n in enumerate(self._reached()):
+            h = pieces.lengths[k] / self.counts[k]
+            part = pieces.edges[k] + pieces.maps[k].t(h * np.arange(n + 1))
+            if n == self.counts[k]:
+                part[-1] = pieces.edges[k + 1]
+            parts.append(part)
+        return np.concatenate(parts)
+
+    def _grid(self, C: Array, R: Array) -> StagedGrid:
+        taken, pieces = self._reached(), self.pieces
+        k = len(taken)
+        first, scale = np.array([(m.first, m.scale) for m in pieces.maps[:k]]).T.copy()
+        h = pieces.lengths[:k] / self.counts[:k]
+        return StagedGrid(pieces.edges[:k].copy(), taken + 1, h, first, scale, C, R)

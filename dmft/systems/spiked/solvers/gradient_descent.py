@@ -1,0 +1,206 @@
+"""Discrete gradient descent (Langevin) with step h: its exact mean-field theory.
+
+With normalisation the algorithm is ``x <- x - h grad H + sqrt(2Th) xi``, scaled back onto the
+sphere.  As N grows, -grad H at step k is ``Q'(m_k) x*`` plus a Gaussian vector, whose covariance
+with those of other steps is Q'(C), plus the memory ``sum_{j<k} W_kj x_j``, so that, with
+``S = K1 = Q'`` and ``K2 = Q''`` (derived by conditioning on the earlier gradients):
+
+    W_kj = h K2(C_kj) R_kj,   P_kl = h sum_{j<l} K1(C_kj) R_lj,   B_k = S(m_k) + sum_{j<k} W_kj m_j
+    A_kl = S(m_k) m_l + sum_{j<k} W_kj C_jl + P_kl
+    Z_k^2 = 1 + 2h A_kk + h^2 [S(m_k) B_k + K1(1) + 2T/h + sum_{j<k} W_kj (A_kj + P_kj)]
+    m_{k+1} = (m_k + h B_k)/Z_k,   C_{k+1,l} = (C_kl + h A_kl)/Z_k
+    R_{k+1,l} = (R_kl + h sum_{l<j<k} W_kj R_jl)/Z_k,   R_{k+1,k} = 1/Z_k
+    mu_k = T + A_kk,   e_p(k) = -signal_p m_k^p/p - h sum_{j<k} R_kj noise_p C_kj^(p-1)
+
+R_kl is the response to a field added to grad H at step l, per h, and R_kk = 1 completes the
+diagonal.  Fixed points carry no bias from h.  `scheme = "euler"` is the first-order scheme of the
+codes published with arXiv:1812.09066 and arXiv:1907.08226: the same sums without normalisation,
+C_{k+1,l} = C_kl + h (A_kl - mu_k C_kl), with R_{k+1,k} = 1 and C_kk = 1 imposed.
+
+With momentum b (heavy ball, arXiv:2102.11755) the step is ``x_k + b (x_k - x_{k-1}) - h grad H +
+sqrt(2Th) xi``, scaled back; it begins at rest, x_{-1} = x_0.  So
+
+    Z_k^2 = 1 + 2b(1+b)(1 - C_{k,k-1}) + 2h [(1+b) A_kk - b A_{k,k-1}] + h^2 [as above]
+
+and in the recursions of m, C and R ``x_k`` becomes ``(1+b) x_k - b x_{k-1}``, whose last term has
+no response to step k - 1 or later.  As h -> 0 at fixed b it is the flow at times t/(1-b), with the
+temperature T/(1-b).
+
+A protocol that depends on time has ``h_k = h eta(t_k)``, T(t_k) and the weights of the loss at
+t_k = k h in step k: each h is that of its own step (h_j in W_kj and P_kl, h_k elsewhere), and
+K1_kj = sum_p Delta_p w_p(t_k) w_p(t_j) C_kj^(p-1).  A jump acts from the first step at or after it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmft import checks
+from dmft.run.contract import Record, StepResult
+from dmft.systems.spiked.solvers import _driven_kernels, _triangle_kernels
+from dmft.systems.spiked.solvers.problem import Problem, series_of
+from dmft.two_time import TimeMap, TriangularGrid
+
+__all__ = ["GradientDescent", "GradientDescentOptions"]
+
+Array = NDArray[np.float64]
+
+SCHEMES = ("normalised", "euler")
+STEPS_PER_ADVANCE = 10
+
+
+@dataclass(frozen=True)
+class GradientDescentOptions:
+    """Step of discrete gradient descent.
+
+    Parameters
+    ----------
+    step : float
+        The step h > 0 (learning rate, dimensionless); the run takes ceil(t_end/step) steps.
+    scheme : {"normalised", "euler"}, default "normalised"
+        "normalised" is the exact theory of the algorithm that is scaled back onto the sphere after
+        each step; "euler" the first-order discretisation of gradient flow in the published codes.
+    max_steps : int, default 20000
+        The largest number of steps that is tried (memory 8 max_steps^2 bytes).
+
+    momentum : float, default 0
+        Momentum b of the heavy ball in [0, 1), for normalised steps.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range.
+    """
+
+    step: float
+    scheme: str = "normalised"
+    max_steps: int = 20_000
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "step", checks.positive_number("step", self.step))
+        if self.scheme not in SCHEMES:
+            raise ValueError(
+                f"scheme = {self.scheme!r} is not allowed: it must be one of {SCHEMES}"
+            )
+        object.__setattr__(self, "max_steps", checks.integer("max_steps", self.max_steps, low=1))
+        momentum = checks.finite_number(
+            "momentum", self.momentum, low=0.0, high=math.nextafter(1.0, 0.0),
+            wanted="a number in [0, 1)",
+        )  # fmt: skip
+        object.__setattr__(self, "momentum", momentum)
+        if momentum and self.scheme != "normalised":
+            raise ValueError(f"momentum = {momentum:g} is for scheme 'normalised' only")
+
+
+def _onto(t: Array, breaks: Array) -> Array:
+    """Return the times with those that miss a jump by rounding moved onto it."""
+    for jump in breaks:
+        t = np.where(np.abs(t - jump) <= 1e-12 * jump, jump, t)
+    return t
+
+
+class GradientDescent:
+    """Stepper of discrete gradient descent (contract: :class:`dmft.run.contract.Solver`).
+
+    Parameters
+    ----------
+    problem : Problem
+        Model coefficients, start, temperature and end time.
+    options : GradientDescentOptions
+        Step and scheme.
+    tol : float
+        Not used: the recursion is exact up to rounding.
+    """
+
+    name = "gradient_descent"
+
+    def __init__(self, problem: Problem, options: GradientDescentOptions, tol: float) -> None:
+        self.problem, self.options = problem, options
+        # ceil, but t_end = 0.3 with step 0.1 is three steps.
+        self.steps = math.ceil(problem.t_end / options.step * (1.0 - 4e-16))
+        if self.steps > options.max_steps:
+            raise ValueError(
+                f"step = {options.step:g} needs {self.steps} steps to t_end = {problem.t_end:g},"
+                f" above max_steps = {options.max_steps}: lower t_end, or raise step or max_steps"
+                " (memory 8 max_steps^2 bytes)"
+            )
+        self.k = 0
+        size = (self.steps + 1) * (self.steps + 2) // 2
+        self.C, self.R = np.empty(size), np.empty(size)
+        self.C[0] = self.R[0] = 1.0
+        self.m_k, self.mu_k = np.empty(self.steps + 1), np.empty(self.steps + 1)
+        self.e_p = np.empty((self.steps + 1, len(problem.coefficients.orders)))
+        self.m_k[0] = problem.m0
+        self.polynomials = problem.coefficients.polynomials()
+        if problem.drive is not None:
+            drive, t = problem.drive, options.step * np.arange(self.steps + 1)
+            t = _onto(np.asarray(t), drive.breaks)
+            h = options.step * drive.rate(t)
+            self.driven = drive.temperature(t), h, drive.weights(t), drive.signal(t)
+        self._descend(0)
+
+    def _descend(self, to: int) -> bool:
+        values = self.C, self.R, self.m_k, self.mu_k, self.e_p
+        drive = self.problem.drive
+        how = self.options.momentum, self.options.scheme == "normalised"
+        if drive is None:
+            ok = _triangle_kernels.descend(
+                self.k, to, *values, self.problem.T, self.options.step, *how,
+                *self.problem.coefficients, *self.polynomials,
+            )  # fmt: skip
+        else:
+            ok = _driven_kernels.descend(
+                self.k, to, *values, *self.driven, *how, drive.orders, drive.noise
+            )
+        if ok:
+            self.k = to
+        return bool(ok)
+
+    @property
+    def t(self) -> float:
+        """Time reached, k h."""
+        return self.k * self.options.step
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """Overlap and Lagrange multiplier at the time reached."""
+        return {"m": float(self.m_k[self.k]), "mu": float(self.mu_k[self.k])}
+
+    @property
+    def finished(self) -> bool:
+        """Whether t_end is reached."""
+        return self.k == self.steps
+
+    @property
+    def work_done(self) -> float:
+        """Fraction of the work done: a step costs k^2."""
+        return (self.k / self.steps) ** 3
+
+    def advance(self) -> StepResult:
+        """Take up to STEPS_PER_ADVANCE steps."""
+        if self._descend(min(self.k + STEPS_PER_ADVANCE, self.steps)):
+            return StepResult(True)
+        return StepResult(
+            False,
+            f"the iterates diverge after t = {self.t:g} with step = {self.options.step:g}:"
+            " use a smaller step",
+        )
+
+    def record(self) -> Record:
+        """Return the steps taken.  There is no error estimate: the recursion is exact."""
+        n = self.k + 1
+        size = n * (n + 1) // 2
+        h = self.options.step
+        return Record(
+            t=h * np.arange(n, dtype=np.float64),
+            series=series_of(self.m_k[:n].copy(), self.mu_k[:n].copy(), self.e_p[:n].copy()),
+            grid=TriangularGrid(h, TimeMap(), self.C[:size].copy(), self.R[:size].copy()),
+            errors=dict.fromkeys(("m", "mu", "e", "C", "R"), math.nan),
+            stats={"steps": self.k},
+        )  # fmt: skip

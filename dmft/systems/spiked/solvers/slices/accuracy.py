@@ -1,0 +1,94 @@
+"""Where a slice needs finer panels, and how far the interpolation between slices is off."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmft.systems.spiked.solvers.slices.history import History
+from dmft.two_time import _lookups as lookups
+from dmft.two_time import panels
+from dmft.two_time.panels import Grid
+
+__all__ = ["interpolation_defect", "new_grid"]
+
+Array = NDArray[np.float64]
+
+# A panel is halved at most this often, and not below this fraction of the end panels.
+HALVINGS, FINEST = 8, 0.2
+# The bulk of a slice: what is further from its ends than this fraction of t.
+BULK = 0.01
+# Panels that the newest slice has finer stay so until resolved this much better: a grid that
+# switches from slice to slice makes noise.
+STAY = 0.01
+
+
+def new_grid(history: History, t: float, h0: float, eps: float, halvings: int = 0) -> Grid:
+    """Return the grid of slice t: dyadic panels, halved where the newest slice is not resolved.
+
+    Those of the bulk, far from both ends, are halved `halvings` times from the start: every slice
+    leaves its error at t' = its own time, and a coarser grid turns these marks into noise.
+
+    The newest slice is looked up at the new nodes; panels on which the last Chebyshev
+    coefficients of C or R exceed eps are halved.
+    """
+    breaks = _breaks(history, t, h0)
+    grid = panels.slice_grid(t, h0, history.order, 2.0, breaks)
+    b = breaks[-1][0] if breaks else 0.0
+    for _ in range(halvings):
+        far = np.minimum(grid.edges[:-1] - b, grid.edges_tau[1:]) >= BULK * (t - b)
+        grid = panels.bisect(grid, far)
+    n, one = history.n, np.ones(1)
+    # At fixed t'/t: a curve that bends inside a panel would add its own coefficients.
+    past = history.past()._replace(curved=False)
+    for _ in range(HALVINGS):
+        s = np.full(len(grid.nodes), t)
+        C, R = lookups.evaluate(past, n, s, grid.nodes, grid.nodes_tau, n, 1, one)
+        worst = np.maximum(panels.tails(C, grid.order), panels.tails(R, grid.order))
+        width = grid.widths
+        centres = 0.5 * (grid.edges[1:] + grid.edges[:-1])
+        finer = history.panel_widths(centres, t) < 0.75 * width
+        marked = (worst > np.where(finer, STAY * eps, eps)) & (width > FINEST * h0)
+        if not marked.any():
+            break
+        grid = panels.bisect(grid, marked)
+    return grid
+
+
+def _breaks(history: History, t: float, h0: float) -> list[tuple[float, float]]:
+    """Return the events before t, and how finely panels are graded next to each."""
+    found = []
+    for origin, width, _, _, since in history.segments[1:]:
+        if t > origin + 1e-9:
+            # Next to a jump as at t' = 0, next to an escape by its duration.
+            escape = min(max(0.5 * (t - origin), h0), max(h0, 0.25 * width))
+            found.append((float(origin), h0 if origin == since else escape))
+    return found
+
+
+def interpolation_defect(history: History, grid: Grid) -> tuple[float, float, float]:
+    """Return how far the interpolation on the last interval is off, for C and R, log m and mu.
+
+    The degree used there against degree 6, half way between the last two slices, along
+    the curves through the nodes of the newest slice.
+    """
+    nodes, first = history.nodes()
+    past, n = history.past(), history.n
+    x = 0.5 * float(nodes[-1] + nodes[-2])
+    used = np.empty(lookups.ROOM)
+    number = lookups.last_interval(past, n, lookups.segment_of(past.segments, n), x, used)
+    full = min(lookups.INTERIOR + 1, history.count - first)
+    count = max(number, full)
+    start = history.count - count
+    weights = np.zeros(count)
+    lookups.lagrange(nodes, history.count - full, full, x, weights[count - full :])
+    weights[count - number :] -= used[:number]
+    s = np.full(len(grid.nodes), grid.t)
+    C, R = lookups.evaluate(past, n, s, grid.nodes, grid.nodes_tau, start, count, weights)
+    values, mu = history.m[start:], abs(float(weights @ history.mu[start:]))
+    if np.all(history.log_m[start:]):
+        relative = abs(float(weights @ np.log(values))) * float(values[-1]) / history.m_scale
+    else:
+        # m may pass through zero: relative to the largest value of the stencil.
+        relative = abs(float(weights @ values)) / max(history.m_scale, np.max(np.abs(values)))
+    return float(max(np.max(np.abs(C)), np.max(np.abs(R)))), relative, mu

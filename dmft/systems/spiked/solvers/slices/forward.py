@@ -1,0 +1,122 @@
+"""The equations of a late slice, in t: what keeps the clock of an aging model steady.
+
+While a model ages, C(t,t') and R(t,t') hardly know how fast time passes: shifted a little in time,
+a slice obeys the equations in t' (:mod:`dmft.systems.spiked.solvers.slices.system`) almost as well, and what
+they leave free is decided by the interpolation between slices, in the end by its rounding errors.
+In the published form of the equations,
+
+    d_t R(t,t') = -mu(t) R(t,t') + int_t'^t Sigma(t,s) R(s,t') ds                           (1')
+    d_t C(t,t') = -mu(t) C(t,t') + S(m(t)) m(t') + int_0^t Sigma(t,s) C(s,t') ds
+                  + int_0^t' D(t,s) R(t',s) ds,                                             (2')
+
+the kernels Sigma and D are those of the newest slice alone, and an error of its time is seen.  The
+derivative is a difference along the curves on which slices are interpolated, t' = c(t), which is
+small in aging: d_t C = d/dt C(t, c(t)) - c'(t) d_t' C.  R(t,t) = C(t,t) = 1 are imposed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmft.systems.spiked.solvers.problem import Problem
+from dmft.systems.spiked.solvers.slices._assembly import forward_integrals
+from dmft.systems.spiked.solvers.slices.driving import Driving, derivative, polynomial
+from dmft.systems.spiked.solvers.slices.history import History
+from dmft.systems.spiked.solvers.slices.system import System, Unknown
+from dmft.two_time import _lookups as lookups
+from dmft.two_time.panels import Grid
+
+__all__ = ["ForwardSystem"]
+
+Array = NDArray[np.float64]
+
+# Degree of the backward difference.
+DEGREE = 4
+
+
+class ForwardSystem(System):
+    """Equations (1'), (2'), (3)-(5) of the newest slice, without a drive and in the first segment.
+
+    The history has more than DEGREE slices before it.
+    """
+
+    forward = True
+
+    def __init__(
+        self, problem: Problem, history: History, grid: Grid, h0: float,
+        driving: Driving | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(problem, history, grid, h0, driving)
+        past, n, t, t0 = history.past(), history.n, grid.t, history.t0
+        start = n - DEGREE
+        weights = _derivative_weights(past.x[0, start:]) / (t + t0)
+        # The part of d/dt along the curves that is known, and the factor of slice n in it.
+        self.along_C, self.along_R = lookups.evaluate(
+            past, n, np.full(self.size, t), grid.nodes, grid.nodes_tau, start, DEGREE,
+            weights[:DEGREE],
+        )  # fmt: skip
+        self.newest = float(weights[DEGREE])
+        self.speed, self.stretch = self._curves(lookups.bending(past, start, DEGREE))
+
+    def _curves(self, bend: float) -> tuple[Array, Array]:
+        """Return dt'/dt on the curves, and d log tau/dt, by which tau R differs from R there."""
+        g, t = self.grid, self.grid.t
+        near = np.minimum(g.nodes, g.nodes_tau)
+        power = 1.0 - bend * t * self.history.t0 / (near**2 + t * self.history.t0)
+        speed = np.where(g.nodes > g.nodes_tau, 1.0 - power * near / t, power * near / t)
+        stretch = np.zeros(self.size)
+        stretch[:-1] = bend * (1.0 - speed[:-1]) / g.nodes_tau[:-1]
+        return speed, stretch
+
+    def _integrals(self, x: Unknown, want: bool, dI1: Array, dI2: Array) -> tuple[Array, Array]:
+        fixed, points, _, panels, counts = self.known
+        values: tuple[Array, Array] = forward_integrals(
+            x.R, x.C, self.nodes, self.bary, self.driving.K1, self.driving.K2,
+            fixed, points, panels, counts, want, dI1, dI2,
+        )  # fmt: skip
+        return values
+
+    def _two_times(self, F: Array, x: Unknown, I1: Array, I2: Array, at_nodes: Array) -> None:
+        N = self.size
+        dR, dC = (
+            np.einsum("kb,kb->k", self.right, values[self.columns_right]) for values in (x.R, x.C)
+        )
+        S = float(polynomial(self._signal(), x.m))
+        F[:N] = self.half_right * (
+            self.along_R + (self.newest - self.stretch + x.mu) * x.R - self.speed * dR - I1
+        )
+        F[N : 2 * N] = self.half_right * (
+            self.along_C + (self.newest + x.mu) * x.C - self.speed * dC - S * at_nodes[0] - I2
+        )
+        F[2 * N - 1] = x.C[-1] - 1.0
+
+    def _two_time_slopes(
+        self, J: Array, x: Unknown, dI1: Array, dI2: Array, at_nodes: Array
+    ) -> None:
+        N, hr, k = self.size, self.half_right, np.arange(self.size)
+        m_k, _, dm_k, _ = at_nodes
+        signal = self._signal()
+        S, dS = (float(polynomial(c, x.m)) for c in (signal, derivative(signal)))
+        np.multiply(-hr[:, None], dI1, out=J[:N, : 2 * N])
+        J[k[:, None], self.columns_right] -= (hr * self.speed)[:, None] * self.right
+        J[k, k] += hr * (self.newest - self.stretch + x.mu)
+        J[:N, 2 * N + 1] = hr * x.R
+        np.multiply(-hr[:, None], dI2, out=J[N : 2 * N, : 2 * N])
+        J[N + k[:, None], N + self.columns_right] -= (hr * self.speed)[:, None] * self.right
+        J[N + k, N + k] += hr * (self.newest + x.mu)
+        J[N : 2 * N, 2 * N + 1] = hr * x.C
+        J[N : 2 * N, 2 * N] = -hr * (dS * m_k + S * dm_k) * self.m_scale
+        J[2 * N - 1] = 0.0
+        J[2 * N - 1, 2 * N - 1] = 1.0
+
+
+def _derivative_weights(x: Array) -> Array:
+    """Return the weights of the derivative at the last of the nodes x, from values at all."""
+    gaps = x[:, None] - x[None, :]
+    np.fill_diagonal(gaps, 1.0)
+    # prod(x_n - x_i, i != j, n) / prod(x_j - x_i, i != j); for j = n the sum of 1/(x_n - x_i).
+    weights = np.prod(gaps[-1, :-1]) / np.where(np.arange(len(x)) < len(x) - 1, gaps[-1], 1.0)
+    weights = weights / np.prod(gaps, axis=1)
+    weights[-1] = np.sum(1.0 / gaps[-1, :-1])
+    return np.asarray(weights)

@@ -1,0 +1,340 @@
+"""The equations of one slice and their solution by Newton's method.
+
+With Sigma(t,s) = R(t,s) K2(C(t,s)) and D(t,s) = K1(C(t,s)), slice t obeys, given the earlier ones,
+
+    d_t' R(t,t') =  mu(t') R(t,t') - int_t'^t R(t,s) Sigma(s,t') ds,   R(t,t) = 1            (1)
+    d_t' C(t,t') = -mu(t') C(t,t') + S(m(t')) m(t) + 2T R(t,t') + int_0^t' Sigma(t',s) C(t,s) ds
+                   + int_0^t' D(t',s) R(t,s) ds + int_t'^t D(s,t') R(t,s) ds                 (2)
+    C(t,0)       =  R(t,0) + m0 int_0^t R(t,s) S(m(s)) ds                                    (3)
+    m(t)         =  R(t,0) m0 + int_0^t R(t,s) S(m(s)) ds                                    (4)
+    mu(t)        =  T + m S(m) + int_0^t R(t,s) [K1(C(t,s)) + C(t,s) K2(C(t,s))] ds          (5)
+
+by collocation in t': no derivative in t is discretised, so no step of t is too large for stability.
+Where T, S and the kernels depend on time they are taken at the time t' of the equation, K1 and K2
+also at s; at a jump the equation of C, on its left, takes what holds before, that of R after.
+C(t,t) = 1 is not imposed: what it misses is a measure of the error.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lu_factor, lu_solve
+
+from dmft.systems.spiked.solvers.problem import Problem
+from dmft.systems.spiked.solvers.slices._assembly import integrals
+from dmft.systems.spiked.solvers.slices._quadrature import quadrature
+from dmft.systems.spiked.solvers.slices.driving import Driving, Side, derivative, polynomial
+from dmft.systems.spiked.solvers.slices.history import History
+from dmft.two_time import _lookups as lookups
+from dmft.two_time import panels
+from dmft.two_time._one_time import one_times
+from dmft.two_time.panels import Grid
+from dmft.two_time.slices import NEVER
+
+__all__ = ["Slice", "System", "Unknown"]
+
+Array = NDArray[np.float64]
+
+GAUSS = 12
+
+
+class Unknown(NamedTuple):
+    """Values of a slice: R and C at the nodes, m and mu."""
+
+    R: Array
+    C: Array
+    m: float
+    mu: float
+
+
+class Slice(NamedTuple):
+    """A solved slice: values, whether Newton's method converged, its evaluations, last update."""
+
+    values: Unknown
+    ok: bool
+    evaluations: int
+    update: float
+
+
+# fixed, points, kernels, where and found of `lookups.known_part`.
+_Known = tuple[Array, Array, Array, NDArray[np.int32], NDArray[np.int64]]
+
+
+class _Row(NamedTuple):
+    """Integrals M of (3) and (4) and G of (5) over the slice; derivatives by R, m and C."""
+
+    M: float
+    dM_R: Array
+    dM_m: float
+    G: float
+    dG_R: Array
+    dG_C: Array
+
+
+class System:
+    """Equations (1)-(5) of the newest slice of a history."""
+
+    # Whether C and R obey the equations in t in place of (1) and (2), see `forward`.
+    forward = False
+
+    def __init__(
+        self, problem: Problem, history: History, grid: Grid, h0: float,
+        driving: Driving | None = None,
+    ) -> None:  # fmt: skip
+        self.problem, self.history, self.grid = problem, history, grid
+        self.driving = d = driving or Driving(problem)
+        jumps = d.jumps[d.jumps < grid.t]
+        reference = panels.reference(grid.order)
+        self.nodes, self.bary = reference.nodes, reference.weights
+        self.right, self.left, half = panels.collocation_rows(grid, reference)
+        self.size, self.nodes_t = len(grid.nodes), grid.nodes
+        k, p = np.arange(self.size), grid.order
+        # The panels right and left of a node (at the ends the only one).
+        on_right, on_left = np.minimum(k // p, len(half) - 1), np.maximum((k - 1) // p, 0)
+        self.half_right, self.half_left = half[on_right], half[on_left]
+        self.columns_right = p * on_right[:, None] + np.arange(p + 1)
+        self.columns_left = p * on_left[:, None] + np.arange(p + 1)
+        x, w = np.polynomial.legendre.leggauss(GAUSS)
+        levels = max(0, math.ceil(math.log2(0.5 * grid.t / h0)))
+        cap = 4 * (levels + 3) * (len(jumps) + 1) + 3 * len(grid.edges)
+        past, n = history.past(), history.n
+        parts, counts = quadrature(
+            grid.nodes, grid.nodes_tau, h0, grid.edges, grid.edges_tau, jumps, cap
+        )
+        rules = self.nodes, self.bary, 0.5 * (1.0 + x), 0.5 * w
+        rows, columns = self._factors(parts, counts)
+        self.known = self._room(GAUSS * int(np.max(counts)))
+        fixed, points, kernels, where, found = self.known
+        lookups.known_part(
+            past, n, grid.nodes, grid.nodes_tau, *rules, d.K1, d.K2, rows, columns, parts, counts,
+            self.forward, fixed, points, kernels, where, found,
+        )  # fmt: skip
+        self.row = lookups.row_points(past, n, *rules, parts[0, 0], *counts[0, 0])
+        self.times = lookups.time_stencils(past, n, grid.nodes)
+        self.T_left, self.S_left = d.temperature(grid.nodes), d.signal(grid.nodes)
+        self._left_of_jumps(jumps)
+        self.index = grid.order * self.row[1][:, None] + np.arange(grid.order + 1)
+        self.m_scale = history.m_scale
+        self.mu_scale = 1.0 / history.t0
+
+    def _room(self, cap: int) -> _Known:
+        """Return the arrays of the known part, with room for `cap` points of a list and node."""
+        size, scratch, powers = self.size, self.history.scratch, self.driving.K1.size
+        fixed = scratch("fixed", (3, size, size))
+        fixed[...] = 0.0
+        shape = (2, size, cap if self.driving.drive is not None else 0, 2, powers)
+        return (
+            fixed, scratch("points", (2, size, cap, 7)), scratch("kernels", shape),
+            scratch("where", (2, size, cap, 2), np.int32), np.zeros((2, size), np.int64),
+        )  # fmt: skip
+
+    def _factors(self, parts: Array, counts: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Return the factors of the kernels at the nodes and at all points of their integrals."""
+        d, g = self.driving, self.grid
+        sides: tuple[Side, Side] = ("before", "after")
+        rows = np.stack([d.factors(g.nodes, side) for side in sides])
+        if d.drive is None:
+            self.row_factors = np.empty(0)
+            return rows, np.empty((2, self.size, 0, 0))
+        x = 0.5 * (1.0 + np.polynomial.legendre.leggauss(GAUSS)[0])
+        index = np.arange(np.max(counts))[:, None]
+        left, all_ = (counts[:, :, k, None, None] for k in range(2))
+        # Beyond the parts of a node is memory of any contents.
+        parts = np.where(index < all_, parts[:, :, : len(index)], 0.0)
+        y = parts[..., :1] + (parts[..., 1:] - parts[..., :1]) * x
+        length = np.stack([g.nodes_tau, g.nodes])[:, :, None, None]
+        first = np.stack([g.nodes, np.zeros(self.size)])[:, :, None, None]
+        s = first + np.where(index < left, y, length - y)
+        s = np.where(index < all_, s, 0.0).reshape(2, self.size, -1)
+        columns = d.factors(s)
+        self.row_factors = columns[0, 0, : GAUSS * counts[0, 0, 1]]
+        return rows, columns
+
+    def _left_of_jumps(self, jumps: Array) -> None:
+        """Note the nodes at jumps and mu before each: of two slices there the first one has it."""
+        self.jump_nodes = np.searchsorted(self.nodes_t, jumps)
+        last = self.history.segments[:, lookups.FINAL]
+        self.jump_mu = self.history.mu[last[last < NEVER].astype(np.int64)]
+
+    def evaluate(self, x: Unknown, jacobian: bool) -> tuple[Array, Array | None]:
+        """Return the residual of (1)-(5), rows scaled by the half widths, and its Jacobian.
+
+        Order of rows and columns: R, C, m, mu; m in units of its size, mu in units of
+        the model's rate.
+        """
+        N = self.size
+        self.history.set_one_time(x.m, x.mu)
+        dI1, dI2 = self.history.scratch("dI", (2, N if jacobian else 0, 2 * N))
+        I1, I2 = self._integrals(x, jacobian, dI1, dI2)
+        h = self.history
+        at_nodes = one_times(h.m, h.mu, h.log_m, h.n, *self.times).T
+        row = self._row_integrals(x)
+        F = self._residual(x, I1, I2, at_nodes, row)
+        return F, self._jacobian(x, dI1, dI2, at_nodes, row) if jacobian else None
+
+    def _integrals(self, x: Unknown, want: bool, dI1: Array, dI2: Array) -> tuple[Array, Array]:
+        """Return the memory integrals of the equations of R and of C, and fill in derivatives."""
+        values: tuple[Array, Array] = integrals(
+            x.R, x.C, self.nodes, self.bary, self.driving.K1, self.driving.K2, *self.known,
+            want, dI1, dI2,
+        )  # fmt: skip
+        return values
+
+    def _residual(self, x: Unknown, I1: Array, I2: Array, at_nodes: Array, row: _Row) -> Array:
+        N, m0 = self.size, self.problem.m0
+        F = np.empty(2 * N + 2)
+        self._two_times(F, x, I1, I2, at_nodes)
+        F[N - 1] = x.R[-1] - 1.0
+        F[N] = x.C[0] - x.R[0] - m0 * row.M
+        F[2 * N] = (x.m - x.R[0] * m0 - row.M) / self.m_scale
+        T, S = self.T_left[-1], float(polynomial(self._signal(), x.m))
+        F[2 * N + 1] = (x.mu - T - x.m * S - row.G) / self.mu_scale
+        return F
+
+    def _two_times(self, F: Array, x: Unknown, I1: Array, I2: Array, at_nodes: Array) -> None:
+        """Fill in the residuals of (1) and (2)."""
+        N = self.size
+        m_k, mu_k = at_nodes[:2]
+        dR = np.einsum("kb,kb->k", self.right, x.R[self.columns_right])
+        dC = np.einsum("kb,kb->k", self.left, x.C[self.columns_left])
+        S_k = polynomial(self.S_left, m_k)
+        F[:N] = self.half_right * (dR - mu_k * x.R + I1)
+        F[N : 2 * N] = self.half_left * (
+            dC + self._mu_left(mu_k) * x.C - S_k * x.m - 2.0 * self.T_left * x.R - I2
+        )
+
+    def _signal(self) -> Array:
+        """Coefficients of S at the time of the slice."""
+        return self.S_left if self.S_left.ndim == 1 else np.asarray(self.S_left[-1])
+
+    def _mu_left(self, mu_k: Array) -> Array:
+        if len(self.jump_nodes) == 0:
+            return mu_k
+        mu_left = mu_k.copy()
+        mu_left[self.jump_nodes] = self.jump_mu
+        return mu_left
+
+    def _jacobian(self, x: Unknown, dI1: Array, dI2: Array, at_nodes: Array, row: _Row) -> Array:
+        N = self.size
+        J = self.history.scratch("J", (2 * N + 2, 2 * N + 2))
+        J[:, 2 * N :] = J[2 * N :] = 0.0
+        self._two_time_slopes(J, x, dI1, dI2, at_nodes)
+        J[N - 1] = 0.0
+        J[N - 1, N - 1] = 1.0
+        self._last_rows(J, x, row)
+        J[:, 2 * N + 1] *= self.mu_scale
+        J[2 * N + 1] /= self.mu_scale
+        return J
+
+    def _two_time_slopes(
+        self, J: Array, x: Unknown, dI1: Array, dI2: Array, at_nodes: Array
+    ) -> None:
+        """Fill in the derivatives of (1) and (2)."""
+        N, scale = self.size, self.m_scale
+        m_k, mu_k, dm_k, dmu_k = at_nodes
+        hr, hl, k = self.half_right, self.half_left, np.arange(N)
+        # (1)
+        np.multiply(hr[:, None], dI1, out=J[:N, : 2 * N])
+        J[k[:, None], self.columns_right] += hr[:, None] * self.right
+        J[k, k] -= hr * mu_k
+        J[:N, 2 * N + 1] = -hr * dmu_k * x.R
+        # (2)
+        S_k, dS_k = polynomial(self.S_left, m_k), polynomial(derivative(self.S_left), m_k)
+        np.multiply(-hl[:, None], dI2, out=J[N : 2 * N, : 2 * N])
+        J[N + k[:, None], N + self.columns_left] += hl[:, None] * self.left
+        J[N + k, N + k] += hl * self._mu_left(mu_k)
+        J[N + k, k] -= 2.0 * self.T_left * hl
+        J[N : 2 * N, 2 * N + 1] = hl * dmu_k * x.C
+        J[N : 2 * N, 2 * N] = -hl * (S_k + dS_k * dm_k * x.m) * scale
+
+    def _last_rows(self, J: Array, x: Unknown, row: _Row) -> None:
+        """Fill in the rows of (3), (4) and (5)."""
+        N, scale, m0 = self.size, self.m_scale, self.problem.m0
+        J[N] = 0.0
+        J[N, N], J[N, 0] = 1.0, -1.0
+        J[N, :N] -= m0 * row.dM_R
+        J[N, 2 * N] = -m0 * row.dM_m * scale
+        J[2 * N, :N] = -row.dM_R / scale
+        J[2 * N, 0] -= m0 / scale
+        J[2 * N, 2 * N] = 1.0 - row.dM_m
+        signal = self._signal()
+        S, dS = (float(polynomial(c, x.m)) for c in (signal, derivative(signal)))
+        J[2 * N + 1, :N] = -row.dG_R
+        J[2 * N + 1, N : 2 * N] = -row.dG_C
+        J[2 * N + 1, 2 * N] = -(S + x.m * dS) * scale
+        J[2 * N + 1, 2 * N + 1] = 1.0
+
+    def _row_integrals(self, x: Unknown, side: Side = "before") -> _Row:
+        h, d = self.history, self.driving
+        w, _, rows, spans, stencils = self.row
+        m_s, _, dm_s, _ = one_times(h.m, h.mu, h.log_m, h.n, spans, stencils).T
+        R, C = self._on_row(x)
+        signal = d.S if d.drive is None else d.S * self.row_factors
+        S, dS = polynomial(signal, m_s), polynomial(derivative(signal), m_s)
+        K1, K2 = d.kernel(d.factors(self.grid.t, side), self.row_factors)
+        at_C = polynomial(K1, C) + C * polynomial(K2, C)
+        slope = polynomial(derivative(K1), C) + polynomial(K2, C)
+        slope = slope + C * polynomial(derivative(K2), C)
+        dM_R, dG_R, dG_C = np.zeros(self.size), np.zeros(self.size), np.zeros(self.size)
+        np.add.at(dM_R, self.index, (w * S)[:, None] * rows)
+        np.add.at(dG_R, self.index, (w * at_C)[:, None] * rows)
+        np.add.at(dG_C, self.index, (w * R * slope)[:, None] * rows)
+        return _Row(
+            float(np.sum(w * R * S)), dM_R, float(np.sum(w * R * dS * dm_s)),
+            float(np.sum(w * R * at_C)), dG_R, dG_C,
+        )  # fmt: skip
+
+    def _on_row(self, x: Unknown) -> tuple[Array, Array]:
+        """Values of R and C at the points of the integrals over the slice."""
+        rows = self.row[2]
+        R, C = (np.einsum("jb,jb->j", rows, values[self.index]) for values in (x.R, x.C))
+        return R, C
+
+    def energies(self, x: Unknown, side: Side = "before") -> Array:
+        """Energy per channel, e_p = -a_p m^p/p - int R noise_p C^(p-1)."""
+        d, w = self.driving, self.row[0]
+        R, C = self._on_row(x)
+        K1 = d.kernel(d.factors(self.grid.t, side), self.row_factors)[0]
+        memory = np.sum((w * R)[:, None] * K1 * C[:, None] ** np.arange(len(d.K1)), axis=0)
+        return d.energies(self.grid.t, side, x.m, memory)
+
+    def mu_after(self, x: Unknown) -> float:
+        """Return mu, eq. (5), after a jump at the time of the slice."""
+        d, t = self.driving, self.grid.t
+        S = float(polynomial(d.signal(t, "after"), x.m))
+        return float(d.temperature(t, "after")) + x.m * S + self._row_integrals(x, "after").G
+
+    def solve(self, x: Unknown, tol: float, max_iter: int = 12) -> Slice:
+        """Chord Newton from x: one factorisation, renewed while the contraction is poor."""
+        lu = None
+        last = math.inf
+        for iteration in range(1, max_iter + 1):
+            F, J = self.evaluate(x, lu is None)
+            fresh = J is not None
+            if J is not None:
+                if not np.all(np.isfinite(J)):
+                    return Slice(x, False, iteration, math.inf)
+                # The transpose is in the sequence that LAPACK takes without a copy.
+                lu = lu_factor(J.T, overwrite_a=True, check_finite=False)
+            d = lu_solve(lu, F, trans=1, check_finite=False)
+            size = float(np.max(np.abs(d)))
+            if not math.isfinite(size) or size > 10.0:
+                return Slice(x, False, iteration, size)
+            N = self.size
+            x = Unknown(
+                x.R - d[:N], x.C - d[N : 2 * N], x.m - float(d[2 * N]) * self.m_scale,
+                x.mu - float(d[2 * N + 1]) * self.mu_scale,
+            )  # fmt: skip
+            # After a full Newton step the error is of the order of the update squared.
+            left = size * size * 10.0 if fresh else size * min(1.0, size / last)
+            if left < tol:
+                self.history.set_one_time(x.m, x.mu)
+                return Slice(x, True, iteration, size)
+            if not fresh and size > 0.2 * last:
+                lu = None
+            last = size
+        return Slice(x, False, max_iter, last)

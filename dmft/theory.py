@@ -1,0 +1,52 @@
+"""Closed forms: what is known about each system without solving its dynamics.
+
+Everything loads on first use.  Of the spiked matrix-tensor model: ``thresholds``, ``kac_rice``,
+``hessian``, ``state_evolution``, ``bayes``, ``thermal``, ``phases`` and ``phase_diagram``; further
+systems are named in ``dmft.systems``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from dmft.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from dmft.systems.spiked.theory import (
+        bayes,
+        hessian,
+        kac_rice,
+        phases,
+        state_evolution,
+        thermal,
+        thresholds,
+    )
+    from dmft.systems.spiked.theory.phases import phase_diagram
+
+__all__ = [
+    "bayes",
+    "hessian",
+    "kac_rice",
+    "phase_diagram",
+    "phases",
+    "state_evolution",
+    "thermal",
+    "thresholds",
+]
+
+# A package without files of its own: its submodules are aliases (dmft/_aliases.py).
+__path__: list[str] = []
+
+
+def __getattr__(name: str) -> Any:
+    if name == "phase_diagram":
+        return importlib.import_module("dmft.systems.spiked.theory.phases").phase_diagram
+    for system in SYSTEMS.values():
+        if name in system.theory:
+            return importlib.import_module(system.theory[name])
+    raise AttributeError(f"module 'dmft.theory' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({"phase_diagram", *(name for s in SYSTEMS.values() for name in s.theory)})

@@ -1,0 +1,110 @@
+"""The main job with a stand-in for the simulator."""
+
+import csv
+import os
+import re
+import signal
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import dmft
+from dmft import reproduce as module
+from dmft.systems.spiked.reproduce import reproduce
+
+
+def stand_in(model, *, n, seeds, m0, times, step, progress):
+    """Scatter of one standard deviation around the theory."""
+    s = dmft.solve(model, float(times[-1]), m0=m0, tol=1e-4)
+    at, rng = s.at(times), np.random.default_rng(0)
+    noise = rng.standard_normal((3, seeds, len(times))) / np.sqrt(n)
+    return SimpleNamespace(t=times, m=at.m + noise[0], mu=at.mu + noise[1], e=at.e + noise[2])
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(module, "DELTA_P", np.geomspace(0.25, 10.0, 5))
+    monkeypatch.setattr(module, "ENDPOINTS", ((3, 2.5, 1.0), (4, 3.0, 4.0)))
+    monkeypatch.setattr(module, "TOL", 1e-4)
+    monkeypatch.setattr(module, "SWEEP", ((1.0, 2.0), (1.0, 2.5)))
+
+
+def test_page_shows_every_figure_and_table(small, tmp_path):
+    """In a folder that was in use: only if asked for."""
+    old = tmp_path / "out" / "index.html"
+    old.parent.mkdir()
+    old.write_text("OLD PAGE")
+    with pytest.raises(ValueError, match="is not empty"):
+        reproduce(tmp_path / "out", stand_in)
+    assert old.read_text() == "OLD PAGE"
+    page = reproduce(tmp_path / "out", stand_in, quick=True, force=True)
+    text = page.read_text()
+    assert "OLD PAGE" not in text
+    sources = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert len(sources) == 1 + 4 + 7
+    for source in sources:
+        assert (tmp_path / "out" / source).stat().st_size > 100
+    assert "{{" not in text
+    runs = (tmp_path / "out" / "report.html").read_text()
+    assert "Dynamics of each run" in runs
+    assert "Theory against simulation" in runs
+    with open(tmp_path / "out" / "comparison.csv") as file:
+        z = [float(row["z"]) for row in csv.DictReader(file)]
+    assert len(z) == 3 * 3 * len(module.TIMES)
+    assert 0.5 < np.sqrt(np.mean(np.square(z))) < 3.0
+    with open(tmp_path / "out" / "endpoints.csv") as file:
+        for row in csv.DictReader(file):
+            for name in ("m", "mu", "e"):
+                assert abs(float(row[name]) - float(row[f"{name}_fixed_point"])) < 1e-6
+
+
+def test_report_shows_the_runs_of_this_job_only(small, tmp_path, monkeypatch):
+    """A quick job's runs stay in the folder; what an earlier job finished is done anew."""
+    monkeypatch.setattr(module, "SWEEP_TIME", 20.0)
+    (tmp_path / "comparison.csv").write_text(
+        "quantity,theory,mean,standard_error,z,N\nm,0,0,1,0,100\n"
+    )
+    quick, full = module._jobs(True), module._jobs(False)
+    module._sweep(tmp_path, quick)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*.nc")}
+    module._sweep(tmp_path, full)
+    page = (tmp_path / "report.html").read_text()
+    both = [path.stem for path in (tmp_path / "runs").glob("*.nc")]
+    assert len(both) == 4
+    assert {name for name in both if name in page} == set(both) - {path.stem for path in before}
+    assert "In all of them N = 100." in page
+    module._begin_anew(tmp_path, quick)
+    assert all(path.exists() for path in before)  # no page: that job was killed
+    (tmp_path / "index.html").touch()
+    module._begin_anew(tmp_path, quick)
+    left = {path.stem for path in (tmp_path / "runs").glob("*.nc")}
+    assert left == {job.name for job in full}
+    assert not (tmp_path / "index.html").exists()
+
+
+def test_no_page_without_everything_else(small, tmp_path):
+    def broken(model, **arguments):
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError):
+        reproduce(tmp_path / "out", broken)
+    assert not (tmp_path / "out" / "index.html").exists()
+
+
+@pytest.mark.parametrize(
+    "method", ["dense", pytest.param("gradient_descent", marks=pytest.mark.slow)]
+)
+def test_interrupted_run_publishes_nothing(small, tmp_path, monkeypatch, method):
+    """Ctrl-C inside one of the runs ends the job; no page from half a run."""
+    whole = module.solve
+
+    def pressed(*arguments, **keywords):
+        if keywords["method"] == method:
+            keywords["callback"] = lambda _now: os.kill(os.getpid(), signal.SIGINT)
+        return whole(*arguments, **keywords)
+
+    monkeypatch.setattr(module, "solve", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(tmp_path / "out", stand_in, quick=True)
+    assert not (tmp_path / "out" / "index.html").exists()

@@ -1,0 +1,56 @@
+"""The Langevin line above T = 1 from the dynamics: a check that no formula went into."""
+
+import numpy as np
+import pytest
+
+import dmft
+from dmft.systems.spiked.growth import growth
+
+
+@pytest.mark.parametrize(("factor", "grows"), [(0.9, False), (1.13, True)])
+def test_paramagnet_is_left_at_1_over_delta_2_equal_to_T(factor, grows):
+    """p=3, Dp=10, T=1.5: small overlaps grow above 1/Delta_2 = T and decay below it."""
+    T, delta_p = 1.5, 10.0
+    line = 1.0 / float(dmft.systems.spiked.theory.thresholds.langevin(3, delta_p, T)[0])
+    assert line == pytest.approx(T)
+    model = dmft.SpikedMatrixTensor(3, 1.0 / (factor * line), delta_p)
+    m = dmft.solve(model, 30.0, m0=1e-6, T=T, tol=1e-3).at([25.0, 30.0]).m
+    assert (np.log(m[1] / m[0]) > 0) is np.bool_(grows)
+
+
+def slopes(p, delta_p, T, x, t_end):
+    """d log10 G over the last two decades but one and the last one: -1 for a power law of m."""
+    model = dmft.SpikedMatrixTensor(p, 1.0 / x, delta_p)
+    run = dmft.solve(model, t_end, m0=0.0, T=T, preset="loose")
+    G = growth(run).rate(t_end * np.array([1e-2, 1e-1, 1.0]))
+    return np.diff(np.log10(np.maximum(G, 1e-300)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("p", "delta_p", "T"),
+    [(3, 1.0, 1.0), (3, 0.5, 1.0), (3, 1.0, 0.5), (3, 4.0, 0.8), (4, 0.2, 1.0), (4, 0.3, 0.95)],
+)
+def test_growth_on_both_sides(p, delta_p, T):
+    """Above the line the growth rate of m settles (slope to 0), below m is a power law (to -1).
+
+    At the line G ~ t^(-b) with one b: the slope stays. The two slopes are equal within 3 % of it.
+    """
+    line = 1.0 / float(
+        np.atleast_1d(dmft.systems.spiked.theory.thresholds.langevin(p, delta_p, T))[0]
+    )
+    changes = [float(np.diff(slopes(p, delta_p, T, f * line, 1e4))[0]) for f in (0.9, 0.96, 1.04)]
+    assert changes[0] < 0.0 < changes[2]
+    zero = np.interp(0.0, changes, [0.9, 0.96, 1.04])
+    assert zero == pytest.approx(1.0, abs=0.04)
+
+
+@pytest.mark.slow
+def test_second_branch_is_not_selected():
+    """p=4, Dp=.2, T=1: the condition holds again at 1/Delta_2 < 1.0852, but m decays there."""
+    branches = 1.0 / dmft.systems.spiked.theory.thresholds.langevin(4, 0.2, 1.0)
+    assert branches[1] == pytest.approx(1.08519962)
+    for x in (1.04, 1.2):
+        model = dmft.SpikedMatrixTensor(4, 1.0 / x, 0.2)
+        run = dmft.solve(model, 1e4, m0=0.0, T=1.0, preset="loose")
+        assert np.all(growth(run).rate([1.0, 1e2, 1e4]) < 0.0)

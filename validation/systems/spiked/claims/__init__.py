@@ -1,0 +1,40 @@
+"""The claims of the package, each with the simulation that it rests on.
+
+A claim is a function of the size ("quick" or full) that solves, simulates and compares; it returns
+`Evidence`.  Every claim has seeds of its own, so that it can be repeated alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from validation.evidence import Evidence
+from validation.systems.spiked.claims import any_n, statics, stored_tensors
+
+__all__ = ["CLAIMS"]
+
+CLAIMS: dict[str, Callable[[bool], Evidence]] = {
+    "descent": any_n.descent,
+    "langevin": any_n.langevin,
+    "flow": any_n.flow,
+    "mixture": any_n.mixture,
+    "p4": any_n.pure_four,
+    **{
+        key: any_n.protocol(claim)
+        for key, claim in zip(
+            ("annealing", "learning-rate", "cooling", "quench"), any_n.PROTOCOLS, strict=True
+        )
+    },
+    "thermal": any_n.thermal,
+    "momentum": any_n.momentum,
+    "endpoint": any_n.endpoint,
+    "stored-flow": stored_tensors.stored_flow,
+    "stored-langevin": stored_tensors.stored_langevin,
+    "stored-mixture": stored_tensors.stored_four,
+    "annealing-bias": stored_tensors.annealing_bias,
+    "amp": statics.message_passing,
+    "hessian": statics.hessians,
+    "complexity": statics.complexity,
+    "limit": any_n.limits,
+    "sensitivity": any_n.sensitivity,
+}

@@ -1,0 +1,85 @@
+"""Ensembles at finite N as reference data: mean, standard error, N, seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmft.reference.schema import Entry, Field
+from dmft.systems.spiked.model import SpikedMatrixTensor
+from validation.statistics import Ensemble
+from validation.systems.spiked.simulate import ROOT_SEED, simulate
+from validation.systems.spiked.trajectories import simulate_revealed
+
+__all__ = ["ENTRIES"]
+
+Table = dict[str, NDArray[Any]]
+
+MODEL = SpikedMatrixTensor(3, 0.7, 1.0)
+M0 = 0.2
+TIMES = np.array([1.0, 2.0, 5.0, 10.0])
+STORED = {60: 200, 120: 100, 240: 40}
+REVEALED_N, REVEALED_SEEDS, REVEALED_STEP = 1e8, 40, 0.1
+
+
+def _table(runs: Ensemble, kind: str, T: float) -> Table:
+    rows: list[tuple[Any, ...]] = []
+    for name in ("m", "mu", "e"):
+        mean, error = runs.mean(name), runs.standard_error(name)
+        for k, t in enumerate(runs.t):
+            if t > 0.0:
+                rows.append((kind, T, float(runs.n), runs.seeds, t, name, mean[k], error[k]))
+    names = ("simulation", "T", "N", "seeds", "t", "quantity", "mean", "standard_error")
+    return {
+        name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)
+    }
+
+
+def _stored(n: int, seeds: int) -> Callable[[], Table]:
+    def make() -> Table:
+        runs = simulate(
+            MODEL, n=n, seeds=seeds, m0=M0, times=TIMES, progress=False, root_seed=ROOT_SEED + n
+        )
+        return _table(runs, "stored tensors: gradient flow", 0.0)
+
+    return make
+
+
+def _revealed(T: float) -> Callable[[], Table]:
+    def make() -> Table:
+        runs = simulate_revealed(
+            MODEL, n=REVEALED_N, seeds=REVEALED_SEEDS, m0=M0, times=np.append(0.0, TIMES), T=T,
+            step=REVEALED_STEP, progress=False,
+        )  # fmt: skip
+        return _table(runs, f"revealed tensors: steps of {REVEALED_STEP:g}", T)
+
+    return make
+
+
+ENTRIES = {
+    "finite_n": Entry(
+        "spiked",
+        f"Simulations at finite N: p = 3, Delta_2 = 0.7, Delta_3 = 1, m0 = {M0:g}",
+        "validation.systems.spiked.simulate and validation.systems.spiked.trajectories, with the seeds of the package",
+        (
+            Field("simulation", "how it was done", kind="string"),
+            Field("T", "temperature"),
+            Field("N", "number of components"),
+            Field("seeds", "number of independent runs", kind="integer"),
+            Field("t", "time"),
+            Field("quantity", "m, mu or e", kind="string"),
+            # The same seeds give the same runs; chaos of finite N amplifies rounding.
+            Field("mean", "mean over the runs", "standard_error", again=1e-5),
+            Field("standard_error", "standard error of the mean", math.inf, again=1e-5),
+        ),
+        {
+            **{f"N={n}": _stored(n, seeds) for n, seeds in STORED.items()},
+            **{f"N=1e8, T={T:g}": _revealed(T) for T in (0.0, 1.0)},
+        },
+        ("N=60", "N=1e8, T=1"),
+    )
+}
