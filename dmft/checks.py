@@ -15,10 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "array_in",
     "finite_number",
+    "flag",
     "integer",
     "number_in_text",
+    "plain_number",
     "positive_number",
     "read_toml",
+    "word",
 ]
 
 
@@ -93,6 +96,27 @@ def number_in_text(name: str, text: str) -> float:
     if number == 0.0 and any(digit in "123456789" for digit in text.lower().partition("e")[0]):
         raise _fail(name, text, "0 or at least 5e-324 in size, the least floating-point number")
     return number
+
+
+def plain_number(name: str, value: Any) -> float:
+    """Return a value of a TOML file as a float; ValueError if it is no number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _fail(name, value, "a number")
+    return float(value)
+
+
+def word(name: str, value: Any) -> str:
+    """Return a value of a TOML file as a text; ValueError if it is none."""
+    if not isinstance(value, str):
+        raise _fail(name, value, "a text")
+    return value
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return a value of a TOML file as true or false; ValueError if it is neither."""
+    if not isinstance(value, bool):
+        raise _fail(name, value, "true or false")
+    return value
 
 
 def read_toml(name: str, path: Path) -> dict[str, Any]:

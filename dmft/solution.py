@@ -112,6 +112,11 @@ class Solution:
         """What besides the model decides the result, in words."""
         return ""
 
+    @property
+    def label(self) -> str:
+        """Model and setting in words, for a figure."""
+        return ", ".join(filter(None, (repr(self.model), self.setting)))
+
     def __repr__(self) -> str:
         last = ", ".join(f"{name}={self.series[name][-1]:.9g}" for name in self.scalars)
         given = ", ".join(filter(None, (repr(self.model), self.setting, self.method)))

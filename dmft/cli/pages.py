@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from dmft.arguments import OK, Force
 
 __all__ = ["cite", "report", "reproduce"]
 
 
-def reproduce(*, output: Path, quick: bool = False, force: Force = False) -> int:
+def reproduce(
+    *,
+    output: Path,
+    quick: bool = False,
+    only: Annotated[list[str] | None, Parameter(negative="")] = None,
+    force: Force = False,
+) -> int:
     """Make threshold curves, theory against simulation, tables, figures and a page that shows them.
 
     Parameters
@@ -18,11 +27,13 @@ def reproduce(*, output: Path, quick: bool = False, force: Force = False) -> int
         Folder to write; created if missing.
     quick
         Small simulations: a look at the page in seconds, not evidence.
+    only
+        Name of a system, such as spiked; may be given several times. Without it all of them.
     """
-    from dmft.systems.spiked.reproduce import reproduce as make
-    from validation.systems.spiked.simulate import simulate
+    from dmft.reproduce import reproduce as make
+    from validation.systems import simulators
 
-    page = make(output, simulate, quick=quick, force=force)
+    page = make(output, simulators(), only=only, quick=quick, force=force)
     print(f"done: open {page}")
     return OK
 

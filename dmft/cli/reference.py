@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from dmft.arguments import FAILED, OK, Whole, say
 
 if TYPE_CHECKING:
-    from dmft.reference import Entry
+    from dmft.reference.schema import Entry
 
 __all__ = ["check", "make"]
 
@@ -118,10 +118,11 @@ def make(names: Names, /, *, data: Path = DATA, workers: Whole = 1) -> int:
 
 def entries() -> dict[str, Entry]:
     """Return all tables: of the theory, and of the simulations."""
-    from dmft.reference import ENTRIES
-    from validation.systems.spiked.ensembles import ENTRIES as SIMULATED
+    from dmft.systems import SYSTEMS
+    from validation.systems import reference_tables
 
-    return ENTRIES | SIMULATED
+    made = {name: one for system in SYSTEMS.values() for name, one in system.reference().items()}
+    return {**made, **reference_tables()}
 
 
 def _chosen(names: list[str] | None) -> dict[str, Entry]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from dmft.arguments import OK, PART, Force, Whole, checkpoint_of, numbers
 
@@ -68,7 +68,7 @@ def show(
     plot: Path | None = None,
     csv: Path | None = None,
     times: str | None = None,
-    observable: Literal["aging", "chi-C", "fdt", "hessian", "loss", "mse"] | None = None,
+    observable: str | None = None,
     force: Force = False,
 ) -> int:
     """Summarise a run; draw it or write its m, mu, e, or an observable, as a table.
@@ -92,21 +92,21 @@ def show(
     from dmft import storage, tables
     from dmft._api import load
     from dmft.run.shell import summary
-    from dmft.systems.spiked import observables
+    from dmft.systems import SYSTEMS
+    from dmft.systems.spiked import plots as figures
 
     solution = load(run)
+    system = SYSTEMS[solution.system]
     chosen = None if times is None else numbers("times", times)
     if observable is None:
         table = solution.table(chosen)
     else:
-        table = observables.observable_table(solution, observable, chosen)
+        table = system.observable(solution, observable, chosen)
     for name, target in (("plot", plot), ("csv", csv)):
         if target is not None:
             storage.check_target(target, force=force, name=name)
     if plot is not None:
-        from dmft.systems.spiked import plots
-
-        plots.check_format(plot)
+        figures.check_format(plot)
         if csv is not None and csv.resolve() == plot.resolve():
             raise ValueError(f"csv = {str(csv)!r} is not allowed: it is the file of the plot, too")
     print(summary(solution))
@@ -116,10 +116,6 @@ def show(
         tables.save_csv(csv, table, force=force)
         print(f"saved       {csv}")
     if plot is not None:
-        if observable is None:
-            figure = plots.overview(solution)
-        else:
-            figure = plots.observable(solution, observable, chosen)
-        plots.save(figure, plot, force=force)
+        figures.save(system.figure(solution, observable, chosen), plot, force=force)
         print(f"saved       {plot}")
     return OK

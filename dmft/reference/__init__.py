@@ -2,7 +2,5 @@
 
 from dmft.reference.check import Deviation, check
 from dmft.reference.package import describe, write
-from dmft.reference.schema import Entry, Field
-from dmft.systems.spiked.reference.entries import ENTRIES
 
-__all__ = ["ENTRIES", "Deviation", "Entry", "Field", "check", "describe", "write"]
+__all__ = ["Deviation", "check", "describe", "write"]

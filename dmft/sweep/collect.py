@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Collection, Sequence
@@ -15,11 +14,13 @@ from dmft import checks, storage
 from dmft._api import load
 from dmft.solution import TIME_SLACK, Solution
 from dmft.sweep.folder import Folder, Line, digest
-from dmft.systems.spiked.observables import escape_time
+from dmft.systems import SYSTEMS
+from dmft.systems.base import System
 
-__all__ = ["collect", "runs"]
+__all__ = ["collect", "runs", "system_of"]
 
-QUANTITIES = ("m", "mu", "e")
+# How a run is identified and how it ended, before and after all else in a table.
+Cells = dict[str, Any]
 
 
 def runs(
@@ -27,7 +28,7 @@ def runs(
 ) -> list[tuple[Line, Solution | None]]:
     """Return each run of a folder, or those of `names`, with its file; None where it has none.
 
-    Sorted by variances and protocol.
+    Sorted by system, and by what the system says.
 
     Raises
     ------
@@ -50,14 +51,23 @@ def runs(
                 " copy?): copy it again, or run `dmft sweep` again, which does it anew"
             )
         found.append((line, load(file)))
-    return sorted(found, key=lambda run: _place(run[0]))
+    return sorted(found, key=_place)
 
 
-def _place(line: Line) -> tuple[Any, ...]:
-    """Return what runs are sorted by: variances, then protocol; not when they ended."""
-    parameters = line.parameters
-    channels = sorted((int(p), float(delta)) for p, delta in parameters["channels"].items())
-    return channels, json.dumps(parameters["protocol"]), line.name
+def system_of(line: Line) -> System:
+    """Return the system of a run; its name is not among the parameters of the spiked model."""
+    name = line.parameters.get("system", "spiked")
+    if name not in SYSTEMS:
+        raise storage.FileError(
+            f"run {line.name} is of system {name!r}, which this dmft does not know: update it"
+        )
+    return SYSTEMS[name]
+
+
+def _place(run: tuple[Line, Solution | None]) -> tuple[Any, ...]:
+    """Return what runs are sorted by: not when they ended."""
+    system = system_of(run[0])
+    return system.name, system.place(run[0].parameters), run[0].name
 
 
 def collect(
@@ -73,18 +83,19 @@ def collect(
     path : path
         Folder of a sweep.
     times : sequence of float
-        Times at which m, mu, e are wanted; NaN where a run did not get there.
+        Times at which the quantities of a run are wanted; NaN where a run did not get there.
     escape : float, default 0.1
-        The escape time is when abs(m) first reaches this, in (0, 1).
+        Of runs with an overlap the escape time is when abs(m) first reaches this, in (0, 1].
     names : collection of str, optional
         Only these runs.
 
     Returns
     -------
     dict of str to ndarray
-        Columns name, delta_2, delta_3, ... (NaN: no such channel), m0, T, protocol, method, status,
-        t, m, mu, e (the last ones), m_at_1, ... for each of `times`, escape_level, escape_time,
-        error_m, error_mu, error_e, error_C, seconds, message.
+        Columns name, the parameters (spiked model: delta_2, delta_3, ..., NaN: no such channel; m0,
+        T, protocol), method, status, t, the quantities at that time, the last one (m, mu, e), those
+        at each of `times` (m_at_1, ...), further results (escape_level, escape_time), error_m,
+        ..., seconds, message.  Where systems differ in their columns, NaN or an empty text.
 
     Raises
     ------
@@ -96,42 +107,52 @@ def collect(
     found = runs(path, names)
     if not found:
         raise ValueError(f"{str(path)!r} is not allowed: no run of it has ended")
-    orders = sorted({int(p) for line, _ in found for p in line.parameters["channels"]})
-    rows = [_row(line, solution, orders, times, escape) for line, solution in found]
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    rows: list[Cells] = []
+    for name in dict.fromkeys(system_of(line).name for line, _ in found):
+        system = SYSTEMS[name]
+        own = [(line, run) for line, run in found if system_of(line) is system]
+        parameters = system.parameter_columns([(line.parameters, run) for line, run in own])
+        for (line, run), known in zip(own, parameters, strict=True):
+            results = _results(line, run, system.scalars, times)
+            errors = _errors(run, system.scalars)
+            special = system.result_columns(run, escape)
+            ended = {"seconds": line.seconds, "message": line.message}
+            rows.append({"name": line.name, **known, **results, **special, **errors, **ended})
+    return _table(rows)
 
 
-def _row(
-    line: Line, solution: Solution | None, orders: list[int], times: Sequence[float], escape: float
-) -> dict[str, Any]:
-    channels = line.parameters["channels"]
-    start = line.parameters["protocol"]["start"]
-    T = line.parameters["protocol"]["T"]
-    row: dict[str, Any] = {"name": line.name}
-    row |= {f"delta_{p}": float(channels.get(str(p), math.nan)) for p in orders}
-    row |= {
-        "m0": float(start["m0"]) if start["kind"] == "Overlap" else math.nan,
-        "T": float(T) if isinstance(T, (int, float)) else math.nan,
-        "protocol": "" if solution is None else str(solution.protocol),
-        "method": line.parameters["method"], "status": line.status,
-    }  # fmt: skip
-    end = math.nan if solution is None else _end(solution)
-    last = None if solution is None else solution.at(end)
-    row["t"] = end
-    row |= {name: math.nan if last is None else float(getattr(last, name)) for name in QUANTITIES}
+def _table(rows: list[Cells]) -> dict[str, NDArray[Any]]:
+    """Return rows as columns; a cell that a row does not have is NaN, or empty among texts."""
+    columns: dict[str, NDArray[Any]] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        text = any(isinstance(row.get(name), str) for row in rows)
+        columns[name] = np.array([row.get(name, "" if text else math.nan) for row in rows])
+    return columns
+
+
+def _results(
+    line: Line, run: Solution | None, scalars: Sequence[str], times: Sequence[float]
+) -> Cells:
+    """Return how a run ended, and its quantities at its end and at the times asked for."""
+    method = line.parameters.get("method", "")
+    cells: Cells = {"method": method, "status": line.status}
+    end = math.nan if run is None else run.end
+    cells["t"] = end
+    cells |= _at(run, end, scalars, "")
     for t in times:
-        there = solution is not None and t <= end * (1.0 + TIME_SLACK)
-        at = solution.at(min(t, end)) if solution is not None and there else None
+        there = run is not None and t <= end * (1.0 + TIME_SLACK)
         when = f"{t:g}" if float(f"{t:g}") == t else repr(t)
-        for name in QUANTITIES:
-            row[f"{name}_at_{when}"] = math.nan if at is None else float(getattr(at, name))
-    row["escape_level"] = escape
-    row["escape_time"] = math.nan if solution is None else escape_time(solution, escape)
-    errors = {} if solution is None else solution.errors
-    row |= {f"error_{name}": float(errors.get(name, math.nan)) for name in (*QUANTITIES, "C")}
-    return row | {"seconds": line.seconds, "message": line.message}
+        cells |= _at(run if there else None, min(t, end), scalars, f"_at_{when}")
+    return cells
 
 
-def _end(solution: Solution) -> float:
-    # The last slice of method "slices" lies beyond t_end.
-    return min(float(solution.t[-1]), float(solution.provenance["t_end"]))
+def _at(run: Solution | None, t: float, scalars: Sequence[str], suffix: str) -> Cells:
+    values = {} if run is None else run.columns(t)
+    return {f"{name}{suffix}": float(values.get(name, math.nan)) for name in scalars}
+
+
+def _errors(run: Solution | None, scalars: Sequence[str]) -> Cells:
+    """Return the error estimates: of what has one, and of the quantities in any case."""
+    errors = {} if run is None else dict(run.errors)
+    names = [*scalars, *(name for name in errors if name not in (*scalars, "R"))]
+    return {f"error_{name}": float(errors.get(name, math.nan)) for name in names}

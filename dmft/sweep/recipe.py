@@ -1,6 +1,7 @@
 """The runs of a sweep, from a TOML file::
 
     [model]
+    # system = "spiked"                              # which one; this unless given
     p = 3                                            # or channels = { 2 = 0.9, 3 = 1.5 }
 
     [run]                                            # the options of `dmft solve`
@@ -23,30 +24,24 @@ import csv
 import difflib
 import itertools
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dmft import checks
 from dmft.checks import number_in_text, read_toml
 from dmft.run.job import Job
-from dmft.systems.spiked.job import SpikedJob
-from dmft.systems.spiked.model import MAX_ORDER, from_channels
-from dmft.systems.spiked.protocol.texts import protocol_of
+from dmft.systems import SYSTEMS
+from dmft.systems.base import RecipeKeys, System
 
 __all__ = ["MANY", "Recipe", "read"]
 
 # More runs than this are not begun without being asked for.
 MANY = 10_000
 
-MODEL = ("p", "delta_2", "delta_p", "inv_delta_2", "inv_delta_p", "channels")
-START = ("m0", "start", "temperature", "learning_rate", "anneal", "loss_delta", "stage")
-NUMBERS = ("t_end", "tol", "step", "momentum", "stop_overlap", "stop_relaxed")
-RUN = (*START, *NUMBERS, "method", "preset", "verify")
-CHANNEL = re.compile(r"(inv_)?delta_(\d+)")
+# The system of a recipe that names none.
+DEFAULT = "spiked"
 RANGES = ("linspace", "logspace")
 
 
@@ -73,6 +68,8 @@ class Recipe:
 
     Parameters
     ----------
+    system : System
+        What is solved.
     fixed : mapping
         Parameters that all runs share.
     axes : list of Axis
@@ -84,8 +81,8 @@ class Recipe:
         An axis is empty, or a parameter is given twice.
     """
 
-    def __init__(self, fixed: Mapping[str, Any], axes: list[Axis]) -> None:
-        self.fixed, self.axes = dict(fixed), axes
+    def __init__(self, system: System, fixed: Mapping[str, Any], axes: list[Axis]) -> None:
+        self.system, self.fixed, self.axes = system, dict(fixed), axes
         names = [*fixed, *(name for axis in axes for name in axis.names)]
         for name in names:
             if names.count(name) > 1:
@@ -102,7 +99,7 @@ class Recipe:
     def __iter__(self) -> Iterator[Job]:
         for points in itertools.product(*(axis.points() for axis in self.axes)):
             given = self.fixed | {k: v for point in points for k, v in point.items()}
-            yield _job(given)
+            yield _job(self.system, given)
 
     def jobs(self) -> list[Job]:
         """Return the jobs, each once."""
@@ -130,20 +127,28 @@ def _recipe(found: dict[str, Any], folder: Path) -> Recipe:
         _known(name, ("model", "run", "axes"), "table")
         if not isinstance(value, dict):
             raise ValueError(f"{name} is not allowed: it must be a table, [{name}]")
+    model = dict(found.get("model", {}))
+    name = model.pop("system", DEFAULT)
+    _known(str(name), tuple(SYSTEMS), "system", " in [model]")
+    system = SYSTEMS[name]
+    keys = system.recipe_keys()
     fixed: dict[str, Any] = {}
-    for table, names in (("model", MODEL), ("run", RUN)):
-        for name, value in found.get(table, {}).items():
-            if not (table == "model" and CHANNEL.fullmatch(name)):
+    for table, given, names in (
+        ("model", model, keys.model),
+        ("run", found.get("run", {}), keys.run),
+    ):
+        for name, value in given.items():
+            if not (table == "model" and keys.matches(name)):
                 _known(name, names, "key", f" in [{table}]")
             fixed[name] = value
     axes = []
     for name, value in found.get("axes", {}).items():
         if name == "points":
-            axes.append(_points(value, folder))
+            axes.append(_points(value, folder, keys))
         else:
-            _parameter(name)
+            _parameter(name, keys)
             axes.append(_axis(name, value))
-    return Recipe(fixed, axes)
+    return Recipe(system, fixed, axes)
 
 
 def _known(name: str, names: tuple[str, ...], kind: str, where: str = "") -> None:
@@ -153,9 +158,9 @@ def _known(name: str, names: tuple[str, ...], kind: str, where: str = "") -> Non
         raise ValueError(f"unknown {kind} {name!r}{where}: {hint}")
 
 
-def _parameter(name: str) -> None:
-    if not CHANNEL.fullmatch(name):
-        _known(name, (*MODEL, *RUN, "points"), "key", " in [axes]")
+def _parameter(name: str, keys: RecipeKeys) -> None:
+    if not keys.matches(name):
+        _known(name, (*keys.model, *keys.run, "points"), "key", " in [axes]")
 
 
 def _axis(name: str, value: Any) -> Axis:
@@ -208,7 +213,7 @@ def _plain(text: Any) -> Any:
     return number_in_text("cell", text)
 
 
-def _points(value: Any, folder: Path) -> Axis:
+def _points(value: Any, folder: Path, keys: RecipeKeys) -> Axis:
     """Return the axis that is a table: a CSV file, beside the recipe, or an array of tables."""
     if isinstance(value, str):
         path = folder / value
@@ -233,104 +238,14 @@ def _points(value: Any, folder: Path) -> Axis:
         if row.keys() != rows[0].keys():
             raise ValueError(f"points = {value!r} is not allowed: its rows have different keys")
     for name in rows[0]:
-        _parameter(name)
+        _parameter(name, keys)
     return Axis(tuple(rows[0]), len(rows), lambda: rows)
 
 
-# From parameters to a job.
-
-
-def _job(given: dict[str, Any]) -> Job:
+def _job(system: System, given: dict[str, Any]) -> Job:
+    """Return the job of one point; an error shows all its parameters."""
     try:
-        return _made(given)
+        return system.job(given)
     except (ValueError, OverflowError) as error:
         shown = ", ".join(f"{name} = {value}" for name, value in given.items())
         raise ValueError(f"{error} (in the run {shown})") from None
-
-
-def _made(given: dict[str, Any]) -> Job:
-    options: dict[str, Any] = {
-        name: _number(name, given[name]) for name in NUMBERS if name in given
-    }
-    if "t_end" not in options:
-        raise ValueError("t_end is missing: give the time to reach")
-    for name in ("method", "preset"):
-        if name in given:
-            options[name] = _word(name, given[name])
-    if "verify" in given:
-        if not isinstance(given["verify"], bool):
-            raise ValueError(
-                f"verify = {given['verify']!r} is not allowed: it must be true or false"
-            )
-        options["verify"] = given["verify"]
-    m0 = _number("m0", given["m0"]) if "m0" in given else None
-    texts = {name: _text(given[name]) for name in START[1:] if name in given and name != "stage"}
-    stages = given.get("stage", [])
-    stages = [_word("stage", one) for one in (stages if isinstance(stages, list) else [stages])]
-    protocol = protocol_of(
-        m0, texts.get("start"), texts.get("temperature", "0"), texts.get("learning_rate", "1"),
-        texts.get("anneal"), texts.get("loss_delta"), stages,
-    )  # fmt: skip
-    return SpikedJob(from_channels(_channels(given)), protocol, **options)
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{name} = {value!r} is not allowed: it must be a number")
-    return float(value)
-
-
-def _word(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{name} = {value!r} is not allowed: it must be a text")
-    return value
-
-
-def _text(value: Any) -> str:
-    """Return a value as `dmft solve` takes it: 3,2 for [3, 2], 2=1.5 for { 2 = 1.5 }."""
-    if isinstance(value, dict):
-        return ",".join(f"{key}={one}" for key, one in value.items())
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    return str(value)
-
-
-def _channels(given: dict[str, Any]) -> dict[int, float]:
-    """Return the channels of p, delta_2, delta_p, delta_N, inv_delta_N and channels."""
-    channels: dict[int, float] = {}
-    base = given.get("channels", {})
-    if isinstance(base, str):
-        base = dict(part.partition("=")[::2] for part in base.split(","))
-    if not isinstance(base, dict):
-        raise ValueError(f"channels = {base!r} is not allowed: it must be like {{ 2 = 0.9 }}")
-    own = set()  # what delta_N may give in place of `channels`, once
-    if isinstance(given.get("channels"), str):
-        base = {order: number_in_text("channels", value) for order, value in base.items()}
-    for order, value in base.items():
-        if not str(order).strip().isdigit():
-            raise ValueError(f"channels = {base!r} is not allowed: {order!r} is no order")
-        channels[int(order)] = _number(f"channels.{order}", value)
-    p = checks.integer("p", given["p"], low=3, high=MAX_ORDER) if "p" in given else None
-    for name, value in given.items():
-        match = CHANNEL.fullmatch(name)
-        inverse = name.startswith("inv_")
-        if name in ("delta_p", "inv_delta_p"):
-            if p is None:
-                raise ValueError(f"{name} needs p, the order of the tensor channel")
-            order = p
-        elif match:
-            order = int(match[2])
-        else:
-            continue
-        if order in own:
-            raise ValueError(f"{name}: the variance of channel {order} is given twice")
-        own.add(order)
-        number = _number(name, value)
-        if inverse and not number > 0.0:
-            raise ValueError(f"{name} = {value!r} is not allowed: it must be > 0")
-        channels[order] = 1.0 / number if inverse else number
-    if p is not None and not {2, p} <= channels.keys():
-        raise ValueError("a model with p needs delta_2 and delta_p (or inv_delta_2, inv_delta_p)")
-    if not channels:
-        raise ValueError("the model is missing: give p, delta_2 and delta_p, or channels")
-    return channels

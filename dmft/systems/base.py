@@ -2,20 +2,41 @@
 
 A system is a subclass in ``dmft/systems/<name>/system.py``, named in ``dmft/systems/__init__.py``.
 Importing it is light: it holds names, and its methods import what they need when they are called.
-A system without dynamics leaves out what runs need.
+What a system does not have (dynamics, observables, a main job) it leaves out.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
+
+    from dmft.reference_table import ReferenceTable
+    from dmft.run.job import Job
     from dmft.solution import Solution
     from dmft.storage import Contents
 
-__all__ = ["Command", "System"]
+    Array = NDArray[Any]
+    Columns = Mapping[str, Array]
+
+__all__ = [
+    "Command",
+    "Diagram",
+    "MainJob",
+    "Panel",
+    "Picture",
+    "RecipeKeys",
+    "Section",
+    "System",
+    "Table",
+]
 
 
 class Command(NamedTuple):
@@ -24,6 +45,94 @@ class Command(NamedTuple):
     name: str
     home: str
     help: str
+
+
+class RecipeKeys(NamedTuple):
+    """The keys that a recipe may have in [model] and [run]; `pattern`: further ones of the model."""
+
+    model: tuple[str, ...]
+    run: tuple[str, ...]
+    pattern: re.Pattern[str] | None = None
+
+    def matches(self, name: str) -> bool:
+        """Return whether a key is one of those that the pattern describes."""
+        return self.pattern is not None and self.pattern.fullmatch(name) is not None
+
+
+class Panel(NamedTuple):
+    """A panel of the report for each run: its title, its abscissa, whether that is logarithmic."""
+
+    title: str
+    abscissa: str
+    logarithmic: bool
+
+
+class Diagram(NamedTuple):
+    """A figure of the report for all runs together: title, plotly figure, a text below it."""
+
+    title: str
+    figure: Any
+    text: str
+
+
+class Picture(NamedTuple):
+    """A figure of the main job: its file, title and caption."""
+
+    file: str
+    title: str
+    caption: str
+
+
+class Table(NamedTuple):
+    """Numbers that the main job's page shows: a title, a text, the header, rows of cells."""
+
+    title: str
+    text: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+class Section(NamedTuple):
+    """What the page of the main job says of one system.
+
+    Attributes
+    ----------
+    title, introduction : str
+        What the system is, in a few sentences.
+    pictures : list of Picture
+        Its figures.
+    tables : list of Table
+        Numbers that the page shows.
+    comparison : str
+        File of the table of theory against simulation; empty if there is none.
+    sources : str
+        The papers.
+    """
+
+    title: str
+    introduction: str
+    pictures: list[Picture]
+    tables: list[Table]
+    comparison: str
+    sources: str
+
+
+class MainJob(NamedTuple):
+    """The part of a system in the main job.
+
+    Attributes
+    ----------
+    steps : int
+        How often `make` says what it is doing.
+    jobs : list of Job
+        Runs of a small sweep, which the system's report shows.
+    make : callable
+        ``make(folder, simulator, doing)`` writes figures and tables into the folder.
+    """
+
+    steps: int
+    jobs: list[Job]
+    make: Callable[[Path, Any, Callable[[str], None]], Section]
 
 
 class System:
@@ -37,6 +146,15 @@ class System:
     models: ClassVar[tuple[str, ...]]
     theory: ClassVar[Mapping[str, str]]
     commands: ClassVar[tuple[Command, ...]] = ()
+    # The one-time quantities that tables of runs show: those of the system's solutions.
+    scalars: ClassVar[tuple[str, ...]] = ()
+    # What `dmft show --observable` knows besides the series.
+    observables: ClassVar[tuple[str, ...]] = ()
+    panels: ClassVar[tuple[Panel, ...]] = ()
+    # Explains the symbols of the panels.
+    symbols: ClassVar[str] = ""
+
+    # Runs.
 
     def solve(self, model: Any, t_end: float, **how: Any) -> Solution:
         """Integrate the dynamics of a model."""
@@ -51,3 +169,65 @@ class System:
     def restore(self, contents: Contents) -> Solution:
         """Return the run that a file holds."""
         raise ValueError(f"the system {self.name!r} has no runs")
+
+    # A run, shown.
+
+    def observable(
+        self, solution: Any, name: str, times: ArrayLike | None
+    ) -> dict[str, NDArray[Any]]:
+        """Return an observable of a run as a table."""
+        known = ", ".join(self.observables) or "none"
+        raise ValueError(f"observable = {name!r} is not allowed for this system: there is {known}")
+
+    def figure(self, solution: Any, observable: str | None, times: ArrayLike | None) -> Figure:
+        """Return a matplotlib figure of a run, or of one of its observables."""
+        raise ValueError(f"the system {self.name!r} draws no figure of a run")
+
+    def curves(self, solution: Any) -> list[tuple[Array, Array]]:
+        """Return abscissa and ordinate of each of the panels."""
+        return []
+
+    # Many runs.
+
+    def recipe_keys(self) -> RecipeKeys:
+        """Return the keys that a recipe may have."""
+        raise ValueError(f"system = {self.name!r} is not allowed in a recipe: it has no runs")
+
+    def job(self, given: dict[str, Any]) -> Job:
+        """Return the run that the parameters of a recipe name."""
+        raise ValueError(f"system = {self.name!r} is not allowed in a recipe: it has no runs")
+
+    def place(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return what the runs of a table are sorted by."""
+        return (json.dumps(parameters, sort_keys=True),)
+
+    def parameter_columns(
+        self, runs: Sequence[tuple[Mapping[str, Any], Any | None]]
+    ) -> list[dict[str, Any]]:
+        """Return the parameters of each run as cells of a table, with the same keys for all.
+
+        A run is its parameters, as its job gives them, and its solution, None if it has no file.
+        """
+        raise ValueError(f"the system {self.name!r} has no runs")
+
+    def result_columns(self, solution: Any | None, level: float) -> dict[str, Any]:
+        """Return what a table says of a run besides its series; None: the run has no file."""
+        return {}
+
+    def diagrams(self, table: Columns) -> list[Diagram]:
+        """Return the figures of the report that show all runs of this system together."""
+        return []
+
+    # Products.
+
+    def citations(self) -> str:
+        """Return the BibTeX entries of the papers that its methods come from."""
+        return ""
+
+    def reference(self) -> Mapping[str, ReferenceTable]:
+        """Return the reference tables that the theory makes."""
+        return {}
+
+    def main_job(self, *, quick: bool) -> MainJob | None:
+        """Return the part in the main job, `dmft reproduce`; None: it has none."""
+        return None

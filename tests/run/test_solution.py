@@ -154,7 +154,7 @@ def test_damaged_files_are_refused(saved, tmp_path):
 
 @pytest.mark.parametrize(
     ("attribute", "value", "sentence"),
-    [("schema", 99, "has schema 99, newer than 1"), ("complete", 0, "cut short"),
+    [("schema", 99, "has schema 99, newer than 2"), ("complete", 0, "cut short"),
      ("status", "FINE", "no run of dmft"), ("m0", 7.0, "m0 = 7.0")],
 )  # fmt: skip
 def test_foreign_attributes_are_refused(saved, attribute, value, sentence):

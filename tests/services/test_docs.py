@@ -13,7 +13,7 @@ from dmft.cli import app, main
 from validation.cli import app as validation_app
 from validation.cli import main as validation_main
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(sh|python|toml)\n(.*?)^```", re.M | re.S)
 INDENTED = re.compile(r"^    ((?:dmft|python) .*)$", re.M)

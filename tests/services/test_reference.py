@@ -21,7 +21,7 @@ from dmft.cli.reference import entries
 from dmft.reference import Entry, Field, check, describe
 from dmft.reference.package import read
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 PATH = DATA / "datapackage.json"
 PACKAGE = json.loads(PATH.read_text())
 NAMES = [resource["path"].removesuffix(".csv") for resource in PACKAGE["resources"]]

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from dmft import report as module
 from dmft.cli import main
+from dmft.report import page as module
 from dmft.report.page import report
 from dmft.sweep import Folder, collect, execute
 from dmft.sweep.recipe import read
@@ -78,7 +78,7 @@ def test_sweeps_of_failures_have_a_page(tmp_path, monkeypatch):
     def fail(*_arguments, **_options):
         raise ArithmeticError("no step converges")
 
-    monkeypatch.setattr("dmft.sweep.job.solve", fail)
+    monkeypatch.setattr("dmft.systems.spiked.job.solve", fail)
     folder = Folder(tmp_path / "runs")
     folder.prepare()
     execute(read(tmp_path / "sweep.toml").jobs(), folder, progress=False)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import dmft
-from dmft import reproduce as module
-from dmft.systems.spiked.reproduce import reproduce
+from dmft import reproduce as job
+from dmft.systems.base import Section
+from dmft.systems.spiked import reproduce as module
 
 
 def stand_in(model, *, n, seeds, m0, times, step, progress):
@@ -36,9 +37,9 @@ def test_page_shows_every_figure_and_table(small, tmp_path):
     old.parent.mkdir()
     old.write_text("OLD PAGE")
     with pytest.raises(ValueError, match="is not empty"):
-        reproduce(tmp_path / "out", stand_in)
+        job.reproduce(tmp_path / "out", {"spiked": stand_in})
     assert old.read_text() == "OLD PAGE"
-    page = reproduce(tmp_path / "out", stand_in, quick=True, force=True)
+    page = job.reproduce(tmp_path / "out", {"spiked": stand_in}, quick=True, force=True)
     text = page.read_text()
     assert "OLD PAGE" not in text
     sources = re.findall(r'(?:src|href)="([^"]+)"', text)
@@ -46,14 +47,14 @@ def test_page_shows_every_figure_and_table(small, tmp_path):
     for source in sources:
         assert (tmp_path / "out" / source).stat().st_size > 100
     assert "{{" not in text
-    runs = (tmp_path / "out" / "report.html").read_text()
+    runs = (tmp_path / "out" / "spiked" / "report.html").read_text()
     assert "Dynamics of each run" in runs
     assert "Theory against simulation" in runs
-    with open(tmp_path / "out" / "comparison.csv") as file:
+    with open(tmp_path / "out" / "spiked" / "comparison.csv") as file:
         z = [float(row["z"]) for row in csv.DictReader(file)]
     assert len(z) == 3 * 3 * len(module.TIMES)
     assert 0.5 < np.sqrt(np.mean(np.square(z))) < 3.0
-    with open(tmp_path / "out" / "endpoints.csv") as file:
+    with open(tmp_path / "out" / "spiked" / "endpoints.csv") as file:
         for row in csv.DictReader(file):
             for name in ("m", "mu", "e"):
                 assert abs(float(row[name]) - float(row[f"{name}_fixed_point"])) < 1e-6
@@ -62,24 +63,26 @@ def test_page_shows_every_figure_and_table(small, tmp_path):
 def test_report_shows_the_runs_of_this_job_only(small, tmp_path, monkeypatch):
     """A quick job's runs stay in the folder; what an earlier job finished is done anew."""
     monkeypatch.setattr(module, "SWEEP_TIME", 20.0)
-    (tmp_path / "comparison.csv").write_text(
+    (tmp_path / "spiked").mkdir()
+    (tmp_path / "spiked" / "comparison.csv").write_text(
         "quantity,theory,mean,standard_error,z,N\nm,0,0,1,0,100\n"
     )
     quick, full = module._jobs(True), module._jobs(False)
-    module._sweep(tmp_path, quick)
+    section = Section("", "", [], [], "comparison.csv", "")
+    job._sweep(tmp_path, "spiked", quick, section)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*.nc")}
-    module._sweep(tmp_path, full)
-    page = (tmp_path / "report.html").read_text()
+    job._sweep(tmp_path, "spiked", full, section)
+    page = (tmp_path / "spiked" / "report.html").read_text()
     both = [path.stem for path in (tmp_path / "runs").glob("*.nc")]
     assert len(both) == 4
     assert {name for name in both if name in page} == set(both) - {path.stem for path in before}
     assert "In all of them N = 100." in page
-    module._begin_anew(tmp_path, quick)
+    job._begin_anew(tmp_path, quick)
     assert all(path.exists() for path in before)  # no page: that job was killed
     (tmp_path / "index.html").touch()
-    module._begin_anew(tmp_path, quick)
+    job._begin_anew(tmp_path, quick)
     left = {path.stem for path in (tmp_path / "runs").glob("*.nc")}
-    assert left == {job.name for job in full}
+    assert left == {one.name for one in full}
     assert not (tmp_path / "index.html").exists()
 
 
@@ -88,7 +91,7 @@ def test_no_page_without_everything_else(small, tmp_path):
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError):
-        reproduce(tmp_path / "out", broken)
+        job.reproduce(tmp_path / "out", {"spiked": broken})
     assert not (tmp_path / "out" / "index.html").exists()
 
 
@@ -106,5 +109,5 @@ def test_interrupted_run_publishes_nothing(small, tmp_path, monkeypatch, method)
 
     monkeypatch.setattr(module, "solve", pressed)
     with pytest.raises(KeyboardInterrupt):
-        reproduce(tmp_path / "out", stand_in, quick=True)
+        job.reproduce(tmp_path / "out", {"spiked": stand_in}, quick=True)
     assert not (tmp_path / "out" / "index.html").exists()

@@ -94,8 +94,9 @@ class SpikedJob(Job):
 
     def _request(self) -> Request:
         step, options = self.step, None
-        if self.method == "gradient_descent" and step is not None and self.momentum != 0.0:
-            step, options = None, GradientDescentOptions(step, momentum=self.momentum)
+        if step is not None and self.momentum != 0.0:
+            options = GradientDescentOptions(step, momentum=self.momentum)
+            step = None
         return Request(
             protocol=self.protocol, method=self.method, tol=self.tol, preset=self.preset,
             step=step, options=options, verify=self.verify,

@@ -1,4 +1,4 @@
-"""The main job: threshold curves, dynamics against simulation, endpoints; tables, figures, a page.
+"""The main job of the spiked model: threshold curves, dynamics against simulation, endpoints.
 
 Simulations come in through a callable, so that nothing here depends on `validation`.
 """
@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 from typing import Protocol as Interface
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from dmft import storage, tables
-from dmft._version import __version__
-from dmft.report.page import report
+from dmft import tables
+from dmft.run.job import Job
 from dmft.solution import finished
-from dmft.sweep import Folder, execute
+from dmft.systems.base import MainJob, Picture, Section, Table
 from dmft.systems.spiked import plots, theory
 from dmft.systems.spiked.job import SpikedJob
 from dmft.systems.spiked.model import SpikedMatrixTensor
@@ -31,7 +27,7 @@ from dmft.systems.spiked.solution import SpikedSolution
 from dmft.systems.spiked.solve import solve
 from dmft.systems.spiked.theory.tables import threshold_table
 
-__all__ = ["Simulator", "reproduce"]
+__all__ = ["Simulator", "main_job"]
 
 Array = NDArray[np.float64]
 
@@ -97,96 +93,34 @@ class Size(NamedTuple):
 FULL, QUICK = Size(400, 10), Size(100, 4)
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A figure of the page: file, title and what it shows."""
+INTRODUCTION = (
+    "A hidden vector x* is seen through a noisy matrix (noise variance Delta_2) and a noisy"
+    " p-tensor (Delta_p). Gradient flow descends the loss on the sphere; m is its overlap with x*,"
+    " mu the Lagrange multiplier, e the loss per spin."
+)
+# Times at which the page shows theory against simulation in numbers.
+SHOWN_TIMES = (1.0, 2.0, 5.0, 10.0)
 
-    file: str
-    title: str
-    text: str
 
-
-def reproduce(
-    output: str | os.PathLike[str],
-    simulator: Simulator,
-    *,
-    quick: bool = False,
-    force: bool = False,
-    progress: bool | None = None,
-) -> Path:
-    """Make the tables, the figures and the pages in the folder `output`; return the first page.
-
-    The runs of a small sweep are in ``runs``, and ``report.html`` shows them; ``index.html`` is
-    written last: where it is, everything else is.
-
-    Parameters
-    ----------
-    output : path
-        Folder; created if missing.
-    simulator : Simulator
-        Runs gradient flow at finite N.
-    quick : bool, default False
-        Small simulations: for a look, not for evidence.
-    force : bool, default False
-        Overwrite what an earlier run left in the folder.
-    progress : bool, optional
-        Show a progress bar; without it, when stderr is a terminal.
-
-    Raises
-    ------
-    dmft.storage.FileError
-        A ValueError: the folder cannot be made, or holds something and `force` is False.
-    ArithmeticError
-        A run did not reach its end.
-    """
-    folder, jobs = _folder(output, force=force), _jobs(quick)
-    _begin_anew(folder, jobs)
+def main_job(*, quick: bool) -> MainJob:
+    """Return the part of the spiked model in the main job; `quick`: for a look, not for evidence."""
     size = QUICK if quick else FULL
-    steps = 2 * len(ORDERS) + 2 * len(INV_DELTA_2_RUNS) + len(ENDPOINTS) + 3
-    with tqdm(total=steps, disable=None if progress is None else not progress) as bar:
+    steps = 2 * len(ORDERS) + 2 * len(INV_DELTA_2_RUNS) + len(ENDPOINTS)
 
-        def doing(what: str) -> None:
-            bar.set_description(what)
-            bar.update()
+    def make(folder: Path, simulator: Simulator, doing: Any) -> Section:
+        pictures = [_thresholds(folder, p, doing) for p in ORDERS]
+        dynamics, compared = _dynamics(folder, simulator, size, doing)
+        endpoint, ends = _endpoints(folder, doing)
+        return Section(
+            "Spiked matrix-tensor model", INTRODUCTION, [*pictures, dynamics, endpoint],
+            [_comparison_table(compared, size), _endpoint_table(ends)], "comparison.csv",
+            "Model and equations: arXiv:1812.09066, arXiv:1902.00139, arXiv:1907.08226.",
+        )  # fmt: skip
 
-        notes: dict[str, Any] = {}
-        figures = [_thresholds(folder, p, doing) for p in ORDERS]
-        dynamics, notes["comparison"] = _dynamics(folder, simulator, size, doing)
-        endpoint, notes["endpoints"] = _endpoints(folder, doing)
-        doing(f"sweep of {len(SWEEP)} runs")
-        _sweep(folder, jobs)
-        doing("page")
-        page = _page(folder, [*figures, dynamics, endpoint], notes, size)
-        doing("done")
-    return page
+    return MainJob(steps, _jobs(quick), make)
 
 
-def _folder(output: str | os.PathLike[str], *, force: bool) -> Path:
-    folder = Path(output)
-    if folder.is_dir():
-        if any(folder.iterdir()) and not force:
-            raise storage.FileError(
-                f"output = {str(folder)!r} is not empty: choose another folder or overwrite it"
-                " (--force)"
-            )
-        if not os.access(folder, os.W_OK):
-            raise storage.FileError(f"output = {str(folder)!r} is not writable")
-        return folder
-    storage.check_target(folder, force=False)
-    folder.mkdir()
-    return folder
-
-
-def _begin_anew(folder: Path, jobs: list[SpikedJob]) -> None:
-    """Remove the page of an earlier job, and its runs before; one that was killed goes on."""
-    page = folder / "index.html"
-    if page.exists():
-        for job in jobs:
-            Folder(folder / "runs").run(job.name).unlink(missing_ok=True)
-        page.unlink()
-
-
-def _jobs(quick: bool) -> list[SpikedJob]:
+def _jobs(quick: bool) -> list[Job]:
     """Return the runs of the small sweep."""
     end = SWEEP_QUICK_TIME if quick else SWEEP_TIME
     return [
@@ -197,7 +131,38 @@ def _jobs(quick: bool) -> list[SpikedJob]:
     ]
 
 
-def _thresholds(folder: Path, p: int, doing: Any) -> Figure:
+def _comparison_table(rows: list[dict[str, Any]], size: Size) -> Table:
+    z = [abs(row["z"]) for row in rows]
+    text = (
+        f"N = {size.n}, {size.seeds} seeds. z is (mean - theory)/standard error; the largest |z| of"
+        f" the {len(z)} (correlated) entries is {max(z):.2f}. With few seeds z follows Student's"
+        " distribution, so values of 3 to 4 do occur by chance."
+    )
+    header = ["1/Delta_2", "t", "quantity", "theory", "mean", "standard error", "z"]
+    cells = [
+        [
+            f"{row['inv_delta_2']:.3g}", f"{row['t']:g}", row["quantity"], f"{row['theory']:.6f}",
+            f"{row['mean']:.5f}", f"{row['standard_error']:.5f}", f"{row['z']:+.2f}",
+        ]
+        for row in rows
+        if row["t"] in SHOWN_TIMES
+    ]  # fmt: skip
+    return Table("Theory against simulation in numbers", text, header, cells)
+
+
+def _endpoint_table(rows: list[dict[str, Any]]) -> Table:
+    pairs = [(name, f"{name}_fixed_point") for name in ("m", "mu", "e")]
+    header = ["p", "1/Delta_2", "Delta_p"]
+    header += [text for q, _ in pairs for text in (f"{q} at the end", f"{q} fixed point")]
+    cells = [
+        [f"{row['p']}", f"{row['inv_delta_2']:g}", f"{row['delta_p']:g}"]
+        + [f"{row[name]:.8f}" for pair in pairs for name in pair]
+        for row in rows
+    ]
+    return Table("Endpoints in numbers", "", header, cells)
+
+
+def _thresholds(folder: Path, p: int, doing: Any) -> Picture:
     """Tabulate and draw the threshold curves of the (Delta_p, 1/Delta_2) plane."""
     from matplotlib.figure import Figure as Canvas
 
@@ -220,7 +185,7 @@ def _thresholds(folder: Path, p: int, doing: Any) -> Figure:
         " flow, gradient flow succeeds although spurious minima remain. Below the"
         " information-theoretic line nothing finds it."
     )
-    return Figure(f"thresholds_p{p}.png", f"Threshold curves, p = {p}", text)
+    return Picture(f"thresholds_p{p}.png", f"Threshold curves, p = {p}", text)
 
 
 def _run_all(doing: Any) -> Iterator[tuple[str, SpikedSolution]]:
@@ -232,7 +197,7 @@ def _run_all(doing: Any) -> Iterator[tuple[str, SpikedSolution]]:
 
 def _dynamics(
     folder: Path, simulator: Simulator, size: Size, doing: Any
-) -> tuple[Figure, list[dict[str, Any]]]:
+) -> tuple[Picture, list[dict[str, Any]]]:
     """Run theory and simulation for three noise levels; table, figure and z-scores."""
     from matplotlib.figure import Figure as Canvas
 
@@ -269,7 +234,7 @@ def _dynamics(
         " standard error. Simulations carry corrections of order 1/N, and at an initial overlap of"
         f" {M0:g} all three levels gain overlap: the threshold concerns small initial overlaps."
     )
-    return Figure("dynamics.png", "Dynamics against simulation", text), rows
+    return Picture("dynamics.png", "Dynamics against simulation", text), rows
 
 
 def _compare(
@@ -295,7 +260,7 @@ def _compare(
     return rows
 
 
-def _endpoints(folder: Path, doing: Any) -> tuple[Figure, list[dict[str, Any]]]:
+def _endpoints(folder: Path, doing: Any) -> tuple[Picture, list[dict[str, Any]]]:
     """Compare where gradient descent ends with the fixed point of ML state evolution."""
     from matplotlib.figure import Figure as Canvas
 
@@ -339,7 +304,7 @@ def _endpoints(folder: Path, doing: Any) -> tuple[Figure, list[dict[str, Any]]]:
         " fixed point of state evolution of maximum-likelihood AMP (lines). The largest deviation"
         f" in m, mu and e is {worst:.1e}."
     )
-    return Figure("endpoints.png", "Endpoint of gradient flow", text), rows
+    return Picture("endpoints.png", "Endpoint of gradient flow", text), rows
 
 
 def _draw_endpoints(ax: Any, columns: dict[str, Array]) -> None:
@@ -360,38 +325,3 @@ def _draw_endpoints(ax: Any, columns: dict[str, Array]) -> None:
         ax.plot(columns["inv_delta_2"][own], columns["m"][own], "o", color=plots.COLORS[k], ms=3)
     ax.set(xlabel=r"$1/\Delta_2$", ylabel="overlap $m$ at the end")
     ax.legend()
-
-
-def _sweep(folder: Path, jobs: list[SpikedJob]) -> None:
-    """Do the runs of the small sweep that are missing, and write report.html."""
-    runs = Folder(folder / "runs")
-    runs.prepare()
-    names = {job.name for job in jobs}
-    outcome = execute(jobs, runs, progress=False)
-    if outcome.interrupted:
-        raise KeyboardInterrupt
-    if outcome.failed:
-        raise ArithmeticError(f"run {outcome.failed[0].name}: {outcome.failed[0].message}")
-    compared = folder / "comparison.csv"
-    report(
-        runs.path, folder / "report.html", simulation=compared, names=names, force=True,
-        progress=False,
-    )  # fmt: skip
-
-
-def _page(folder: Path, figures: list[Figure], notes: dict[str, Any], size: Size) -> Path:
-    """Write index.html."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("dmft"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    page = folder / "index.html"
-    z = [abs(row["z"]) for row in notes["comparison"]]
-    text = environment.get_template("index.html").render(
-        version=__version__, figures=figures, size=size, largest_z=max(z), n_z=len(z),
-        tables=sorted(path.name for path in folder.glob("*.csv")), **notes,
-    )  # fmt: skip
-    with storage.write_text(page, force=True) as file:
-        file.write(text)
-    return page

@@ -109,6 +109,13 @@ class SpikedSolution(Solution):
         """The protocol, in words."""
         return str(self.protocol)
 
+    @property
+    def label(self) -> str:
+        """Variances and protocol, for a figure."""
+        channels = self.model.channels.items()
+        deltas = ", ".join(f"Delta_{p} = {delta:.4g}" for p, delta in channels)
+        return f"{deltas}, {self.protocol}"
+
     def at(self, t: ArrayLike | None = None) -> Moment:
         """Return m, mu, e, e_p at times t in [0, time reached], to the accuracy of the method.
 

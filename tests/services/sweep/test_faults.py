@@ -1,5 +1,6 @@
 """Sweeps with faults, by real processes: nothing finished is lost or silently wrong."""
 
+import dataclasses
 import errno
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ import pytest
 import dmft
 from dmft import storage
 from dmft.cli import main
+from dmft.run.job import Job
 from dmft.sweep import Folder, collect, execute, read
 from dmft.sweep.execute import _interrupted, do
 from dmft.sweep.folder import Line
@@ -76,12 +78,12 @@ def killed_alone(job, *_arguments, **_options):
     return RUN(job, *_arguments, **_options)
 
 
-RUN = dmft.sweep.job.Job.do
+RUN = Job.do
 
 
 def test_a_run_that_always_dies_takes_no_other_with_it(here, monkeypatch):
     jobs = write(here, 12)
-    monkeypatch.setattr("dmft.sweep.job.Job.do", killed_alone)
+    monkeypatch.setattr("dmft.run.job.Job.do", killed_alone)
     folder, fork = prepared(here / "runs"), multiprocessing.get_context("fork")
     outcome = execute(jobs, folder, lambda: ProcessPoolExecutor(2, fork), progress=False)
     (bad,) = outcome.failed
@@ -286,7 +288,7 @@ def test_failures_are_many(here, capsys, monkeypatch):
     def fail(*_arguments, **_options):
         raise ArithmeticError("no step converges")
 
-    monkeypatch.setattr("dmft.sweep.job.solve", fail)
+    monkeypatch.setattr("dmft.systems.spiked.job.solve", fail)
     assert main(["sweep", "sweep.toml", "--output", "runs", "--index", "0", "--of", "1"]) == 1
     out = capsys.readouterr().out
     assert out.count("no step converges") == 10
@@ -304,8 +306,8 @@ def test_a_checkpoint_is_gone_on_from(here):
         job.model, 100.0, m0=0.0, preset="loose", threads=1, progress=False,
         stop=lambda now: now.t > 10.0,
     )  # fmt: skip
-    state = {**vars(cut), "status": dmft.Status.INTERRUPTED}
-    dmft.Solution(**state).save(folder.checkpoint(job.name))
+    cut = dataclasses.replace(cut, status=dmft.Status.INTERRUPTED)
+    cut.save(folder.checkpoint(job.name))
     seen = []
     again = job.do(folder.checkpoint(job.name), threads=1, callback=lambda now: seen.append(now.t))
     assert min(seen) > 10.0

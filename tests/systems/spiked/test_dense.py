@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from dmft import run
-from dmft.systems.spiked.solvers.problem import Problem
 from dmft.solution import Status
 from dmft.systems.spiked.equations import rates
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.solvers import dense
 from dmft.systems.spiked.solvers.dense import Dense, DenseOptions
+from dmft.systems.spiked.solvers.problem import Problem
 from tests.exact.cases import CASES, ROWS
 from tests.exact.matrix_channel import MatrixChannel
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import dmft
-from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.model import Coefficients, SpikedMixture
+from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.solvers.slices import Slices, SlicesOptions
 from dmft.systems.spiked.solvers.slices.options import PRESETS
 from tests.exact.matrix_channel import MatrixChannel

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import dmft
-from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.model import Coefficients, SpikedMatrixTensor, SpikedMixture
 from dmft.systems.spiked.solvers.dense import Dense, DenseOptions
+from dmft.systems.spiked.solvers.problem import Problem
 from tests.exact.cases import CASES, ROWS, SEED
 from validation.systems.spiked.limit import Field, limit_descent, limit_flow
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import dmft
-from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.model import Coefficients, SpikedMatrixTensor, SpikedMixture
 from dmft.systems.spiked.protocol import Annealing, Overlap, PowerLaw, Protocol, Thermal
 from dmft.systems.spiked.solvers.gradient_descent import GradientDescent, GradientDescentOptions
+from dmft.systems.spiked.solvers.problem import Problem
 from validation.statistics import Ensemble, compare
 from validation.systems.spiked.instances import draw, start
 from validation.systems.spiked.simulate import ROOT_SEED, simulate, simulate_driven, step_error

@@ -1,0 +1,97 @@
+"""The figure of single runs: the panels of a system, with a slider that chooses the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from dmft.figures import COLORS, PLOTLY_DASHES
+from dmft.solution import Solution
+from dmft.systems.base import Panel, System
+
+__all__ = ["dynamics"]
+
+COLUMNS = 3
+
+
+class Place(NamedTuple):
+    """Where a panel is, in the words of plotly."""
+
+    row: int
+    col: int
+
+
+def _place(k: int) -> Place:
+    return Place(1 + k // COLUMNS, 1 + k % COLUMNS)
+
+
+def dynamics(
+    system: System, runs: Sequence[tuple[str, Solution]], progress: bool | None = None
+) -> Any:
+    """Return the plotly figure of runs, each with its name: all panels, one run at a time.
+
+    Parameters
+    ----------
+    system : System
+        What the runs are of.
+    runs : sequence of (str, Solution)
+        Name and run; the first one is shown at first.
+    progress : bool, optional
+        Show a progress bar; without it, when stderr is a terminal.
+    """
+    figure = _empty(system.panels)
+    titles = []
+    bar = tqdm(runs, unit="run", desc="report", disable=None if progress is None else not progress)
+    for k, (name, run) in enumerate(bar):
+        titles.append(f"{name}: {run.label}")
+        style = {"color": COLORS[k % 7], "dash": PLOTLY_DASHES[k % 6], "width": 2}
+        for i, (x, y) in enumerate(system.curves(run)):
+            figure.add_scatter(
+                x=np.float32(x).astype(float), y=np.array([float(f"{v:.7g}") for v in y]),
+                mode="lines", line=style, name=name, text=titles[-1], hoverinfo="x+y+text",
+                showlegend=False, visible=k == 0, **_place(i)._asdict(),
+            )  # fmt: skip
+    steps = _steps(titles, len(system.panels))
+    slider = {"steps": steps, "currentvalue": {"prefix": "run "}, "pad": {"t": 50}}
+    figure.update_layout(title=titles[0], sliders=[slider])
+    return figure
+
+
+def _empty(panels: Sequence[Panel]) -> Any:
+    """Return the figure without lines: titles and axes."""
+    from plotly.subplots import make_subplots
+
+    rows = -(-len(panels) // COLUMNS)
+    cells: list[dict[str, Any] | None] = [
+        {} if k < len(panels) else None for k in range(rows * COLUMNS)
+    ]
+    figure = make_subplots(
+        rows, COLUMNS, subplot_titles=[panel.title for panel in panels],
+        specs=[cells[k : k + COLUMNS] for k in range(0, len(cells), COLUMNS)],
+    )  # fmt: skip
+    for i, panel in enumerate(panels):
+        place = _place(i)._asdict()
+        kind = "log" if panel.logarithmic else "linear"
+        figure.update_xaxes(title=panel.abscissa, type=kind, **place)
+        figure.update_yaxes(exponentformat="power", **place)
+    return figure
+
+
+def _steps(titles: list[str], panels: int) -> list[dict[str, Any]]:
+    """Return the steps of the slider: each run alone, and all of them."""
+    numbers = np.arange(len(titles))
+    alone = [
+        _step(f"{k + 1}", np.repeat(numbers == k, panels).tolist(), title)
+        for k, title in enumerate(titles)
+    ]
+    return [*alone, _step("all", [True] * (panels * len(titles)), f"all {len(titles)} runs")]
+
+
+def _step(label: str, visible: list[bool], title: str) -> dict[str, Any]:
+    return {
+        "label": label, "method": "update",
+        "args": [{"visible": visible}, {"title.text": title}],
+    }  # fmt: skip

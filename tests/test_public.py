@@ -1,0 +1,115 @@
+"""What users have, and what must not change unseen: names, import paths, commands, old files."""
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+import dmft
+from dmft.cli import app
+from dmft.systems import SYSTEMS
+
+DATA = Path(__file__).parent / "data"
+# Every name and command of version 0.1.0 and the options of each.
+COMMANDS = json.loads((DATA / "commands.json").read_text())
+NAMES = (
+    "Annealing", "DenseOptions", "GradientDescentOptions", "Overlap", "OverlapReached", "PowerLaw",
+    "Progress", "Protocol", "Relaxed", "SlicesOptions", "Solution", "SpikedMatrixTensor",
+    "SpikedMixture", "Stage", "Status", "Switch", "Thermal", "WallTime", "load", "observables",
+    "plots", "resume", "solve", "theory",
+)  # fmt: skip
+PATHS = (
+    "dmft.analysis.relaxation", "dmft.analysis.threshold", "dmft.equations", "dmft.growth",
+    "dmft.model", "dmft.observables", "dmft.plots", "dmft.protocol", "dmft.reference.check",
+    "dmft.report", "dmft.solvers.slices", "dmft.theory.bayes", "dmft.theory.hessian",
+    "dmft.theory.kac_rice", "dmft.theory.phases", "dmft.theory.state_evolution",
+    "dmft.theory.thermal", "dmft.theory.thresholds",
+)  # fmt: skip
+
+
+def commands(parent, prefix=()):
+    """Yield each command with its options."""
+    for name in parent:
+        if name.startswith("-"):
+            continue
+        one = parent[name]
+        if one.default_command is not None:
+            arguments = one.assemble_argument_collection()
+            yield " ".join((*prefix, name)), {n for a in arguments for n in a.names}
+        yield from commands(one, (*prefix, name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_stay(name):
+    assert getattr(dmft, name) is not None
+    assert name in dmft.__all__
+
+
+def test_all_is_what_the_systems_export():
+    exported = {name for system in SYSTEMS.values() for name in system.exports}
+    shared = {
+        "OverlapReached", "Progress", "Relaxed", "Solution", "Status", "WallTime", "__version__",
+        "load", "observables", "plots", "resume", "solve", "theory",
+    }  # fmt: skip
+    assert set(dmft.__all__) == exported | shared
+    assert dmft.__all__ == sorted(dmft.__all__)
+    for name in dmft.__all__:
+        getattr(dmft, name)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_import_paths_stay(path):
+    """An alias is the module itself: a class has one home."""
+    module = importlib.import_module(path)
+    home = importlib.import_module(module.__name__)
+    assert module is home
+    assert module.__spec__.name == module.__name__
+
+
+def test_from_imports_stay():
+    from dmft.theory.thresholds import gradient_flow
+
+    from dmft.theory import thresholds
+
+    assert thresholds.gradient_flow is gradient_flow is dmft.theory.thresholds.gradient_flow
+
+
+def test_commands_and_options_stay():
+    now = dict(commands(app))
+    for name, options in COMMANDS.items():
+        assert name in now, name
+        assert set(options) <= now[name], name
+
+
+def test_help_of_a_lazy_command_is_that_of_its_function():
+    """The line that `dmft --help` shows without loading the command is the beginning of its own."""
+    for system in SYSTEMS.values():
+        for command in system.commands:
+            module, _, name = command.home.partition(":")
+            assert getattr(importlib.import_module(module), name) is not None
+            assert command.help.endswith(".")
+
+
+@pytest.mark.parametrize("kind", ["slices", "driven"])
+def test_files_of_schema_1_load(kind, tmp_path):
+    """Runs that version 0.1.0 wrote: same values, and they go on."""
+    wanted = json.loads((DATA / "schema1_values.json").read_text())[kind]
+    run = dmft.load(DATA / f"schema1_{kind}.nc")
+    assert run.system == "spiked"
+    assert (len(run.t), float(run.t[-1])) == (wanted["n"], wanted["t_last"])
+    at = run.at(1.5)
+    found = {"m": at.m, "mu": at.mu, "e": at.e, "C": run.C(1.5, 0.5), "R": run.R(1.5, 0.5)}
+    assert {name: float(value) for name, value in found.items()} == {k: wanted[k] for k in found}
+    assert (str(run.protocol), repr(run.model)) == (wanted["protocol"], wanted["model"])
+    assert run.message == wanted["message"]
+    run.save(tmp_path / "again.nc")
+    again = dmft.load(tmp_path / "again.nc")
+    assert all((again.series[name] == run.series[name]).all() for name in run.series)
+
+
+def test_a_run_of_schema_1_goes_on():
+    later = dmft.resume(DATA / "schema1_slices.nc", 3.0, threads=1, progress=False)
+    model = dmft.SpikedMatrixTensor(p=3, delta_2=0.7, delta_p=1.0)
+    whole = dmft.solve(model, 3.0, m0=0.1, tol=1e-4, threads=1, progress=False)
+    assert abs(float(later.at(3.0).m) - float(whole.at(3.0).m)) < 1e-12
