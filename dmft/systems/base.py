@@ -7,14 +7,14 @@ What a system does not have (dynamics, observables, a main job) it leaves out.
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
+    import os
+    import re
+    from pathlib import Path
+
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
@@ -48,7 +48,10 @@ class Command(NamedTuple):
 
 
 class RecipeKeys(NamedTuple):
-    """The keys that a recipe may have in [model] and [run]; `pattern`: further ones of the model."""
+    """The keys that a recipe may have in [model] and [run].
+
+    Keys that `pattern` matches may stand in [model], too.
+    """
 
     model: tuple[str, ...]
     run: tuple[str, ...]
@@ -199,6 +202,8 @@ class System:
 
     def place(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return what the runs of a table are sorted by."""
+        import json
+
         return (json.dumps(parameters, sort_keys=True),)
 
     def parameter_columns(

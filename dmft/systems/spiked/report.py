@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dmft.systems.base import Diagram
 from dmft.systems.spiked import plots
 from dmft.systems.spiked.observables import chi_C
+from dmft.systems.spiked.solution import SpikedSolution
 from dmft.systems.spiked.theory import thresholds
 from dmft.systems.spiked.theory.tables import threshold_table
 

@@ -103,7 +103,7 @@ SHOWN_TIMES = (1.0, 2.0, 5.0, 10.0)
 
 
 def main_job(*, quick: bool) -> MainJob:
-    """Return the part of the spiked model in the main job; `quick`: for a look, not for evidence."""
+    """Return the part of the spiked model in the main job."""
     size = QUICK if quick else FULL
     steps = 2 * len(ORDERS) + 2 * len(INV_DELTA_2_RUNS) + len(ENDPOINTS)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dmft.systems.base import Command, Diagram, MainJob, Panel, RecipeKeys, System
 
 if TYPE_CHECKING:
+    import os
+
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 

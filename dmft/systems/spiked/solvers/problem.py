@@ -30,5 +30,5 @@ class Problem(NamedTuple):
 
 
 def series_of(m: Array, mu: Array, e_p: Array) -> dict[str, Array]:
-    """Return the series of a record: m, mu (n,), e_p (n, channels), and e, the sum over channels."""
+    """Return the series of a record: m, mu, e of shape (n,) and e_p of shape (n, channels)."""
     return {"m": m, "mu": mu, "e": np.asarray(e_p.sum(axis=1)), "e_p": e_p}
