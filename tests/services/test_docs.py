@@ -14,7 +14,7 @@ from validation.cli import app as validation_app
 from validation.cli import main as validation_main
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(sh|python|toml)\n(.*?)^```", re.M | re.S)
 INDENTED = re.compile(r"^    ((?:dmft|python) .*)$", re.M)
 CELL = re.compile(r"^```\{code-cell\} ipython3\n((?::.*\n)*)(.*?)^```", re.M | re.S)
@@ -155,9 +155,10 @@ def test_cells_run(page, tmp_path, monkeypatch, capsys):
     shown = types.ModuleType("IPython.display")
     shown.display = lambda *figures: None
     monkeypatch.setitem(sys.modules, "IPython.display", shown)
-    (tmp_path / "docs").mkdir()
+    place = tmp_path / page.parent.relative_to(ROOT)
+    place.mkdir(parents=True)
     (tmp_path / "data").symlink_to(ROOT / "data")
-    monkeypatch.chdir(tmp_path / "docs")
+    monkeypatch.chdir(place)
     names = {}
     with plt.rc_context({"figure.max_open_warning": 0}):
         for cell in CELL.finditer(page.read_text()):

@@ -13,7 +13,7 @@ with C symmetric, C(t,t) = 1, R(t,t') = 0 for t < t' and R(t'+,t') = 1:
 
 S, K1, K2 as in :class:`dmft.systems.spiked.model.Coefficients`; without mismatch K1 = S = Q' and K2 = Q''.
 Where temperature, learning rate or the loss depend on time (:class:`dmft.systems.spiked.protocol.Drive`; derived
-in docs/protocols.md), with w_p(t) = 1/Delta'_p(t), a_p(t) the signal coefficients, Delta_p the true
+in docs/spiked/protocols.md), with w_p(t) = 1/Delta'_p(t), a_p(t) the signal coefficients, Delta_p the true
 variances and ``dx = -eta (mu x + grad H) dt + sqrt(2 T eta) dW``:
 
     S(t)    = sum_p a_p(t) m(t)^(p-1)
