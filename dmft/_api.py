@@ -84,7 +84,8 @@ def solve(model: Any, t_end: float, **how: Any) -> Solution:
     -------
     Solution
         Also when the solver fails or Ctrl-C is pressed: see its `status` and `message`.  It then
-        holds everything up to the time reached.
+        holds everything up to the time reached.  SIGTERM, which batch systems send, saves the
+        checkpoint and then ends the process; so does Ctrl-C pressed twice, without the checkpoint.
 
     Raises
     ------

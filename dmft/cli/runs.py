@@ -47,7 +47,7 @@ def resume(
     """
     from dmft import storage
     from dmft._api import resume as go_on
-    from dmft.run.shell import saved, stops
+    from dmft.run.shell import carried_out, stops
 
     output = run.with_suffix("") if run.suffix == PART else run
     part = checkpoint_of(output)
@@ -55,11 +55,14 @@ def resume(
     if not source.exists():
         raise FileNotFoundError(f"there is neither {str(output)!r} nor its checkpoint")
     storage.check_target(output, force=True)
-    solution = go_on(
-        source, t_end, threads=threads, stop=stops(stop_overlap, stop_relaxed, max_seconds),
-        checkpoint=part, checkpoint_every=checkpoint_every,
+    conditions = stops(stop_overlap, stop_relaxed, max_seconds)
+    return carried_out(
+        lambda: go_on(
+            source, t_end, threads=threads, stop=conditions, checkpoint=part,
+            checkpoint_every=checkpoint_every,
+        ),
+        output,
     )  # fmt: skip
-    return saved(solution, output)
 
 
 def show(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -122,6 +123,11 @@ def execute(
         if plan.verify and ending.status in (Status.FINISHED, Status.STOPPED):
             save(ending.seconds)
             record, ending = _verified(plan, record, ending, running.progress)
+        if ending.signal == signal.SIGTERM:
+            # Ctrl-C ends this run, and the caller decides what comes next.  SIGTERM ends the
+            # process: once the run is saved the signal acts as it would have.
+            save(ending.seconds)
+            signal.raise_signal(signal.SIGTERM)
     return solution(record, ending)
 
 

@@ -19,11 +19,12 @@ __all__ = ["Ending", "Watching", "advance", "announced"]
 
 
 class Ending(NamedTuple):
-    """How a run ended: status, a sentence, seconds of wall time."""
+    """How a run ended: status, a sentence, seconds of wall time, the signal that interrupted it."""
 
     status: Status
     message: str
     seconds: float
+    signal: int | None = None
 
 
 class Watching(NamedTuple):
@@ -72,8 +73,9 @@ def advance(solver: Solver, t_end: float, watching: Watching) -> Ending:
                 watching.callback(now)
             if solver.finished:
                 break
-            if pressed.is_set():
-                return Ending(Status.INTERRUPTED, f"interrupted at t = {now.t:g}", now.seconds)
+            if pressed:
+                message = f"interrupted at t = {now.t:g}"
+                return Ending(Status.INTERRUPTED, message, now.seconds, pressed[0])
             if reason := watching.stop(now):
                 return Ending(Status.STOPPED, f"stopped at t = {now.t:g}: {reason}", now.seconds)
             if clock - saved >= watching.checkpoint_every:
@@ -130,12 +132,12 @@ def _bar(watching: Watching) -> Iterator[Any]:
 
 
 @contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into an event, so that the run ends between two units of work.
+def _interrupts() -> Iterator[list[int]]:
+    """Note Ctrl-C and SIGTERM in a list, so that the run ends between two units of work.
 
     A second one acts as usual.  Signals reach the main thread only; elsewhere nothing is changed.
     """
-    pressed = threading.Event()
+    pressed: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield pressed
         return
@@ -146,7 +148,7 @@ def _interrupts() -> Iterator[threading.Event]:
     }
 
     def handler(number: int, _frame: Any) -> None:
-        pressed.set()
+        pressed.append(number)
         signal.signal(number, before[signal.Signals(number)])
 
     for number in before:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dmft import storage
@@ -9,7 +13,7 @@ from dmft.arguments import FAILED, INTERRUPTED, OK, STOPPED, checkpoint_of, say
 from dmft.run.stop import OverlapReached, Relaxed, Stop, WallTime
 from dmft.solution import Solution, Status, saved_as
 
-__all__ = ["begun", "saved", "stops", "summary"]
+__all__ = ["begun", "carried_out", "stops", "summary"]
 
 STATUS = {
     Status.FINISHED: OK,
@@ -58,8 +62,31 @@ def stops(
     return found
 
 
-def saved(solution: Solution, output: Path) -> int:
-    """Save the run in place of its checkpoint, summarise it and return the exit status."""
+def carried_out(run: Callable[[], Solution], output: Path) -> int:
+    """Do a run, save it in place of its checkpoint, summarise it and return the exit status.
+
+    SIGTERM, which batch systems send before they kill, interrupts the run as Ctrl-C does: what was
+    reached is saved to the file that was asked for.
+    """
+    with _sigterm_noted():
+        solution = run()
+    return _saved(solution, output)
+
+
+@contextmanager
+def _sigterm_noted() -> Iterator[None]:
+    """Let SIGTERM do nothing but what the time loop makes of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _saved(solution: Solution, output: Path) -> int:
     part = checkpoint_of(output)
     saved_as(solution, output)
     part.unlink(missing_ok=True)

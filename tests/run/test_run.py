@@ -4,14 +4,19 @@ import dataclasses
 import math
 import os
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 import dmft
 from dmft._api import solve
 from dmft.run import loop
+from dmft.run.contract import StepResult
 from dmft.run.stop import Progress
 from dmft.solution import Status
 from dmft.systems.spiked.solvers.dense import DenseOptions
@@ -188,3 +193,60 @@ def test_ctrl_c_inside_numba_is_ctrl_c(cause):
     ):
         raise error
     assert isinstance(caught.value.__cause__, ValueError) == (cause is ValueError)
+
+
+TERMINATED = """
+import os, signal, sys
+import dmft
+
+def terminate(now):
+    if now.t > 0.5:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+model = dmft.SpikedMixture({2: 0.7, 3: 1.0})
+how = dict(m0=0.1, preset="loose", progress=False, threads=1)
+dmft.solve(model, 5.0, callback=terminate, checkpoint="run.nc.part", **how)
+print("the script went on")
+"""
+
+
+def test_sigterm_saves_the_run_and_ends_the_process(tmp_path):
+    """A batch system's signal ends a script of many runs, not one of its runs."""
+    done = subprocess.run(
+        [sys.executable, "-c", TERMINATED], cwd=tmp_path, capture_output=True, text=True,
+        check=False, env={**os.environ, "PYTHONPATH": str(Path(dmft.__file__).parents[1])},
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGTERM
+    assert done.stdout == ""
+    cut = dmft.load(tmp_path / "run.nc.part")
+    assert cut.status is dmft.Status.INTERRUPTED
+    assert 0.5 < cut.t[-1] < 5.0
+    whole = dmft.resume(tmp_path / "run.nc.part", threads=1, progress=False)
+    assert whole.status is dmft.Status.FINISHED
+
+
+def test_a_solver_that_starts_again_says_why(monkeypatch):
+    """The sentence of a successful step is shown, see dmft/run/contract.py."""
+
+    class Restarting:
+        t, values, finished, work_done = 0.0, {"m": 0.0}, False, 0.0
+
+        def advance(self):
+            self.finished = self.t > 0.0
+            self.t += 1.0
+            return StepResult(True, "" if self.finished else "starting again with half the step")
+
+    ending = loop.advance(Restarting(), 2.0, loop.Watching(progress=False))
+    assert ending.message == "reached t = 2 (starting again with half the step)"
+
+
+def test_linear_algebra_has_one_thread():
+    """OpenBLAS's threads spin on the cores that the kernels need: two were slower than one."""
+    seen = []
+
+    def look(now):
+        seen.extend(one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas")
+
+    model = dmft.SpikedMixture({2: 0.7, 3: 1.0})
+    dmft.solve(model, 0.5, m0=0.1, preset="loose", progress=False, callback=look)
+    assert set(seen) == {1}

@@ -103,7 +103,7 @@ def solve(
     threads
         Threads to use; all unless given.
     """
-    from dmft.run.shell import begun, saved, stops
+    from dmft.run.shell import begun, carried_out, stops
     from dmft.systems.spiked.methods import METHODS
     from dmft.systems.spiked.protocol.texts import protocol_of
     from dmft.systems.spiked.solve import solve as run
@@ -114,13 +114,16 @@ def solve(
     options = None
     if momentum != 0.0:
         options, step = _heavy_ball(method, step, momentum), None
-    solution = run(
-        model, t_end, protocol=protocol, method=method, tol=tol, preset=preset, step=step,
-        options=options, verify=verify, threads=threads,
-        stop=stops(stop_overlap, stop_relaxed, max_seconds),
-        checkpoint=part if METHODS[method].resumable else None, checkpoint_every=checkpoint_every,
+    checkpoint = part if METHODS[method].resumable else None
+    conditions = stops(stop_overlap, stop_relaxed, max_seconds)
+    return carried_out(
+        lambda: run(
+            model, t_end, protocol=protocol, method=method, tol=tol, preset=preset, step=step,
+            options=options, verify=verify, threads=threads, stop=conditions,
+            checkpoint=checkpoint, checkpoint_every=checkpoint_every,
+        ),
+        output,
     )  # fmt: skip
-    return saved(solution, output)
 
 
 def _heavy_ball(method: str, step: float | None, momentum: float) -> GradientDescentOptions:
