@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft import storage
 from dmft.systems.spiked.analysis import threshold
+from dmft.systems.spiked.analysis.scans import PER_DECADE, Scan
 from dmft.systems.spiked.observables import observable_table
 from dmft.systems.spiked.solution import SpikedSolution
 from dmft.systems.spiked.theory.phases import Band, PhaseDiagram
@@ -20,8 +21,6 @@ from dmft.systems.spiked.theory.phases import Band, PhaseDiagram
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from dmft.systems.spiked.analysis.threshold import Scan
 
 __all__ = [
     "COLORS",
@@ -277,7 +276,7 @@ def _logits(ax: Axes, scan: Scan) -> None:
     curves: dict[int, list[tuple[float, float]]] = {}
     for run in scan.runs:
         rate = threshold.rate_of_isolated_eigenvalue(scan.p, scan.delta_p, run.inv_delta_2, run.mu)
-        ratio = (run.G / rate)[:: threshold.PER_DECADE]
+        ratio = (run.G / rate)[::PER_DECADE]
         for k, value in enumerate(ratio):
             if abs(run.inv_delta_2 / scan.bbp - 1.0) < 0.11 and 0.0 < value < 1.0:
                 curves.setdefault(k, []).append((run.inv_delta_2, np.log(value / (1.0 - value))))
