@@ -2,7 +2,7 @@
 
 from dmft.reference.check import Deviation, check
 from dmft.reference.package import describe, write
-from dmft.reference.schema import Entry, Field
+from dmft.reference_table import Column, ReferenceTable
 from dmft.systems.spiked.reference.entries import ENTRIES
 
-__all__ = ["ENTRIES", "Deviation", "Entry", "Field", "check", "describe", "write"]
+__all__ = ["ENTRIES", "Column", "Deviation", "ReferenceTable", "check", "describe", "write"]

@@ -78,5 +78,5 @@ def test_schedules(value, found):
 
 @pytest.mark.parametrize("value", ["1,2", "hot", [], [1, 2], "1,2,3,4", None, True])
 def test_bad_schedules(value):
-    with pytest.raises(ValueError, match="T = .* is not allowed: it must be a number"):
+    with pytest.raises(ValueError, match=r"T = .* is not allowed: it must be a number"):
         parse.schedule("T", value)

@@ -18,7 +18,7 @@ import pytest
 
 from dmft.cli import main, reference
 from dmft.cli.reference import entries
-from dmft.reference import Entry, Field, check, describe
+from dmft.reference import Column, ReferenceTable, check, describe
 from dmft.reference.package import read
 
 DATA = Path(__file__).parents[1] / "data"
@@ -62,8 +62,8 @@ def test_every_table_is_described():
 @pytest.mark.parametrize("name", NAMES)
 def test_pandas_reads_every_table(name):
     found, entry = pd.read_csv(DATA / f"{name}.csv"), entries()[name]
-    assert list(found.columns) == [field.name for field in entry.fields]
-    for field in entry.fields:
+    assert list(found.columns) == [field.name for field in entry.columns]
+    for field in entry.columns:
         assert pd.api.types.is_numeric_dtype(found[field.name]) == (field.kind != "string")
         if isinstance(field.error, str):
             # Without a spike m is 0 exactly; there is no exponent at the first decade.
@@ -71,7 +71,7 @@ def test_pandas_reads_every_table(name):
             assert ((known[field.error] > 0.0) | (known[field.name] == 0.0)).all()
             assert np.isfinite(known[field.error]).all()
     table = read(DATA, name, entry)
-    numbers = [field.name for field in entry.fields if field.kind == "number"]
+    numbers = [field.name for field in entry.columns if field.kind == "number"]
     for column in numbers:
         np.testing.assert_array_equal(table[column], found[column])
 
@@ -154,8 +154,8 @@ def test_a_table_is_there_before_the_next_one_is_made(monkeypatch):
         next(made)
 
 
-ENTRY = Entry(
-    "t", "h", (Field("k", "key"), Field("x", "x", "dx"), Field("dx", "e", np.inf)), {}, ()
+ENTRY = ReferenceTable(
+    "t", "h", (Column("k", "key"), Column("x", "x", "dx"), Column("dx", "e", np.inf)), {}, ()
 )
 
 
@@ -180,10 +180,10 @@ def test_deviations(new, ok):
 
 def test_small_values_and_scatter():
     """A relative error is that of a small value; scatter is no error of recomputing."""
-    entry = Entry(
+    entry = ReferenceTable(
         "t", "h",
-        (Field("k", "key"), Field("x", "x", 1e-3, relative=True),
-         Field("y", "y", "dy", again=1e-5), Field("dy", "e", np.inf, again=1e-5)), {}, (),
+        (Column("k", "key"), Column("x", "x", 1e-3, relative=True),
+         Column("y", "y", "dy", again=1e-5), Column("dy", "e", np.inf, again=1e-5)), {}, (),
     )  # fmt: skip
     written = {"k": np.ones(1), "x": np.array([1e-10]), "y": np.ones(1), "dy": np.array([0.1])}
 

@@ -35,8 +35,8 @@ def test_a_constant_drive_is_no_drive():
 def test_driven_solutions_fulfil_the_equations():
     """Differences of a solution in t agree with the right-hand sides.
 
-    The error of the trapezoid rule is h^2/12 times the change of the integrand's slope over [0, 1], here below 10:
-    5e-6 for h = 1/400.  The differences contribute 1e-6.
+    The error of the trapezoid rule is h^2/12 times the change of the integrand's slope over [0, 1],
+    which is below 10 here: 5e-6 for h = 1/400.  The differences contribute 1e-6.
     """
     t, step = np.linspace(0.0, 1.0, 401), 1e-3
     run = dmft.solve(MODEL, 1.1, protocol=DRIVEN, method="dense", tol=1e-9, progress=False)
