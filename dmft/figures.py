@@ -1,11 +1,108 @@
-"""What all figures share."""
+"""What the figures of all systems share: style, error bars, writing a file (extra `plot`).
+
+matplotlib is imported when a figure is made, not with this module.
+"""
 
 from __future__ import annotations
 
-__all__ = ["COLORS", "PLOTLY_DASHES"]
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-# Okabe and Ito: told apart without colour vision; the lines differ in dash as well.
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dmft import storage
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "COLORS",
+    "DASHES",
+    "PLOTLY_DASHES",
+    "check_format",
+    "mathtext",
+    "points",
+    "save",
+    "style",
+]
+
+# Okabe and Ito's colours can be told apart without colour vision; lines differ in dash as well.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 PLOTLY_DASHES = (
     "solid", "dash", "dashdot", "dot", "longdash", "longdashdot", "9px,3px,2px,3px,2px,3px"
 )  # fmt: skip
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Use a style fit for a two-column paper (axes 3.4 in wide, 8 pt)."""
+    import matplotlib as mpl
+    from cycler import cycler
+
+    settings: dict[Any, Any] = {
+        "figure.figsize": (3.4, 2.6),
+        "figure.dpi": 150,
+        "savefig.dpi": 300,
+        "font.size": 8,
+        "axes.labelsize": 8,
+        "legend.fontsize": 7,
+        "legend.frameon": False,
+        "axes.prop_cycle": cycler(color=COLORS) + cycler(linestyle=DASHES),
+        "lines.linewidth": 1.2,
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def points(ax: Axes, t: ArrayLike, mean: ArrayLike, error: ArrayLike, **marks: Any) -> Axes:
+    """Draw simulated means with error bars of one standard error."""
+    ax.errorbar(
+        np.asarray(t), np.asarray(mean), yerr=np.asarray(error),
+        **{"fmt": "o", "markersize": 3, "capsize": 2, "linewidth": 1, **marks},
+    )  # fmt: skip
+    return ax
+
+
+def mathtext(number: float) -> str:
+    r"""Return a number in mathtext, 1e6 as a power of ten.
+
+    Examples
+    --------
+    >>> print(mathtext(2.5e6), mathtext(1e6), mathtext(30.0))
+    2.5\times10^{6} 10^{6} 30
+    """
+    mantissa, _, exponent = f"{number:.4g}".partition("e")
+    if not exponent:
+        return mantissa
+    power = f"10^{{{int(exponent)}}}"
+    return power if mantissa == "1" else rf"{mantissa}\times{power}"
+
+
+def check_format(path: str | os.PathLike[str], name: str = "plot") -> str:
+    """Return the format of a figure's file, or raise ValueError if matplotlib knows none."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    suffix = os.path.splitext(path)[1].lstrip(".").lower() or "png"
+    if suffix not in FigureCanvasBase.get_supported_filetypes():
+        raise ValueError(f"{name} = {str(path)!r} is not allowed: unknown format .{suffix}")
+    return suffix
+
+
+def save(figure: Figure, path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Write a figure atomically; the suffix gives the format, png without one.
+
+    Raises
+    ------
+    dmft.storage.FileError
+        A ValueError: as :func:`dmft.storage.check_target`.
+    ValueError
+        matplotlib knows no format of that suffix.
+    """
+    target, suffix = storage.check_target(path, force=force), check_format(path)
+    with storage.replacing(target) as temporary:
+        figure.savefig(temporary, format=suffix)

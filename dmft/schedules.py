@@ -1,7 +1,7 @@
 """Functions of time that drive a run: given in closed form, as a table, or as a user's function.
 
 A setting is a number, one of the classes below, or any function of a float; `sampled` turns the
-latter into a `Table`, so that whatever reaches a solver or a file is numbers.
+latter into a `TabulatedFunction`, so that whatever reaches a solver or a file is numbers.
 """
 
 from __future__ import annotations
@@ -10,26 +10,37 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmft import checks
 
-__all__ = ["Annealing", "PowerLaw", "Schedule", "Switch", "Table", "evaluate", "sampled"]
+__all__ = [
+    "Annealing",
+    "PowerLaw",
+    "Schedule",
+    "Switch",
+    "TabulatedFunction",
+    "evaluate",
+    "is_closed_form",
+    "sampled",
+]
 
 Array = NDArray[np.float64]
 
-# Panels of a table: Chebyshev nodes of each, and points between them where it is checked.
+# A tabulated function has this many Chebyshev nodes per panel, less one, and is compared with the
+# user's function at the points CHECKS (of [-1, 1]) that lie between the nodes.
 DEGREE = 16
 CHECKS = (-0.93, -0.31, 0.17, 0.56, 0.985)
 TABLE_TOL = 1e-12
 # A panel this short (relative to its time) that still misses the tolerance holds a jump.
 SHORTEST = 1e-13
+# Neighbouring panels that differ by more than this fraction at their common edge show a jump.
 LARGEST_STEP = 1e-6
 FIRST_PANEL = 1e-3
-# Times beyond a table's end by less than this fraction are rounding of the caller's.
+# A time that exceeds the end of a table by less than this fraction is a rounding error of the
+# caller and counts as the end.
 SLACK = 1e-12
 
 
@@ -105,15 +116,15 @@ class Switch:
     """
 
     time: float
-    before: Any
-    after: Any
+    before: Schedule
+    after: Schedule
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "time", checks.positive_number("time", self.time))
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class TabulatedFunction:
     """A function of time as Chebyshev polynomials on panels.
 
     Parameters
@@ -149,23 +160,38 @@ class Table:
         return np.asarray(np.polynomial.chebyshev.chebval(x, c, tensor=False))
 
 
-Schedule = float | PowerLaw | Annealing | Switch | Table | Callable[[float], float]
+Schedule = float | PowerLaw | Annealing | Switch | TabulatedFunction | Callable[[float], float]
 
 
-def evaluate(schedule: Any, t: Array) -> Array:
-    """Return the values of a number or of a schedule without switches at times t."""
-    if isinstance(schedule, float):
-        return np.full(np.shape(t), schedule)
-    return np.asarray(schedule.at(t))
+def is_closed_form(schedule: Schedule) -> bool:
+    """Return whether `evaluate` takes the schedule: it is neither a Switch nor a function."""
+    return isinstance(schedule, (float, int, PowerLaw, Annealing, TabulatedFunction))
 
 
-def sampled(function: Callable[[float], float], start: float, end: float, low: str) -> Table:
+def evaluate(schedule: Schedule, t: Array) -> Array:
+    """Return the values of a number, or of a schedule without switches, at times t.
+
+    Raises
+    ------
+    TypeError
+        The schedule is a Switch, or a function that was not sampled.
+    """
+    if isinstance(schedule, (float, int)):
+        return np.full(np.shape(t), float(schedule))
+    if isinstance(schedule, (PowerLaw, Annealing, TabulatedFunction)):
+        return np.asarray(schedule.at(t))
+    raise TypeError(f"{schedule!r} has to be resolved or sampled before it can be evaluated")
+
+
+def sampled(
+    function: Callable[[float], float], start: float, end: float, low: str
+) -> TabulatedFunction:
     """Return the table of a user's function on [start, end], to 1e-12 of its size on each panel.
 
     Parameters
     ----------
     function : callable
-        Function of a float, smooth on the interval (jumps are what `stages` are for).
+        Function of a float, smooth on the interval (a jump belongs between two `stages`).
     start, end : float
         The interval.
     low : {">", ">="}
@@ -174,10 +200,10 @@ def sampled(function: Callable[[float], float], start: float, end: float, low: s
     Raises
     ------
     ValueError
-        The function raises, is not finite, too small, or jumps; the sentence tells the time.
+        The function raises, is not finite, is too small, or jumps; the message gives the time.
     """
-    # Short panels first: what happens at early times must not fall between the points of a long
-    # interval.
+    # The first panels are short, so that what a function does at early times does not fall between
+    # the points of a long interval.
     edges, width = [start], FIRST_PANEL
     while edges[-1] + 1.5 * width < end:
         edges.append(edges[-1] + width)
@@ -199,13 +225,13 @@ def sampled(function: Callable[[float], float], start: float, end: float, low: s
         else:
             middle = 0.5 * (a + b)
             waiting += [(middle, b), (a, middle)]
-    table = Table(np.array(done), np.array(coefficients))
+    table = TabulatedFunction(np.array(done), np.array(coefficients))
     _check_edges(table)
     _check_minima(table, function, low)
     return table
 
 
-def _check_minima(table: Table, function: Callable[[float], float], low: str) -> None:
+def _check_minima(table: TabulatedFunction, function: Callable[[float], float], low: str) -> None:
     """Raise ValueError where the function falls below its bound between the points of a panel."""
     chebyshev = np.polynomial.chebyshev
     for a, b, c in zip(table.edges[:-1], table.edges[1:], table.coefficients, strict=True):
@@ -218,12 +244,12 @@ def _check_minima(table: Table, function: Callable[[float], float], low: str) ->
             _value(function, float(t), low)
 
 
-def _check_edges(table: Table) -> None:
+def _check_edges(table: TabulatedFunction) -> None:
     """Raise ValueError where neighbouring panels differ: the function jumps between their nodes."""
     left = table.coefficients[:-1].sum(axis=1)
     right = table.coefficients[1:] @ (-1.0) ** np.arange(DEGREE + 1)
     jumps = np.abs(right - left) > LARGEST_STEP * np.maximum(np.abs(left), np.abs(right))
-    # Where a function touches 0 the sides are rounding: compare with its size.
+    # Where a function touches 0 both sides are rounding errors: they are compared with its size.
     jumps &= np.abs(right - left) > TABLE_TOL * np.max(np.abs(table.coefficients))
     if np.any(jumps):
         t = table.edges[1:-1][jumps][0]
@@ -231,7 +257,7 @@ def _check_edges(table: Table) -> None:
 
 
 def _panel(function: Callable[[float], float], a: float, b: float, low: str) -> tuple[Array, bool]:
-    """Return Chebyshev coefficients on [a, b] and whether they miss the function in between."""
+    """Return Chebyshev coefficients on [a, b], and whether they miss the function between nodes."""
     x = np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))
     points = np.concatenate([x, CHECKS])
     times = 0.5 * (a + b) + 0.5 * (b - a) * points

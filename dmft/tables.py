@@ -12,21 +12,24 @@ from numpy.typing import NDArray
 
 from dmft import storage
 
-__all__ = ["Table", "save_csv", "write_csv"]
+__all__ = ["Columns", "save_csv", "write_csv"]
 
-Table = Mapping[str, NDArray[Any]]
+# Columns of equal length by name.
+Columns = dict[str, NDArray[Any]]
 
 
-def write_csv(file: IO[str], table: Table) -> None:
+def write_csv(file: IO[str], columns: Mapping[str, NDArray[Any]]) -> None:
     """Write a header and one row per entry; floats in their shortest exact form."""
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(table)
-    for row in zip(*(np.asarray(column).tolist() for column in table.values()), strict=True):
+    writer.writerow(columns)
+    for row in zip(*(np.asarray(column).tolist() for column in columns.values()), strict=True):
         writer.writerow(row)
 
 
-def save_csv(path: str | os.PathLike[str], table: Table, *, force: bool = False) -> None:
-    """Write a table to a CSV file, whole or not at all.
+def save_csv(
+    path: str | os.PathLike[str], columns: Mapping[str, NDArray[Any]], *, force: bool = False
+) -> None:
+    """Write columns to a CSV file atomically.
 
     Raises
     ------
@@ -34,4 +37,4 @@ def save_csv(path: str | os.PathLike[str], table: Table, *, force: bool = False)
         A ValueError: as :func:`dmft.storage.check_target`.
     """
     with storage.write_text(path, force=force) as file:
-        write_csv(file, table)
+        write_csv(file, columns)

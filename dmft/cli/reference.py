@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from dmft.arguments import FAILED, OK, Whole, say
 
 if TYPE_CHECKING:
-    from dmft.reference.schema import Entry
+    from dmft.reference_table import ReferenceTable
 
 __all__ = ["check", "make"]
 
@@ -116,7 +116,7 @@ def make(names: Names, /, *, data: Path = DATA, workers: Whole = 1) -> int:
     return OK
 
 
-def entries() -> dict[str, Entry]:
+def entries() -> dict[str, ReferenceTable]:
     """Return all tables: of the theory, and of the simulations."""
     from dmft.systems import SYSTEMS
     from validation.systems import reference_tables
@@ -125,7 +125,7 @@ def entries() -> dict[str, Entry]:
     return {**made, **reference_tables()}
 
 
-def _chosen(names: list[str] | None) -> dict[str, Entry]:
+def _chosen(names: list[str] | None) -> dict[str, ReferenceTable]:
     known = entries()
     for name in names or []:
         if name not in known:

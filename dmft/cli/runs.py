@@ -92,11 +92,10 @@ def show(
         C(t_w + tau, t_w) against tau/t_w at times t_w.  hessian: its smallest eigenvalue.  loss:
         training loss above that of the signal.  mse: 2 (1 - m).
     """
-    from dmft import storage, tables
+    from dmft import figures, storage, tables
     from dmft._api import load
     from dmft.run.shell import summary
     from dmft.systems import SYSTEMS
-    from dmft.systems.spiked import plots as figures
 
     solution = load(run)
     system = SYSTEMS[solution.system]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.reference.schema import Entry
+from dmft.reference_table import ReferenceTable
 
 __all__ = ["MACHINE", "Deviation", "check"]
 
@@ -45,13 +45,13 @@ class Deviation(NamedTuple):
 
 
 def check(
-    entry: Entry, written: Mapping[str, NDArray[Any]], new: Mapping[str, NDArray[Any]]
+    entry: ReferenceTable, written: Mapping[str, NDArray[Any]], new: Mapping[str, NDArray[Any]]
 ) -> list[Deviation]:
     """Compare recomputed rows with the written table.
 
     Parameters
     ----------
-    entry : Entry
+    entry : ReferenceTable
         What the columns are.
     written, new : mapping of str to ndarray
         The table, and some of its rows anew.
@@ -61,11 +61,11 @@ def check(
     list of Deviation
         For each column that has an error; infinite where a row is not in the table.
     """
-    keys = [field.name for field in entry.fields if field.error is None]
+    keys = [field.name for field in entry.columns if field.error is None]
     place = {key: k for k, key in enumerate(_keys(written, keys))}
     rows = np.array([place.get(key, -1) for key in _keys(new, keys)])
     found = []
-    for field in entry.fields:
+    for field in entry.columns:
         if field.error is None or (field.error == math.inf and field.again is None):
             continue
         size = len(rows)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dmft import storage, tables
 from dmft._version import __version__
-from dmft.reference.schema import Entry, Field
+from dmft.reference_table import Column, ReferenceTable
 
 __all__ = ["PACKAGE", "describe", "path_of", "read", "write"]
 
@@ -50,13 +50,16 @@ HEAD: dict[str, Any] = {
 }
 
 
-def path_of(folder: str | Path, name: str, entry: Entry) -> Path:
+def path_of(folder: str | Path, name: str, entry: ReferenceTable) -> Path:
     """Return the file of a table: one folder per system."""
     return Path(folder) / entry.system / f"{name}.csv"
 
 
 def write(
-    folder: str | Path, name: str, table: Mapping[str, NDArray[Any]], entries: Mapping[str, Entry]
+    folder: str | Path,
+    name: str,
+    table: Mapping[str, NDArray[Any]],
+    entries: Mapping[str, ReferenceTable],
 ) -> Path:
     """Write a table, replacing it, and describe all tables of the folder anew."""
     path = path_of(folder, name, entries[name])
@@ -66,7 +69,7 @@ def write(
     return path
 
 
-def describe(folder: str | Path, entries: Mapping[str, Entry]) -> Path:
+def describe(folder: str | Path, entries: Mapping[str, ReferenceTable]) -> Path:
     """Write datapackage.json for the tables of `entries` that are in the folder."""
     target = Path(folder) / PACKAGE
     resources = [
@@ -80,7 +83,7 @@ def describe(folder: str | Path, entries: Mapping[str, Entry]) -> Path:
     return target
 
 
-def _resource(path: Path, name: str, entry: Entry) -> dict[str, Any]:
+def _resource(path: Path, name: str, entry: ReferenceTable) -> dict[str, Any]:
     content = path.read_bytes()
     return {
         "name": name.replace("_", "-"),
@@ -95,13 +98,13 @@ def _resource(path: Path, name: str, entry: Entry) -> dict[str, Any]:
         "command": f"dmft tables make {name}",
         "method": entry.how,
         "schema": {
-            "fields": [_field(field) for field in entry.fields],
+            "fields": [_field(field) for field in entry.columns],
             "missingValues": ["", "nan"],
         },
     }
 
 
-def _field(field: Field) -> dict[str, Any]:
+def _field(field: Column) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": field.name, "type": field.kind, "description": field.description
     }  # fmt: skip
@@ -117,7 +120,7 @@ def _field(field: Field) -> dict[str, Any]:
     return found
 
 
-def read(folder: str | Path, name: str, entry: Entry) -> dict[str, NDArray[Any]]:
+def read(folder: str | Path, name: str, entry: ReferenceTable) -> dict[str, NDArray[Any]]:
     """Return a table of the folder.
 
     Raises
@@ -141,7 +144,7 @@ def read(folder: str | Path, name: str, entry: Entry) -> dict[str, NDArray[Any]]
         )
     found = np.genfromtxt(path, delimiter=",", names=True, dtype=None, encoding="utf-8")
     found = np.atleast_1d(found)
-    names = tuple(field.name for field in entry.fields)
+    names = tuple(field.name for field in entry.columns)
     if found.dtype.names != names:
         raise ValueError(f"{str(path)!r} has other columns than {', '.join(names)}")
     return {column: found[column] for column in names}

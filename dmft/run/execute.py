@@ -135,21 +135,21 @@ def _verified(
     plan: Plan, record: Record, ending: loop.Ending, progress: bool | None
 ) -> tuple[Record, loop.Ending]:
     """Replace the estimated errors by the differences to a coarser run."""
-    status, message, seconds = ending
     coarse_plan = plan.coarser().to(float(record.t[-1]))
     coarse = coarse_plan.start()
     watching = loop.Watching(progress, description="verifying ")
-    second, sentence, more = loop.advance(coarse, coarse_plan.t_end, watching)
-    if second is Status.INTERRUPTED:
+    second = loop.advance(coarse, coarse_plan.t_end, watching)
+    message, seconds = ending.message, ending.seconds + second.seconds
+    if second.status is Status.INTERRUPTED:
         message = f"interrupted while verifying ({message})"
-        if status is Status.STOPPED:
+        if ending.status is Status.STOPPED:
             message += "; resume with the same stop to verify it as it is"
-        return record, loop.Ending(second, message, seconds + more)
-    if second is not Status.FINISHED:
-        message += f" (not verified: the coarser run was {sentence})"
-        return record, loop.Ending(status, message, seconds + more)
+        return record, loop.Ending(second.status, message, seconds, second.signal)
+    if second.status is not Status.FINISHED:
+        message += f" (not verified: the coarser run was {second.message})"
+        return record, loop.Ending(ending.status, message, seconds)
     errors = plan.differences(record, coarse.record())
-    stats = {**record.stats, "verifying_seconds": more}
+    stats = {**record.stats, "verifying_seconds": second.seconds}
     return replace(record, errors=errors, stats=stats), ending
 
 

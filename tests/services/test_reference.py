@@ -18,13 +18,14 @@ import pytest
 
 from dmft.cli import main, reference
 from dmft.cli.reference import entries
-from dmft.reference import Entry, Field, check, describe
+from dmft.reference import check, describe
 from dmft.reference.package import read
+from dmft.reference_table import Column, ReferenceTable
 
 DATA = Path(__file__).parents[2] / "data"
 PATH = DATA / "datapackage.json"
 PACKAGE = json.loads(PATH.read_text())
-NAMES = [resource["path"].removesuffix(".csv") for resource in PACKAGE["resources"]]
+NAMES = [Path(resource["path"]).stem for resource in PACKAGE["resources"]]
 FAST = ("thresholds", "complexity", "amp_fixed_points")
 
 
@@ -48,7 +49,7 @@ def test_package_is_what_the_code_describes(copy):
 
 
 def test_every_table_is_described():
-    assert {path.stem for path in DATA.glob("*.csv")} == set(NAMES)
+    assert {path.stem for path in DATA.glob("*/*.csv")} == set(NAMES)
     assert set(NAMES) <= set(entries())
     for resource in PACKAGE["resources"]:
         content = (DATA / resource["path"]).read_bytes()
@@ -61,9 +62,9 @@ def test_every_table_is_described():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pandas_reads_every_table(name):
-    found, entry = pd.read_csv(DATA / f"{name}.csv"), entries()[name]
-    assert list(found.columns) == [field.name for field in entry.fields]
-    for field in entry.fields:
+    found, entry = pd.read_csv(next(DATA.glob(f"*/{name}.csv"))), entries()[name]
+    assert list(found.columns) == [field.name for field in entry.columns]
+    for field in entry.columns:
         assert pd.api.types.is_numeric_dtype(found[field.name]) == (field.kind != "string")
         if isinstance(field.error, str):
             # Without a spike m is 0 exactly; there is no exponent at the first decade.
@@ -71,7 +72,7 @@ def test_pandas_reads_every_table(name):
             assert ((known[field.error] > 0.0) | (known[field.name] == 0.0)).all()
             assert np.isfinite(known[field.error]).all()
     table = read(DATA, name, entry)
-    numbers = [field.name for field in entry.fields if field.kind == "number"]
+    numbers = [field.name for field in entry.columns if field.kind == "number"]
     for column in numbers:
         np.testing.assert_array_equal(table[column], found[column])
 
@@ -110,7 +111,7 @@ def test_samples_of_all_tables(name):
 
 
 def test_a_wrong_number_is_found(copy, capsys):
-    path = copy / "thresholds.csv"
+    path = copy / "spiked" / "thresholds.csv"
     lines = path.read_text().splitlines()
     cells = lines[5].split(",")
     cells[3] = repr(float(cells[3]) + 1e-10)
@@ -127,10 +128,10 @@ def test_a_wrong_number_is_found(copy, capsys):
 
 
 def test_make_writes_what_is_there(copy):
-    before = (copy / "complexity.csv").read_text()
-    (copy / "complexity.csv").unlink()
+    before = (copy / "spiked" / "complexity.csv").read_text()
+    (copy / "spiked" / "complexity.csv").unlink()
     assert main(["tables", "make", "complexity", "--data", str(copy)]) == 0
-    assert (copy / "complexity.csv").read_text().count("\n") == before.count("\n")
+    assert (copy / "spiked" / "complexity.csv").read_text().count("\n") == before.count("\n")
     assert main(["tables", "check", "complexity", "--data", str(copy)]) == 0
 
 
@@ -154,8 +155,13 @@ def test_a_table_is_there_before_the_next_one_is_made(monkeypatch):
         next(made)
 
 
-ENTRY = Entry(
-    "t", "h", (Field("k", "key"), Field("x", "x", "dx"), Field("dx", "e", np.inf)), {}, ()
+ENTRY = ReferenceTable(
+    "spiked",
+    "t",
+    "h",
+    (Column("k", "key"), Column("x", "x", "dx"), Column("dx", "e", np.inf)),
+    {},
+    (),
 )
 
 
@@ -180,10 +186,10 @@ def test_deviations(new, ok):
 
 def test_small_values_and_scatter():
     """A relative error is that of a small value; scatter is no error of recomputing."""
-    entry = Entry(
-        "t", "h",
-        (Field("k", "key"), Field("x", "x", 1e-3, relative=True),
-         Field("y", "y", "dy", again=1e-5), Field("dy", "e", np.inf, again=1e-5)), {}, (),
+    entry = ReferenceTable(
+        "spiked", "t", "h",
+        (Column("k", "key"), Column("x", "x", 1e-3, relative=True),
+         Column("y", "y", "dy", again=1e-5), Column("dy", "e", np.inf, again=1e-5)), {}, (),
     )  # fmt: skip
     written = {"k": np.ones(1), "x": np.array([1e-10]), "y": np.ones(1), "dy": np.array([0.1])}
 
@@ -200,7 +206,7 @@ def test_small_values_and_scatter():
 @pytest.mark.parametrize("p", [3, 4, 5])
 def test_information_theoretic_line_has_twelve_digits(p):
     """Where the free entropy of a nonzero overlap is 0, with 30 digits (arXiv:1812.09066)."""
-    table = pd.read_csv(DATA / "thresholds.csv")
+    table = pd.read_csv(DATA / "spiked" / "thresholds.csv")
     rows = table[(table.p == p) & table.inv_delta_2_information_theoretic.between(0.01, 0.99)]
     assert len(rows) >= 4
 
@@ -243,7 +249,7 @@ def test_a_broken_package_is_refused(copy, capsys):
     (copy / "datapackage.json").write_text("{")
     assert main(["tables", "check", "complexity", "--data", str(copy)]) == 2
     assert "is no data package" in capsys.readouterr().err
-    (copy / "complexity.csv").write_text("a,b\n1,2\n")
+    (copy / "spiked" / "complexity.csv").write_text("a,b\n1,2\n")
     describe(copy, entries())
     assert main(["tables", "check", "complexity", "--data", str(copy)]) == 2
     assert "has other columns" in capsys.readouterr().err

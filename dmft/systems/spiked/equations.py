@@ -11,10 +11,11 @@ with C symmetric, C(t,t) = 1, R(t,t') = 0 for t < t' and R(t'+,t') = 1:
     mu(t)       = T + m S(m) + int_0^t R(t,s) [K1(C(t,s)) + C(t,s) K2(C(t,s))] ds           (4)
     e_p(t)      = -signal_p m^p/p - int_0^t R(t,s) noise_p C(t,s)^(p-1) ds                  (5)
 
-S, K1, K2 as in :class:`dmft.systems.spiked.model.Coefficients`; without mismatch K1 = S = Q' and K2 = Q''.
-Where temperature, learning rate or the loss depend on time (:class:`dmft.systems.spiked.protocol.Drive`; derived
-in docs/spiked/protocols.md), with w_p(t) = 1/Delta'_p(t), a_p(t) the signal coefficients, Delta_p the true
-variances and ``dx = -eta (mu x + grad H) dt + sqrt(2 T eta) dW``:
+S, K1, K2 are those of :class:`dmft.systems.spiked.model.Coefficients`; for the model's own loss
+K1 = S = Q' and K2 = Q''.
+Where temperature, learning rate or the loss depend on time (derived in docs/spiked/protocols.md), with
+w_p(t) = 1/Delta'_p(t), a_p(t) the signal coefficients, Delta_p the true variances and
+``dx = -eta (mu x + grad H) dt + sqrt(2 T eta) dW``:
 
     S(t)    = sum_p a_p(t) m(t)^(p-1)
     K1(t,s) = sum_p Delta_p w_p(t) w_p(s) C(t,s)^(p-1),     K2 = dK1/dC
@@ -24,7 +25,7 @@ measure eta(s) ds, and (5) has a_p(t), Delta_p w_p(t) w_p(s).  R(t,t') is the re
 added to dx/dt, outside eta, so R(t'+,t') = 1.  eta is a change of time.
 
 Integrals are taken by the trapezoid rule on the given grid, split where an integrand has a kink
-(s = t', always a grid point).  Slow on purpose: nothing here is called by a solver.
+(s = t', always a grid point).  The code follows the formulas and is slow: no solver calls it.
 """
 
 from __future__ import annotations
@@ -36,9 +37,8 @@ from numpy.polynomial.polynomial import polyval
 from numpy.typing import NDArray
 
 from dmft.systems.spiked.model import Coefficients
-from dmft.systems.spiked.protocol import Drive
 
-__all__ = ["Rates", "driven_rates", "rates", "trapezoid_weights"]
+__all__ = ["DrivenCoefficients", "Rates", "driven_rates", "rates", "trapezoid_weights"]
 
 Array = NDArray[np.float64]
 
@@ -115,13 +115,38 @@ def rates(model: Coefficients, T: float, t: Array, C: Array, R: Array, m: Array)
     return Rates(dC, dR, dm, mu, e_p)
 
 
-def driven_rates(drive: Drive, t: Array, C: Array, R: Array, m: Array) -> Rates:
+class DrivenCoefficients(NamedTuple):
+    """What (1)-(5) need at time t_n where T, eta or the loss depend on time.
+
+    Attributes
+    ----------
+    orders, noise : ndarray, shape (n_channels,)
+        Orders p and true noise variances Delta_p.
+    T : float
+        T(t_n).
+    signal : ndarray, shape (n_channels,)
+        a_p(t_n).
+    rate : ndarray, shape (n+1,)
+        eta at the times of the grid.
+    weights : ndarray, shape (n+1, n_channels)
+        w_p at the times of the grid.
+    """
+
+    orders: NDArray[np.int64]
+    noise: Array
+    T: float
+    signal: Array
+    rate: Array
+    weights: Array
+
+
+def driven_rates(given: DrivenCoefficients, t: Array, C: Array, R: Array, m: Array) -> Rates:
     """Evaluate the right-hand sides of (1)-(5) where T, eta or the loss depend on time.
 
     Parameters
     ----------
-    drive : Drive
-        Functions of time, without a jump in (0, t_n).
+    given : DrivenCoefficients
+        Values of the functions of time, which have no jump in (0, t_n).
     t, C, R, m : ndarray
         As of :func:`rates`.
 
@@ -130,20 +155,19 @@ def driven_rates(drive: Drive, t: Array, C: Array, R: Array, m: Array) -> Rates:
     Rates
         dC, dR, dm with the factor eta(t_n).
     """
-    n, eta, w = len(t) - 1, drive.rate(t, "before"), drive.weights(t, "before")
-    T, signals = float(drive.temperature(t[n], "before")), drive.signal(t[n], "before")
-    c, r, p = C[n], R[n], drive.orders
+    n, eta, w = len(t) - 1, given.rate, given.weights
+    c, r, p = C[n], R[n], given.orders
     # Per channel, at (t_n, s): shape (n+1, n_channels).
-    k1 = drive.noise * w[n] * w * c[:, None] ** (p - 1)
-    k2 = (p - 1) * drive.noise * w[n] * w * c[:, None] ** (p - 2)
+    k1 = given.noise * w[n] * w * c[:, None] ** (p - 1)
+    k2 = (p - 1) * given.noise * w[n] * w * c[:, None] ** (p - 2)
     memory, source = r * k2.sum(axis=1), k1.sum(axis=1)
-    signal = float(np.sum(signals * m[n] ** (p - 1)))
+    signal = float(np.sum(given.signal * m[n] ** (p - 1)))
 
     def integral(values: Array, part: slice) -> float:
         return float(np.sum(trapezoid_weights(t[part]) * eta[part] * values[part]))
 
     whole = slice(0, n + 1)
-    mu = T + m[n] * signal + integral(r * source + c * memory, whole)
+    mu = given.T + m[n] * signal + integral(r * source + c * memory, whole)
     dC, dR = np.empty(n + 1), np.empty(n + 1)
     for j in range(n + 1):
         before, after = slice(0, j + 1), slice(j, n + 1)
@@ -151,5 +175,8 @@ def driven_rates(drive: Drive, t: Array, C: Array, R: Array, m: Array) -> Rates:
         dC[j] = -mu * c[j] + signal * m[j] + first + integral(source * R[j], before)
         dR[j] = -mu * r[j] + integral(memory * R[:, j], after)
     dm = -mu * m[n] + signal + integral(memory * m, whole)
-    e_p = [-signals[k] * m[n] ** p[k] / p[k] - integral(r * k1[:, k], whole) for k in range(len(p))]
+    e_p = [
+        -given.signal[k] * m[n] ** p[k] / p[k] - integral(r * k1[:, k], whole)
+        for k in range(len(p))
+    ]
     return Rates(eta[n] * dC, eta[n] * dR, eta[n] * dm, mu, np.array(e_p))

@@ -1,7 +1,7 @@
 """Linear response of the overlap: how a vanishing overlap grows on the dynamics without a spike.
 
-At first order in m the equation of the overlap (:mod:`dmft.systems.spiked.equations`, (3)) is linear on top of a
-run with m = 0,
+At first order in m the equation of the overlap, (3) of :mod:`dmft.systems.spiked.equations`, is
+linear on top of a run with m = 0,
 
     d_t m(t) = -mu(t) m(t) + m(t)/Delta_2 + int_0^t R(t,s) Q''(C(t,s)) m(s) ds              (1)
 
@@ -10,10 +10,11 @@ run with m = 0,
 
     G(t) = 1/Delta_2 - mu(t) + int_0^t R(t,s) Q''(C(t,s)) exp(-int_s^t G) ds,               (2)
 
-solved here on the slices of the run: the limit m0 -> 0, with nothing to underflow.  G is smooth in
-log t whether m grows as a power or exponentially.  Where the loss has other variances Delta'_p(t),
-1/Delta_2 is w_2(t) and Q'' is K2(t,s) of :mod:`dmft.systems.spiked.equations`; T(t) enters through mu, C and R.
-All quantities are dimensionless.
+which is solved here on the slices of the run.  This is the limit m0 -> 0, in which no number
+underflows.  G is smooth in log t whether m grows as a power or exponentially.  Where the loss has
+other variances Delta'_p(t), w_2(t) stands for 1/Delta_2 and K2(t,s) of
+:mod:`dmft.systems.spiked.equations` for Q''; T(t) enters through mu, C and R.  All quantities are
+dimensionless.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import numpy as np
 from dmft.run.contract import Method
 from dmft.run.job import Job
 from dmft.run.stop import OverlapReached, Relaxed, Stop
-from dmft.schedules import Table
+from dmft.schedules import TabulatedFunction
 from dmft.systems.spiked.methods import METHODS
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.plan import Request, planned
@@ -117,7 +117,7 @@ class SpikedJob(Job):
         return resume(load(path), path, None, **running)
 
 
-def _values(table: Table) -> list[str]:
+def _values(table: TabulatedFunction) -> list[str]:
     """Return the values at some times, to digits that every machine agrees on."""
     t = np.linspace(table.edges[0], table.edges[-1], 65)
     return [f"{value:.8g}" for value in table.at(t)]

@@ -288,12 +288,14 @@ def _spiked(solution: SpikedSolution, name: str) -> None:
 def smallest_eigenvalue(solution: SpikedSolution, t: ArrayLike) -> Array:
     """Return the smallest eigenvalue of the Hessian along a run.
 
-    The lower end of the bulk, or the isolated eigenvalue below it (:mod:`dmft.systems.spiked.theory.hessian`),
+    It is the lower end of the bulk, or the isolated eigenvalue below it
+    (:mod:`dmft.systems.spiked.theory.hessian`),
 
         -sum_p p e_p(t) - sqrt(K2) (theta + 1/theta),    theta = max(1, S'(m) (1-m^2)/sqrt(K2)),
 
-    with S and K2 at C = 1 of the loss at time t (:mod:`dmft.systems.spiked.equations`).  For the model's own loss
-    S' = Q''(m), K2 = Q''(1); for a thermal start the signal is x(0) with strength 1/T0.
+    with S and K2 (:mod:`dmft.systems.spiked.equations`) at C = 1 of the loss at time t.  For the
+    model's own loss S' = Q''(m) and K2 = Q''(1); for a thermal start the signal is x(0) with
+    strength 1/T0.
 
     Raises
     ------

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import itertools
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmft import storage
+from dmft.figures import COLORS, DASHES, check_format, mathtext, points, save, style
 from dmft.systems.spiked.analysis import threshold
+from dmft.systems.spiked.analysis.scans import PER_DECADE, Scan
 from dmft.systems.spiked.observables import observable_table
 from dmft.systems.spiked.solution import SpikedSolution
 from dmft.systems.spiked.theory.phases import Band, PhaseDiagram
+from dmft.systems.spiked.theory.threshold_lines import THRESHOLD_LINES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from dmft.systems.spiked.analysis.threshold import Scan
-
 __all__ = [
     "COLORS",
+    "DASHES",
+    "check_format",
     "correlation",
     "label",
     "measured_threshold",
@@ -38,26 +39,16 @@ __all__ = [
     "threshold_curves",
 ]
 
-# Okabe and Ito: told apart without colour vision; the lines differ in dash as well.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
-
 NAMES = {"m": "overlap $m(t)$", "mu": r"Lagrange multiplier $\mu(t)$", "e": "energy $e(t)$"}
 
-# Runs beyond this are drawn on a logarithmic time axis.
+# Runs that reach a later time than this are drawn on a logarithmic time axis.
 LATE = 30.0
-LANGEVIN = "inv_delta_2_langevin"
-CURVES = {
-    "inv_delta_2_trivialization": "trivial landscape (Kac-Rice, $m=0$)",
-    "inv_delta_2_gradient_flow": "gradient flow",
-    "inv_delta_2_ml_amp": "ML-AMP",
-    LANGEVIN: "Langevin",
-    "inv_delta_2_bayes_amp": "Bayes-AMP",
-    "inv_delta_2_information_theoretic": "information-theoretic",
-    "inv_delta_2_trivialization_any": "trivial landscape (all $m$ near 0)",
-}
+# Lines of the plane of noise variances: column of a table -> label, in the order of legends.
+DRAWN = sorted(THRESHOLD_LINES, key=lambda line: line.rank)
+CURVES = {line.column: line.label for line in DRAWN}
+(LANGEVIN,) = (line.column for line in DRAWN if line.depends_on_T)
 
-# Shades of one hue and hatches: the regions are told apart in grey, too, and named.
+# Name, colour and hatch of the regions, which can be told apart in grey as well.
 REGIONS = {
     "impossible": ("impossible", "#9a9a9a", ""),
     "hard": ("hard", "#d0d0d0", "...."),
@@ -65,27 +56,6 @@ REGIONS = {
     "gradient flow": ("gradient\nflow", "#c3dcee", ""),
     "trivial": ("trivial\nlandscape", "#8fbfe0", ""),
 }
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """Use a style fit for a two-column paper (3.4 in wide axes, 8 pt)."""
-    import matplotlib as mpl
-    from cycler import cycler
-
-    settings: dict[Any, Any] = {
-        "figure.figsize": (3.4, 2.6),
-        "figure.dpi": 150,
-        "savefig.dpi": 300,
-        "font.size": 8,
-        "axes.labelsize": 8,
-        "legend.fontsize": 7,
-        "legend.frameon": False,
-        "axes.prop_cycle": cycler(color=COLORS) + cycler(linestyle=DASHES),
-        "lines.linewidth": 1.2,
-    }
-    with mpl.rc_context(settings):
-        yield
 
 
 def label(solution: SpikedSolution) -> str:
@@ -132,24 +102,6 @@ def one_time(
     return ax
 
 
-def points(ax: Axes, t: ArrayLike, mean: ArrayLike, error: ArrayLike, **marks: Any) -> Axes:
-    """Draw simulated means with error bars of one standard error."""
-    ax.errorbar(
-        np.asarray(t), np.asarray(mean), yerr=np.asarray(error),
-        **{"fmt": "o", "markersize": 3, "capsize": 2, "linewidth": 1, **marks},
-    )  # fmt: skip
-    return ax
-
-
-def _power(number: float) -> str:
-    """Return a number in mathtext, 1e6 as a power of ten."""
-    mantissa, _, exponent = f"{number:.4g}".partition("e")
-    if not exponent:
-        return mantissa
-    power = f"10^{{{int(exponent)}}}"
-    return power if mantissa == "1" else rf"{mantissa}\times{power}"
-
-
 def correlation(ax: Axes, solution: SpikedSolution, t: Sequence[float], **line: Any) -> Axes:
     """Draw C(t,t') against t'/t, one curve for each t.
 
@@ -160,28 +112,28 @@ def correlation(ax: Axes, solution: SpikedSolution, t: Sequence[float], **line: 
     """
     ratio = np.linspace(0.0, 1.0, 201)
     for time in t:
-        ax.plot(ratio, solution.C(time, time * ratio), **{"label": f"$t={_power(time)}$", **line})
+        ax.plot(ratio, solution.C(time, time * ratio), **{"label": f"$t={mathtext(time)}$", **line})
     ax.set(xlabel="$t'/t$", ylabel="correlation $C(t,t')$", title=label(solution))
     return ax
 
 
 def threshold_curves(ax: Axes, table: Mapping[str, NDArray[Any]], *, T: float = 1.0) -> Axes:
-    """Draw threshold curves, 1/Delta_2 against Delta_p, from a table of `dmft.tables`.
+    """Draw threshold curves, 1/Delta_2 against Delta_p, from a table.
 
     Parameters
     ----------
     ax : Axes
         Where to draw.
     table : mapping of str to ndarray
-        As :func:`dmft.threshold_table` returns it.
+        As :func:`dmft.systems.spiked.theory.tables.threshold_table` returns it.
     T : float, default 1
         Temperature of its Langevin column, for the legend.
     """
     p = int(table["p"][0])
-    for (column, name), color, dash in zip(CURVES.items(), COLORS, DASHES, strict=False):
-        if column in table:
-            label = f"{name}, $T={T:g}$" if column == LANGEVIN else name
-            ax.plot(table["delta_p"], table[column], color=color, linestyle=dash, label=label)
+    for line, color, dash in zip(DRAWN, COLORS, DASHES, strict=True):
+        if line.column in table:
+            label = f"{line.label}, $T={T:g}$" if line.depends_on_T else line.label
+            ax.plot(table["delta_p"], table[line.column], color=color, linestyle=dash, label=label)
     ax.set_xscale("log")
     ax.set(xlabel=rf"$\Delta_{{{p}}}$", ylabel=r"$1/\Delta_2$", title=f"$p={p}$")
     return ax
@@ -201,9 +153,10 @@ def phase_diagram(diagram: PhaseDiagram) -> Figure:
     if len(delta_p) < 2:
         raise ValueError(f"delta_p = {delta_p} is not allowed: it must have at least 2 values")
     table = {"p": np.array([p]), "delta_p": delta_p}
-    table |= {f"inv_delta_2_{name}": line for name, line in diagram.lines.items()}
+    table |= {line.column: diagram.lines[line.name] for line in DRAWN}
     trivial = diagram.lines["trivialization"]
-    # The lines grow without bound for strong tensors: up to where the tensor is as noisy as x*.
+    # The lines grow without bound for strong tensors: the axis ends above what they reach at
+    # Delta_p = 1.
     top = 1.15 * max(float(np.interp(1.0, delta_p, trivial)), np.nanmax(diagram.hard, initial=1.0))
     with style():
         figure = Figure(figsize=(7.5, 3.6), layout="constrained")
@@ -211,7 +164,7 @@ def phase_diagram(diagram: PhaseDiagram) -> Figure:
         ax.set(xlim=(delta_p[0], delta_p[-1]), ylim=(0.0, top))
         ends = ax.plot(delta_p, diagram.spinodals, color="#606060", linewidth=0.7, linestyle="-")
         ends[0].set_label("Bayes spinodals")
-        # Under the ends of a hard region, where its neighbours begin between two points.
+        # This colour shows where a hard region ends between two values of Delta_p.
         ax.set_facecolor(REGIONS["easy"][1])
         for band in diagram.regions:
             _shade(ax, delta_p, band, top)
@@ -227,7 +180,7 @@ def _shade(ax: Axes, delta_p: NDArray[Any], band: Band, top: float) -> None:
     ax.fill_between(
         delta_p, low, high, facecolor=color, hatch=hatch, edgecolor="#707070", linewidth=0, zorder=0
     )
-    # The height that is free over the width of the name, at each place for its middle.
+    # For each place of the middle of the name: the height that is free over the name's width.
     half = 0.01 * max(map(len, name.split("\n")))
     x = np.log(delta_p / delta_p[0]) / np.log(delta_p[-1] / delta_p[0])
     near = np.abs(x[:, np.newaxis] - x) < 0.5 * half
@@ -277,7 +230,7 @@ def _logits(ax: Axes, scan: Scan) -> None:
     curves: dict[int, list[tuple[float, float]]] = {}
     for run in scan.runs:
         rate = threshold.rate_of_isolated_eigenvalue(scan.p, scan.delta_p, run.inv_delta_2, run.mu)
-        ratio = (run.G / rate)[:: threshold.PER_DECADE]
+        ratio = (run.G / rate)[::PER_DECADE]
         for k, value in enumerate(ratio):
             if abs(run.inv_delta_2 / scan.bbp - 1.0) < 0.11 and 0.0 < value < 1.0:
                 curves.setdefault(k, []).append((run.inv_delta_2, np.log(value / (1.0 - value))))
@@ -355,7 +308,9 @@ FAMILIES = {
 
 
 def observable(solution: SpikedSolution, name: str, times: ArrayLike | None = None) -> Figure:
-    """Draw what :func:`dmft.systems.spiked.observables.observable_table` gives: a curve for each time, or a line.
+    """Draw an observable: a curve for each time, or a line against time.
+
+    What is drawn is the table of :func:`dmft.systems.spiked.observables.observable_table`.
 
     Raises
     ------
@@ -384,28 +339,3 @@ def observable(solution: SpikedSolution, name: str, times: ArrayLike | None = No
             ax.set(xscale="log", xlabel="time $t$", ylabel=column.replace("_", " "))
         ax.set_title(label(solution), fontsize="x-small")
     return figure
-
-
-def check_format(path: str | os.PathLike[str], name: str = "plot") -> str:
-    """Return the format of a figure's file, or raise ValueError if matplotlib knows none."""
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    suffix = os.path.splitext(path)[1].lstrip(".").lower() or "png"
-    if suffix not in FigureCanvasBase.get_supported_filetypes():
-        raise ValueError(f"{name} = {str(path)!r} is not allowed: unknown format .{suffix}")
-    return suffix
-
-
-def save(figure: Figure, path: str | os.PathLike[str], *, force: bool = False) -> None:
-    """Write a figure (format from the suffix, png without one), whole or not at all.
-
-    Raises
-    ------
-    dmft.storage.FileError
-        A ValueError: as :func:`dmft.storage.check_target`.
-    ValueError
-        matplotlib knows no format of that suffix.
-    """
-    target, suffix = storage.check_target(path, force=force), check_format(path)
-    with storage.replacing(target) as temporary:
-        figure.savefig(temporary, format=suffix)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft import storage
-from dmft.schedules import Table
+from dmft.schedules import TabulatedFunction
 from dmft.solution import TIME_SLACK, Solution, variable
 from dmft.systems.spiked.model import SpikedMixture, from_channels
 from dmft.systems.spiked.protocol import Overlap, Protocol, files
@@ -278,7 +278,10 @@ def _protocol(a: Mapping[str, Any], values: dict[str, NDArray[Any]]) -> Protocol
     if "protocol" not in a:
         return Protocol(Overlap(float(a["m0"])), float(a["T"]))
     numbers = range(int(a["tables"]))
-    tables = [Table(values[f"table_{k}_edges"], values[f"table_{k}_coefficients"]) for k in numbers]
+    tables = [
+        TabulatedFunction(values[f"table_{k}_edges"], values[f"table_{k}_coefficients"])
+        for k in numbers
+    ]
     return files.from_text(str(a["protocol"]), tables)
 
 

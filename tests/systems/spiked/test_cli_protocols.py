@@ -82,7 +82,10 @@ def test_the_same_keys_in_a_file(here):
         ("--m0 .1 --anneal 3,2 --loss-delta 3=2", "not both"),
         ("--m0 .1 --anneal=-300,70", "loss_delta[3] in stage 0 is -299 at t = 0"),
         ("--m0 .1 --loss-delta 7=1", "order 7"),
-        ("--m0 .1 --loss-delta 3", "like 2=1.5"),
+        (
+            "--m0 .1 --loss-delta 3",
+            "loss_delta = '3' is not allowed: it must look like 2=0.9,3=1.5",
+        ),
         ("--m0 .1 --stage 3", "stage = '3'"),
         ("--m0 .1 --stage 3:colour=1", "stage = '3:colour=1'"),
         ("--m0 .1 --stage 1:temperature=-1", "T = -1"),

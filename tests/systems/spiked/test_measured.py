@@ -10,7 +10,7 @@ import pytest
 from dmft.systems.spiked.analysis import relaxation, threshold
 from dmft.systems.spiked.analysis.threshold import GrowthRun, Scan
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[3] / "data" / "spiked"
 SCANS = {
     (scan.p, scan.delta_p): scan for scan in threshold.read_scans(DATA / "gradient_flow_growth.csv")
 }

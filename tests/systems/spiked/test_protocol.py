@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import dmft
+from dmft import schedules
 from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture
 from dmft.systems.spiked.protocol import (
     Annealing,
@@ -16,7 +17,6 @@ from dmft.systems.spiked.protocol import (
     Switch,
     Thermal,
     files,
-    schedules,
 )  # fmt: skip
 
 

@@ -163,7 +163,7 @@ def revealed(run: Run = NOTHING, *, n: Whole, seeds: Whole = 40) -> int:
     """
     model, protocol, times = run.checked()
     times, plain, m0 = np.union1d([0.0], times), protocol.plain, start_of(protocol)
-    T = protocol.T if plain else 0.0
+    T = protocol.T if plain and isinstance(protocol.T, float) else 0.0
     how: dict[str, Any] = {"method": run.method, "step": run.step}
     check_revealed(model, n=n, seeds=seeds, times=times, m0=m0, T=T, **how)
     theory = run.theory(model, protocol, float(times[-1]))

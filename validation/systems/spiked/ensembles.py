@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.reference.schema import Entry, Field
+from dmft.reference_table import Column, ReferenceTable
 from dmft.systems.spiked.model import SpikedMatrixTensor
 from validation.statistics import Ensemble
 from validation.systems.spiked.simulate import ROOT_SEED, simulate
@@ -61,20 +61,20 @@ def _revealed(T: float) -> Callable[[], Table]:
 
 
 ENTRIES = {
-    "finite_n": Entry(
+    "finite_n": ReferenceTable(
         "spiked",
         f"Simulations at finite N: p = 3, Delta_2 = 0.7, Delta_3 = 1, m0 = {M0:g}",
         "validation.systems.spiked.simulate and validation.systems.spiked.trajectories, with the seeds of the package",
         (
-            Field("simulation", "how it was done", kind="string"),
-            Field("T", "temperature"),
-            Field("N", "number of components"),
-            Field("seeds", "number of independent runs", kind="integer"),
-            Field("t", "time"),
-            Field("quantity", "m, mu or e", kind="string"),
+            Column("simulation", "how it was done", kind="string"),
+            Column("T", "temperature"),
+            Column("N", "number of components"),
+            Column("seeds", "number of independent runs", kind="integer"),
+            Column("t", "time"),
+            Column("quantity", "m, mu or e", kind="string"),
             # The same seeds give the same runs; chaos of finite N amplifies rounding.
-            Field("mean", "mean over the runs", "standard_error", again=1e-5),
-            Field("standard_error", "standard error of the mean", math.inf, again=1e-5),
+            Column("mean", "mean over the runs", "standard_error", again=1e-5),
+            Column("standard_error", "standard error of the mean", math.inf, again=1e-5),
         ),
         {
             **{f"N={n}": _stored(n, seeds) for n, seeds in STORED.items()},

@@ -46,7 +46,8 @@ SAME = 1e-5
 def parameters(model: SpikedMixture, protocol: Protocol) -> dict[str, float]:
     """Return m0, delta_p of each channel, and T if it is all there is of the protocol."""
     deltas = {f"delta_{p}": delta for p, delta in model.channels.items()}
-    temperature = {"T": protocol.T} if protocol.plain else {}
+    T = protocol.T
+    temperature = {"T": T} if protocol.plain and isinstance(T, float) else {}
     return {"m0": start_of(protocol), **temperature, **deltas}
 
 

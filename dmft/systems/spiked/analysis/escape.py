@@ -1,25 +1,24 @@
 """Escape times, and the power law that is usually fitted to them.
 
-Kept for comparison with :mod:`dmft.systems.spiked.analysis.threshold`: escape times from a finite m0 stay finite
-at the threshold and below it, so what such a fit gives depends on the times and on the values of
-1/Delta_2 that go in.  All quantities are dimensionless.
+Kept for comparison with :mod:`dmft.systems.spiked.analysis.threshold`.  Escape times from a finite
+m0 stay finite at the threshold and below it: the result of such a fit depends on the times and on
+the values of 1/Delta_2 that it uses.  All quantities are dimensionless.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from dmft.systems.spiked.analysis.threshold import Scan
+from dmft.systems.spiked.analysis.scans import Scan
 
 __all__ = ["GAIN", "EscapeFit", "escape_fit", "escape_times"]
 
 Array = NDArray[np.float64]
 
-# What a published escape starts from and ends at: m0 = 1e-10 to m = 0.1.
+# ln(m/m0) of the escapes in the literature, from m0 = 1e-10 to m = 0.1.
 GAIN = 9.0 * np.log(10.0)
 
 
@@ -33,10 +32,10 @@ class EscapeFit(NamedTuple):
 
 
 def escape_times(measured: Scan, gain: float = GAIN) -> Array:
-    """Return the time at which ln(m/m0) reaches `gain`, of every run; NaN where it does not.
+    """Return the time at which ln(m/m0) reaches `gain` in every run.
 
-    NaN, too, where that is before the run's first time.  The gain grows like a power of t or
-    faster: ln t is interpolated as a function of ln gain, by a cubic spline.
+    It is NaN where the run ends before, or starts after that time.  The gain grows like a power of
+    t or faster: ln t is interpolated as a function of ln gain, by a cubic spline.
 
     Parameters
     ----------
@@ -58,7 +57,7 @@ def _escape_time(t: Array, gained: Array, gain: float) -> float:
 
     if not gained.size or gained.max() < gain:
         return float("nan")
-    # The last part, on which m only grows.
+    # Only the last part is used, on which m grows steadily.
     falls = np.flatnonzero((gained[:-1] < 0.5) | (np.diff(gained) <= 0.0))
     start = int(falls[-1]) + 1 if falls.size else 0
     if gained[start] > gain or len(t) < start + 2:

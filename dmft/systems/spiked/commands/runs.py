@@ -140,29 +140,14 @@ def model_of(
     p: int | None, delta_2: float | None, delta_p: float | None, channels: str | None
 ) -> SpikedMixture:
     """Return the model of --channels, or of --p, --delta-2 and --delta-p."""
+    from dmft import parse
     from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture
 
     if channels is not None:
         if (p, delta_2, delta_p) != (None, None, None):
             raise ValueError("give --channels, or --p with --delta-2 and --delta-p, not both")
-        return SpikedMixture(_channels(channels))
+        return SpikedMixture(parse.by_order("channels", channels))
     for name, value in (("--p", p), ("--delta-2", delta_2), ("--delta-p", delta_p)):
         if value is None:
             raise ValueError(f"{name} is missing: give --p, --delta-2 and --delta-p, or --channels")
     return SpikedMatrixTensor(p=p, delta_2=delta_2, delta_p=delta_p)  # type: ignore[arg-type]
-
-
-def _channels(text: str) -> dict[int, float]:
-    channels: dict[int, float] = {}
-    for part in text.split(","):
-        order, _, delta = part.partition("=")
-        try:
-            key, value = int(order), float(delta)
-        except ValueError:
-            raise ValueError(
-                f"channels = {text!r} is not allowed: it must look like 2=0.9,3=1.5"
-            ) from None
-        if key in channels:
-            raise ValueError(f"channels = {text!r} is not allowed: order {key} is given twice")
-        channels[key] = value
-    return channels

@@ -5,10 +5,11 @@ the result into what a solver takes: coefficients of the model, and a `Drive` wh
 depend on time.
 """
 
-from dmft.schedules import Annealing, PowerLaw, Switch, Table
-from dmft.systems.spiked.protocol.drive import Drive
+from dmft.schedules import Annealing, PowerLaw, Switch, TabulatedFunction
+from dmft.systems.spiked.protocol.drive import Drive, Side
 from dmft.systems.spiked.protocol.lowering import Lowered
-from dmft.systems.spiked.protocol.protocol import Protocol, Stage
+from dmft.systems.spiked.protocol.protocol import Protocol
+from dmft.systems.spiked.protocol.stage import Stage
 from dmft.systems.spiked.protocol.starts import Overlap, Thermal
 
 __all__ = [
@@ -18,8 +19,9 @@ __all__ = [
     "Overlap",
     "PowerLaw",
     "Protocol",
+    "Side",
     "Stage",
     "Switch",
-    "Table",
+    "TabulatedFunction",
     "Thermal",
 ]

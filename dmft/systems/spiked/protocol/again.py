@@ -1,24 +1,24 @@
-"""The protocol of a run that goes on: its functions of time, given again, past their tables."""
+"""The protocol of a continued run: its functions are sampled again, up to the new end."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.protocol.drive import Drive, Side
-
-if TYPE_CHECKING:
-    from dmft.systems.spiked.protocol.protocol import Protocol
+from dmft.systems.spiked.protocol.protocol import Protocol
 
 __all__ = ["again"]
 
 Array = NDArray[np.float64]
 
-# Tables meet their functions to 1e-12; what differs by more than this is another protocol.
+# A table meets its function to 1e-12: settings that differ by more than this, relative to their
+# largest value, are those of another protocol.  They are compared at POINTS times and as many in a
+# geometric sequence.
 SAME = 1e-9
 POINTS = 200
 
@@ -31,9 +31,9 @@ def again(
     Parameters
     ----------
     before : Protocol
-        That of the run so far; its functions are tables.
+        The protocol of the run so far; its functions are tables.
     given : Protocol or None
-        The same with its functions; None where the tables reach far enough.
+        The same protocol with its functions; None where the tables reach far enough.
     model : SpikedMixture
         The model.
     reached, end : float
@@ -50,7 +50,7 @@ def again(
             return before.sampled(model, end)
         except ValueError as error:
             raise ValueError(f"{error} (protocol= of dmft.resume)") from error
-    if type(given) is not type(before):
+    if not isinstance(given, Protocol):
         raise ValueError(f"protocol = {given!r} is not allowed: it must be a Protocol")
     if given.start != before.start:
         raise ValueError(f"protocol is not that of the run: its start is {given.start}")
@@ -76,7 +76,7 @@ def _check_same(old: Drive, new: Drive, reached: float) -> None:
     even = np.linspace(0.0, reached, POINTS)
     t = np.unique(np.concatenate([even, reached * np.geomspace(1e-9, 1.0, POINTS), jumps[0]]))
     for side in get_args(Side):
-        # Just after the time reached begins what is still to come.
+        # The values just after the time reached belong to the part that is still to come.
         at = t[t < reached] if side == "after" else t
         for name in ("temperature", "rate", "weights"):
             was, now = (np.reshape(getattr(d, name)(at, side), (len(at), -1)) for d in (old, new))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmft.schedules import evaluate
+from dmft.schedules import Schedule, evaluate
+from dmft.systems.spiked.equations import DrivenCoefficients
 from dmft.systems.spiked.model import Coefficients
 
-__all__ = ["Drive", "Piece"]
+__all__ = ["Drive", "Piece", "Side"]
 
 Array = NDArray[np.float64]
+# At the time of a jump: the value just before it, or just after it.
 Side = Literal["before", "after"]
 
 
@@ -21,9 +23,9 @@ class Piece(NamedTuple):
     """Settings between two jumps: schedules without switches, and the stage they belong to."""
 
     stage: int
-    T: Any
-    rate: Any
-    deltas: tuple[Any, ...]
+    T: Schedule
+    rate: Schedule
+    deltas: tuple[Schedule, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,7 @@ class Drive:
 
     def temperature(self, t: ArrayLike, side: Side = "after") -> Array:
         """Return T(t), of the shape of t."""
-        # A table of a function that touches 0 may be below it by rounding.
+        # The table of a function that touches 0 may be below it by rounding.
         return np.maximum(self._evaluate("T", t, side), 0.0)
 
     def rate(self, t: ArrayLike, side: Side = "after") -> Array:
@@ -83,9 +85,17 @@ class Drive:
         return np.array([piece.stage for piece in self.pieces])[self._piece(t, side)]
 
     def coefficients(self, t: float) -> Coefficients:
-        """Return the model's coefficients where the loss stands still at its state of time t."""
+        """Return the model's coefficients for a loss that stays as it is at time t."""
         w = self.weights(t)
         return Coefficients(self.orders, self.signal(t), self.noise * w * w)
+
+    def on_grid(self, t: Array) -> DrivenCoefficients:
+        """Return what the equations need at the last of the times t (n+1,), no jump in between."""
+        last = t[-1]
+        return DrivenCoefficients(
+            self.orders, self.noise, float(self.temperature(last, "before")),
+            self.signal(last, "before"), self.rate(t, "before"), self.weights(t, "before"),
+        )  # fmt: skip
 
     def fastest(self, start: float, end: float) -> float:
         """Return the largest rate at which C begins to fall: eta (T + sqrt(K1 + K2)), C = 1.
@@ -94,12 +104,12 @@ class Drive:
         """
         t = start + (end - start) * np.concatenate([[0.0], np.geomspace(1e-4, 1.0, 60)])
         t[-1] = end
+        sides: tuple[tuple[Side, Array], ...] = (("after", t[:-1]), ("before", t[1:]))
         values = []
-        for side, part in (("after", t[:-1]), ("before", t[1:])):
-            w = self.weights(part, side)  # type: ignore[arg-type]
+        for side, part in sides:
+            w = self.weights(part, side)
             kernels = (w * w) @ (self.noise * self.orders)
-            T = self.temperature(part, side)  # type: ignore[arg-type]
-            values.append(self.rate(part, side) * (T + np.sqrt(kernels)))  # type: ignore[arg-type]
+            values.append(self.rate(part, side) * (self.temperature(part, side) + np.sqrt(kernels)))
         return float(np.max(values))
 
     def _piece(self, t: ArrayLike, side: Side) -> NDArray[np.int64]:
@@ -107,6 +117,7 @@ class Drive:
         return np.maximum(np.searchsorted(self.starts, np.asarray(t, float), side=where) - 1, 0)
 
     def _evaluate(self, what: str | int, t: ArrayLike, side: Side) -> Array:
+        """Return the values of "T", of "rate", or of Delta' of a channel by its index."""
         t = np.asarray(t, dtype=np.float64)
         piece, out = self._piece(t, side), np.empty(t.shape)
         for k in np.unique(piece):

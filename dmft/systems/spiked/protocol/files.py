@@ -1,4 +1,4 @@
-"""A protocol as text and tables, for files."""
+"""A protocol as JSON text and tabulated functions, for files."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.schedules import Annealing, PowerLaw, Switch, Table
-from dmft.systems.spiked.protocol.protocol import Protocol, Stage
+from dmft.schedules import Annealing, PowerLaw, Switch, TabulatedFunction
+from dmft.systems.spiked.protocol.protocol import Protocol
+from dmft.systems.spiked.protocol.stage import Stage
 from dmft.systems.spiked.protocol.starts import Overlap, Thermal
 
 __all__ = ["from_text", "to_text"]
 
 Array = NDArray[np.float64]
 
+# The names of these classes, and "Table" for a tabulated function, are part of the file format.
 KINDS = {kind.__name__: kind for kind in (Annealing, Overlap, PowerLaw, Stage, Switch, Thermal)}
 
 
-def to_text(protocol: Protocol) -> tuple[str, list[Table]]:
+def to_text(protocol: Protocol) -> tuple[str, list[TabulatedFunction]]:
     """Return a protocol whose functions are sampled as JSON, and the tables it refers to.
 
-    A function that begins to act only after the end of the run has no table; the text says so.
+    A function that acts only after the end of the run has no table: its place says "function".
     """
-    tables: list[Table] = []
+    tables: list[TabulatedFunction] = []
 
     def plain(value: Any) -> Any:
-        if isinstance(value, Table):
+        if isinstance(value, TabulatedFunction):
             if not any(value is table for table in tables):
                 tables.append(value)
             return {"kind": "Table", "number": [value is t for t in tables].index(True)}
@@ -44,7 +46,7 @@ def to_text(protocol: Protocol) -> tuple[str, list[Table]]:
     return json.dumps(plain(protocol)), tables
 
 
-def from_text(text: str, tables: list[Table]) -> Protocol:
+def from_text(text: str, tables: list[TabulatedFunction]) -> Protocol:
     """Return the protocol that :func:`to_text` wrote; ValueError if it is none."""
 
     def restored(value: Any) -> Any:
@@ -69,5 +71,5 @@ def from_text(text: str, tables: list[Table]) -> Protocol:
 
 def _missing(t: float) -> float:
     raise ValueError(
-        f"the function is not in the file, for it began to act after its end (t = {t})"
+        f"the function is not in the file, because the run ended before it acted (t = {t})"
     )

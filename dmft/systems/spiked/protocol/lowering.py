@@ -1,35 +1,37 @@
-"""From a protocol and a model to what a solver takes."""
+"""From settings, their stages and a model to what a solver takes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmft import schedules
-from dmft.schedules import Annealing, Switch, Table
+from dmft.schedules import Annealing, Schedule, Switch, TabulatedFunction
 from dmft.systems.spiked.model import Coefficients, SpikedMixture
 from dmft.systems.spiked.protocol.drive import Drive, Piece
-from dmft.systems.spiked.protocol.starts import Thermal
+from dmft.systems.spiked.protocol.stage import LossDelta, Settings, Stage
+from dmft.systems.spiked.protocol.starts import Overlap, Thermal
 from dmft.systems.spiked.theory import thermal
 
-if TYPE_CHECKING:
-    from dmft.systems.spiked.protocol.protocol import Protocol
-
-__all__ = ["Lowered", "lowered", "sampled"]
+__all__ = ["Lowered", "driving", "lowered", "tables", "with_tables"]
 
 Array = NDArray[np.float64]
+Function = Callable[[float], float]
+# Tables by the identity of the function and the bound of its values (">" or ">=").
+Tables = Mapping[tuple[int, str], TabulatedFunction]
 
 
 class Lowered(NamedTuple):
     """What a solver takes.
 
-    `drive` is None where everything stands still: then `coefficients`, `m0` and `T` say all.
-    Otherwise `coefficients` and `T` are those of t = 0.  `note` is what the user should know.
+    `drive` is None where everything is constant and the learning rate is 1: then `coefficients`,
+    `m0` and `T` say all.  Otherwise `coefficients` and `T` are those of t = 0.  `note` is a
+    sentence that the user should read, or empty.
     """
 
     coefficients: Coefficients
@@ -45,33 +47,34 @@ class _Span(NamedTuple):
     number: int
     start: float
     end: float
-    T: Any
-    learning_rate: Any
-    loss_delta: dict[int, Any]
+    T: Schedule
+    learning_rate: Schedule
+    loss_delta: dict[int, Schedule]
 
 
-def _spans(protocol: Protocol, model: SpikedMixture) -> list[_Span]:
-    """Return the stages with what they take over from the ones before."""
+def _spans(first: Settings, stages: Sequence[Stage], model: SpikedMixture) -> list[_Span]:
+    """Return the stages, each with the settings that it takes over from the ones before."""
+    for k, stage in enumerate(stages, start=1):
+        if stage.start is None:
+            raise ValueError(
+                f"stage {k} begins at {stage.begin}, at a time that is not known: dmft.solve finds"
+                " it; take the protocol of its solution"
+            )
+    acting = [(k, s) for k, s in enumerate(stages, start=1) if cast(float, s.start) < math.inf]
+    starts = {0: 0.0, **{k: cast(float, stage.start) for k, stage in acting}}
+    ends = dict(zip(starts, [*list(starts.values())[1:], math.inf], strict=True))
     now: dict[str, Any] = {"T": 0.0, "learning_rate": 1.0, "loss_delta": model.channels}
     spans = []
-    if (first := protocol.open_stage) is not None:
-        raise ValueError(
-            f"stage {first + 1} begins at {protocol.stages[first].begin}, at a time that is not"
-            " known: dmft.solve finds it; take the protocol of its solution"
-        )
-    acting = [(k, s) for k, s in enumerate(protocol.stages, start=1) if s.start < math.inf]
-    starts = {0: 0.0, **{k: stage.start for k, stage in acting}}
-    ends = dict(zip(starts, [*list(starts.values())[1:], math.inf], strict=True))
-    for k, stage in ((0, protocol), *acting):
+    for k, settings in ((0, first), *acting):
         for name in ("T", "learning_rate"):
-            if getattr(stage, name) is not None:
-                now[name] = getattr(stage, name)
-        now["loss_delta"] = now["loss_delta"] | _deltas(stage.loss_delta, model, k)
+            if getattr(settings, name) is not None:
+                now[name] = getattr(settings, name)
+        now["loss_delta"] = now["loss_delta"] | _deltas(settings.loss_delta, model, k)
         spans.append(_Span(k, starts[k], ends[k], **now))
     return spans
 
 
-def _deltas(loss_delta: Any, model: SpikedMixture, stage: int) -> dict[int, Any]:
+def _deltas(loss_delta: LossDelta | None, model: SpikedMixture, stage: int) -> dict[int, Schedule]:
     """Return the variances that a stage sets, by order, with Delta_p put into annealings."""
     if loss_delta is None:
         return {}
@@ -90,7 +93,8 @@ def _deltas(loss_delta: Any, model: SpikedMixture, stage: int) -> dict[int, Any]
     return {p: _based(schedule, model.channels[p]) for p, schedule in loss_delta.items()}
 
 
-def _based(schedule: Any, delta: float) -> Any:
+def _based(schedule: Schedule, delta: float) -> Schedule:
+    """Return a schedule whose annealings know the true variance that they tend to."""
     if isinstance(schedule, Annealing) and schedule.base is None:
         return replace(schedule, base=delta)
     if isinstance(schedule, Switch):
@@ -99,24 +103,26 @@ def _based(schedule: Any, delta: float) -> Any:
     return schedule
 
 
-def _resolve(schedule: Any, t: float) -> Any:
-    """Return what a schedule with switches is just after t."""
+def _resolve(schedule: Schedule, t: float) -> Schedule:
+    """Return the schedule that a switch has in effect just after t."""
     while isinstance(schedule, Switch):
         schedule = schedule.before if t < schedule.time else schedule.after
     return schedule
 
 
-def _times_of_switches(schedule: Any) -> set[float]:
+def _times_of_switches(schedule: Schedule) -> set[float]:
     if not isinstance(schedule, Switch):
         return set()
     inner = _times_of_switches(schedule.before) | _times_of_switches(schedule.after)
     return {schedule.time} | inner
 
 
-def pieces(protocol: Protocol, model: SpikedMixture) -> tuple[list[float], list[Piece]]:
-    """Return where the settings jump, 0 first, and the smooth pieces in between."""
+def _pieces(
+    first: Settings, stages: Sequence[Stage], model: SpikedMixture
+) -> tuple[list[float], list[Piece]]:
+    """Return the times at which settings jump, 0 first, and the smooth pieces in between."""
     starts, found = [], []
-    for span in _spans(protocol, model):
+    for span in _spans(first, stages, model):
         deltas = tuple(span.loss_delta[p] for p in model.orders)
         inner: set[float] = set()
         for schedule in (span.T, span.learning_rate, *deltas):
@@ -132,56 +138,72 @@ def pieces(protocol: Protocol, model: SpikedMixture) -> tuple[list[float], list[
     return starts, found
 
 
-def sampled(protocol: Protocol, model: SpikedMixture, end: float) -> Protocol:
-    """See :meth:`dmft.systems.spiked.protocol.Protocol.sampled`."""
-    tables: dict[tuple[int, str], Table] = {}
-    starts, found = pieces(protocol, model)
-    for k, (start, piece) in enumerate(zip(starts, found, strict=True)):
-        stop = min(end, starts[k + 1] if k + 1 < len(starts) else math.inf)
+def tables(first: Settings, stages: Sequence[Stage], model: SpikedMixture, end: float) -> Tables:
+    """Return the tables of all functions that act before `end`; check all other schedules.
+
+    Raises
+    ------
+    ValueError
+        As :meth:`dmft.systems.spiked.protocol.Protocol.sampled`.
+    """
+    starts, pieces = _pieces(first, stages, model)
+    stops = [min(end, after) for after in [*starts[1:], math.inf]]
+    for start, stop, piece in zip(starts, stops, pieces, strict=True):
         if start < end:
             _check_piece(piece, model, start, stop)
-    # One table of each function, over all the time in which it acts.
-    for low, function, first, last, where in _functions(starts, found, model, end):
+    found = {}
+    # A function gets one table, over the whole time in which it acts.
+    for use in _uses(starts, stops, pieces, model):
         try:
-            tables[id(function), low] = schedules.sampled(function, first, last, low)
+            table = schedules.sampled(use.function, use.start, use.stop, use.low)
         except ValueError as error:
-            raise ValueError(f"{where}: {error}") from error.__cause__
-    filled: Protocol = _with_tables(protocol, tables)
-    return filled
+            raise ValueError(f"{use.where}: {error}") from error.__cause__
+        found[id(use.function), use.low] = table
+    return found
 
 
-NAMES = ("T", "learning_rate")
+def _settings(piece: Piece, model: SpikedMixture) -> list[tuple[str, Schedule]]:
+    """Return the settings of a piece with their names."""
+    names = ["T", "learning_rate", *(f"loss_delta[{p}]" for p in model.orders)]
+    return list(zip(names, [piece.T, piece.rate, *piece.deltas], strict=True))
 
 
-def _settings(piece: Piece, model: SpikedMixture) -> list[tuple[str, Any]]:
-    deltas = [f"loss_delta[{p}]" for p in model.orders]
-    return list(zip([*NAMES, *deltas], [piece.T, piece.rate, *piece.deltas], strict=True))
+class _Use(NamedTuple):
+    """Where a user's function is used: the bound of its values, when, and as which setting."""
+
+    function: Function
+    low: str
+    start: float
+    stop: float
+    where: str
 
 
-def _functions(
-    starts: list[float], found: list[Piece], model: SpikedMixture, end: float
-) -> list[tuple[str, Callable[[float], float], float, float, str]]:
-    """Return each user's function with its bound, its interval of time and a name for errors."""
-    seen: dict[tuple[int, str], tuple[str, Any, float, float, str]] = {}
-    for k, (start, piece) in enumerate(zip(starts, found, strict=True)):
-        stop = min(end, starts[k + 1] if k + 1 < len(starts) else math.inf)
-        if start >= end:
+def _uses(
+    starts: list[float], stops: list[float], pieces: list[Piece], model: SpikedMixture
+) -> list[_Use]:
+    """Return each user's function once for each bound, with the whole interval in which it acts."""
+    seen: dict[tuple[int, str], _Use] = {}
+    for start, stop, piece in zip(starts, stops, pieces, strict=True):
+        if start >= stop:
             break
         for name, schedule in _settings(piece, model):
-            if isinstance(schedule, float) or hasattr(schedule, "at"):
+            if schedules.is_closed_form(schedule):
                 continue
             low = ">=" if name == "T" else ">"
-            known = seen.get((id(schedule), low))
-            first = start if known is None else known[2]
-            where = f"{name} in stage {piece.stage}" if known is None else known[4]
-            seen[id(schedule), low] = (low, schedule, first, stop, where)
+            function = cast(Function, schedule)
+            new = _Use(function, low, start, stop, f"{name} in stage {piece.stage}")
+            known = seen.get((id(function), low), new)
+            seen[id(function), low] = known._replace(stop=stop)
     return list(seen.values())
 
 
 def _check_piece(piece: Piece, model: SpikedMixture, start: float, stop: float) -> None:
-    """Raise ValueError where a schedule is out of range: all but tables are monotonic."""
+    """Raise ValueError where a schedule is out of its range.
+
+    Both ends are enough: closed forms are monotonic, and a table was checked when it was made.
+    """
     for name, schedule in _settings(piece, model):
-        if not isinstance(schedule, float) and not hasattr(schedule, "at"):
+        if not schedules.is_closed_form(schedule):
             continue
         for t in (start, stop):
             try:
@@ -190,60 +212,65 @@ def _check_piece(piece: Piece, model: SpikedMixture, start: float, stop: float) 
                 raise ValueError(f"{name} in stage {piece.stage}: {error}") from None
             inverse = math.inf if value == 0.0 else 1.0 / value
             allowed = value >= 0.0 if name == "T" else value > 0.0 and math.isfinite(inverse)
-            # A table was checked when it was made; it may miss 0 by rounding.
-            if not math.isfinite(value) or not (allowed or isinstance(schedule, Table)):
+            # The table of a function that touches 0 may be below it by rounding.
+            if not math.isfinite(value) or not (allowed or isinstance(schedule, TabulatedFunction)):
                 raise ValueError(
                     f"{name} in stage {piece.stage} is {value:g} at t = {t:g}: it must be finite"
                     f" and {'>= 0' if name == 'T' else '> 0'}"
                 )
 
 
-def _with_tables(thing: Any, tables: dict[tuple[int, str], Table]) -> Any:
-    """Return a protocol or a stage with its functions replaced."""
+def with_tables(settings: Settings, tables: Tables) -> dict[str, Any]:
+    """Return the settings with tables in place of functions, by name.
 
-    def table(schedule: Any, low: str) -> Any:
+    A function that does not act before the end of the run has no table: it is left as it is.
+    """
+
+    def table(schedule: Schedule | None, low: str) -> Schedule | None:
         if isinstance(schedule, Switch):
             before, after = (table(s, low) for s in (schedule.before, schedule.after))
-            return replace(schedule, before=before, after=after)
-        # A function that never acts before the end has no table: it is left as it is.
+            return replace(schedule, before=cast(Schedule, before), after=cast(Schedule, after))
         return tables.get((id(schedule), low), schedule)
 
-    new: dict[str, Any] = {
-        "T": table(thing.T, ">="),
-        "learning_rate": table(thing.learning_rate, ">"),
+    loss_delta = settings.loss_delta
+    if isinstance(loss_delta, Mapping):
+        loss_delta = {p: cast(Schedule, table(s, ">")) for p, s in loss_delta.items()}
+    return {
+        "T": table(settings.T, ">="),
+        "learning_rate": table(settings.learning_rate, ">"),
+        "loss_delta": loss_delta,
     }
-    if isinstance(thing.loss_delta, dict):
-        new["loss_delta"] = {p: table(s, ">") for p, s in thing.loss_delta.items()}
-    if hasattr(thing, "stages"):
-        new["stages"] = tuple(_with_tables(stage, tables) for stage in thing.stages)
-    return replace(thing, **new)
 
 
-def driving(protocol: Protocol, model: SpikedMixture) -> tuple[Drive, float, str]:
-    """Return the drive, m(0) and what the user should know."""
-    starts, found = pieces(protocol, model)
+def driving(
+    start: Overlap | Thermal, first: Settings, stages: Sequence[Stage], model: SpikedMixture
+) -> tuple[Drive, float, str]:
+    """Return the drive, m(0), and a sentence that the user should read (or nothing)."""
+    starts, pieces = _pieces(first, stages, model)
     noise = np.array(model.deltas)
     note, m0, planted = "", 1.0, np.ones(len(noise))
-    if isinstance(protocol.start, Thermal):
-        at_0 = [float(schedules.evaluate(d, np.array(0.0))) for d in found[0].deltas]
-        planted = noise / (np.array(at_0) * protocol.start.T0)
-        note = thermal.check_start(protocol.start.T0, np.array(model.orders), noise, np.array(at_0))
+    if isinstance(start, Thermal):
+        at_0 = [float(schedules.evaluate(d, np.array(0.0))) for d in pieces[0].deltas]
+        planted = noise / (np.array(at_0) * start.T0)
+        note = thermal.check_start(start.T0, np.array(model.orders), noise, np.array(at_0))
     else:
-        m0 = protocol.start.m0
+        m0 = start.m0
     orders = np.array(model.orders, dtype=np.int64)
-    return Drive(np.array(starts), tuple(found), orders, noise, planted), m0, note
+    return Drive(np.array(starts), tuple(pieces), orders, noise, planted), m0, note
 
 
-def lowered(protocol: Protocol, model: SpikedMixture) -> Lowered:
+def lowered(
+    start: Overlap | Thermal, first: Settings, stages: Sequence[Stage], model: SpikedMixture
+) -> Lowered:
     """See :meth:`dmft.systems.spiked.protocol.Protocol.lowered`."""
-    drive, m0, note = driving(protocol, model)
-    first = drive.pieces[0]
-    still = all(isinstance(s, float) for s in (first.T, *first.deltas))
-    if len(drive.pieces) == 1 and still and first.rate == 1.0:
+    drive, m0, note = driving(start, first, stages, model)
+    piece = drive.pieces[0]
+    constant = all(isinstance(s, float) for s in piece.deltas)
+    if len(drive.pieces) == 1 and isinstance(piece.T, float) and constant and piece.rate == 1.0:
         coefficients = drive.coefficients(0.0)
-        if not protocol.loss_delta:  # the same bits as without a protocol
+        if not first.loss_delta:  # the same bits as without a protocol
             plain = model.coefficients()
             coefficients = plain._replace(signal=plain.signal * drive.planted)
-        return Lowered(coefficients, m0, first.T, None, note)
+        return Lowered(coefficients, m0, piece.T, None, note)
     T = float(drive.temperature(0.0))
     return Lowered(drive.coefficients(0.0), m0, T, drive, note)

@@ -4,52 +4,75 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.reference.schema import Table
 from dmft.run.stop import OverlapReached
 from dmft.solution import finished
 from dmft.systems.spiked.analysis import relaxation as relaxing
-from dmft.systems.spiked.analysis import threshold
+from dmft.systems.spiked.analysis import scans, threshold
 from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture, from_channels
 from dmft.systems.spiked.observables import escape_time
 from dmft.systems.spiked.solution import SpikedSolution
 from dmft.systems.spiked.solve import solve
+from dmft.tables import Columns
 
 Array = NDArray[np.float64]
+Quantity = Callable[[SpikedSolution, Array], Array]
 
 
-def _channels(model: SpikedMixture) -> str:
-    return " ".join(f"{p}={delta!r}" for p, delta in model.channels.items())
+class Case(NamedTuple):
+    """A run from an overlap at a constant temperature."""
+
+    channels: dict[int, float]
+    m0: float = 0.0
+    T: float = 0.0
+
+    def keys(self, size: int) -> Columns:
+        """Return the columns that name the run, for `size` rows."""
+        channels = " ".join(f"{p}={delta!r}" for p, delta in self.model.channels.items())
+        return {
+            "channels": np.full(size, channels),
+            "m0": np.full(size, self.m0),
+            "T": np.full(size, self.T),
+        }
+
+    @property
+    def model(self) -> SpikedMixture:
+        """The model."""
+        return from_channels(self.channels)
 
 
 SHORT_TIMES = np.array([1.0, 2.0, 5.0, 10.0, 20.0])
 SHORT_TOL, SHORT_ERROR = 1e-10, 1e-10
-SHORT: dict[str, tuple[dict[int, float], float, float]] = {
-    "2+3, T=0": ({2: 0.7, 3: 1.0}, 0.1, 0.0),
-    "2+3, T=1": ({2: 0.7, 3: 1.0}, 0.1, 1.0),
-    "2+3, low noise": ({2: 1.0 / 3.0, 3: 1.0}, 0.01, 0.0),
-    "2+3, no spike": ({2: 0.7, 3: 1.0}, 0.0, 0.0),
-    "2+4, T=0": ({2: 0.7, 4: 1.0}, 0.1, 0.0),
-    "2+4, T=0.5": ({2: 1.0 / 3.0, 4: 4.0}, 0.05, 0.5),
-    "2+3+4": ({2: 0.9, 3: 1.5, 4: 2.0}, 0.2, 0.5),
-    "3": ({3: 1.0}, 0.0, 0.0),
-    "3, T=0.5": ({3: 1.0}, 0.0, 0.5),
-    "4": ({4: 1.0}, 0.0, 0.0),
+SHORT = {
+    "2+3, T=0": Case({2: 0.7, 3: 1.0}, m0=0.1),
+    "2+3, T=1": Case({2: 0.7, 3: 1.0}, m0=0.1, T=1.0),
+    "2+3, low noise": Case({2: 1.0 / 3.0, 3: 1.0}, m0=0.01),
+    "2+3, no spike": Case({2: 0.7, 3: 1.0}),
+    "2+4, T=0": Case({2: 0.7, 4: 1.0}, m0=0.1),
+    "2+4, T=0.5": Case({2: 1.0 / 3.0, 4: 4.0}, m0=0.05, T=0.5),
+    "2+3+4": Case({2: 0.9, 3: 1.5, 4: 2.0}, m0=0.2, T=0.5),
+    "3": Case({3: 1.0}),
+    "3, T=0.5": Case({3: 1.0}, T=0.5),
+    "4": Case({4: 1.0}),
 }
 
 
-def short(name: str) -> Callable[[], Table]:
-    def make() -> Table:
-        channels, m0, T = SHORT[name]
-        model, t = from_channels(channels), SHORT_TIMES
-        run = solve(model, float(t[-1]), m0=m0, T=T, method="dense", tol=SHORT_TOL, progress=False)
-        at, size = finished(run).at(t), len(t)
+def short(case: Case) -> Callable[[], Columns]:
+    """Return what computes the rows of a run to t = 20."""
+
+    def make() -> Columns:
+        t = SHORT_TIMES
+        run = solve(
+            case.model, float(t[-1]), m0=case.m0, T=case.T, method="dense", tol=SHORT_TOL,
+            progress=False,
+        )  # fmt: skip
+        at = finished(run).at(t)
         return {
-            "channels": np.full(size, _channels(model)), "m0": np.full(size, m0),
-            "T": np.full(size, T), "t": t, "m": at.m, "mu": at.mu, "e": at.e,
+            **case.keys(len(t)), "t": t, "m": at.m, "mu": at.mu, "e": at.e,
             "C_0": run.C(t, 0.0), "C_half": run.C(t, 0.5 * t), "R_half": run.R(t, 0.5 * t),
         }  # fmt: skip
 
@@ -58,27 +81,31 @@ def short(name: str) -> Callable[[], Table]:
 
 LONG_END = 1e8
 # The error at t is the largest difference to a coarser run within the decade before t, no less than
-# rounding.  A run with the same panels would not do: at late times what those leave out makes most
-# of the error of C (five times that of steps and tolerance, orders 3 and 4 at 1e8).
+# rounding.  The coarser run must have other panels: what the panels leave out makes most of the
+# error of C at late times (five times that of steps and tolerance, orders 3 and 4 at 1e8).
 FINE, COARSE = "tight", "default"
 DECADE = np.geomspace(0.1, 1.0, 13)
 ROUNDING = 1e-13
 
 
-def pair(model: SpikedMixture, m0: float, T: float) -> tuple[SpikedSolution, SpikedSolution]:
+def pair(case: Case) -> tuple[SpikedSolution, SpikedSolution]:
     """Return a run to LONG_END and a coarser one."""
     fine, coarse = (
-        finished(solve(model, LONG_END, m0=m0, T=T, preset=preset, progress=False))
+        finished(solve(case.model, LONG_END, m0=case.m0, T=case.T, preset=preset, progress=False))
         for preset in (FINE, COARSE)
     )
     return fine, coarse
 
 
 def errors_at(
-    fine: SpikedSolution, coarse: SpikedSolution, t: Array, value: Callable[[SpikedSolution, Array], Array],
+    fine: SpikedSolution, coarse: SpikedSolution, t: Array, value: Quantity,
     *, relative: bool = False,
 ) -> Array:  # fmt: skip
-    """Return the errors of a quantity at times t (n,); `relative`: of what grows from nothing."""
+    """Return the errors of a quantity at times t (n,), from the difference to a coarser run.
+
+    With `relative` the differences are taken relative to the quantity at their time; this is meant
+    for an overlap that grows by orders of magnitude within a decade.
+    """
     times = t[:, None] * DECADE
     here, there = value(fine, times), value(coarse, times)
     off = np.abs(here - there)
@@ -89,14 +116,14 @@ def errors_at(
     return np.asarray(np.abs(value(fine, t)) * np.maximum(share.max(axis=1), ROUNDING))
 
 
-QUANTITIES: dict[str, Callable[[SpikedSolution, Array], Array]] = {
+QUANTITIES: dict[str, Quantity] = {
     "m": lambda s, t: np.asarray(s.at(t).m),
     "mu": lambda s, t: np.asarray(s.at(t).mu),
     "e": lambda s, t: np.asarray(s.at(t).e),
     "C_0": lambda s, t: np.asarray(s.C(t, 0.0 * t)),
     "C_half": lambda s, t: np.asarray(s.C(t, 0.5 * t)),
 }
-# What the exponents are of, and whose error theirs comes from.
+# Quantities that have a local exponent, and the quantity whose error gives that of the exponent.
 EXPONENTS = {"mu_gap": "mu", "e_gap": "e", "C_0": "C_0"}
 ERRORS = (
     f"errors: the largest difference to a run with preset={COARSE!r} within the decade before t (of"
@@ -104,34 +131,30 @@ ERRORS = (
 )
 
 
-LONG: dict[str, tuple[dict[int, float], float]] = {
-    "3, no spike": ({3: 1.0}, 0.0),
-    "4, no spike": ({4: 1.0}, 0.0),
-    "2+3, no spike": ({2: 1.0, 3: 1.0}, 0.0),
-    "2+4, no spike": ({2: 1.0, 4: 1.0}, 0.0),
-    "3+4, no spike": ({3: 1.0, 4: 1.0}, 0.0),
-    "2+3, below": ({2: 1.0, 3: 4.0}, 1e-10),
-    "2+3, above": ({2: 0.4, 3: 4.0}, 1e-10),
-    "2+3, T=1 reached": ({2: 0.7, 3: 1.0}, 0.1),
+LONG = {
+    "3, no spike": Case({3: 1.0}),
+    "4, no spike": Case({4: 1.0}),
+    "2+3, no spike": Case({2: 1.0, 3: 1.0}),
+    "2+4, no spike": Case({2: 1.0, 4: 1.0}),
+    "3+4, no spike": Case({3: 1.0, 4: 1.0}),
+    "2+3, below": Case({2: 1.0, 3: 4.0}, m0=1e-10),
+    "2+3, above": Case({2: 0.4, 3: 4.0}, m0=1e-10),
+    "2+3, T=1 reached": Case({2: 0.7, 3: 1.0}, m0=0.1, T=1.0),
 }
 
 
-def long(name: str) -> Callable[[], Table]:
-    def make() -> Table:
-        channels, m0 = LONG[name]
-        model, T = from_channels(channels), 1.0 if "T=1" in name else 0.0
-        run, coarse = pair(model, m0, T)
+def long(case: Case) -> Callable[[], Columns]:
+    """Return what computes the rows of a run to t = 1e8."""
+
+    def make() -> Columns:
+        run, coarse = pair(case)
         t = 10.0 ** np.arange(round(math.log10(LONG_END)) + 1.0)
-        size = len(t)
         values = {name: value(run, t) for name, value in QUANTITIES.items()}
         errors = {
             f"{name}_error": errors_at(run, coarse, t, value, relative=name == "m")
             for name, value in QUANTITIES.items()
         }
-        return {
-            "channels": np.full(size, _channels(model)), "m0": np.full(size, m0),
-            "T": np.full(size, T), "t": t, **values, **errors,
-        }  # fmt: skip
+        return {**case.keys(len(t)), "t": t, **values, **errors}
 
     return make
 
@@ -140,8 +163,10 @@ ESCAPES = ((3, 4.0, 2.5), (3, 4.0, 2.0), (3, 4.0, 1.6), (3, 4.0, 1.5), (4, 4.0, 
 ESCAPE_M0, ESCAPE_LEVEL = 1e-10, 0.1
 
 
-def escape(p: int, delta_p: float, inverse: float) -> Callable[[], Table]:
-    def make() -> Table:
+def escape(p: int, delta_p: float, inverse: float) -> Callable[[], Columns]:
+    """Return what computes the escape time of one model."""
+
+    def make() -> Columns:
         model, found = SpikedMatrixTensor(p, 1.0 / inverse, delta_p), []
         for tol in (1e-6, 1e-5):
             run = solve(
@@ -159,18 +184,20 @@ def escape(p: int, delta_p: float, inverse: float) -> Callable[[], Table]:
     return make
 
 
-RELAXATION: dict[str, dict[int, float]] = {
-    "3": {3: 1.0},
-    "4": {4: 1.0},
-    "2+3": {2: 1.0, 3: 1.0},
-    "3+4": {3: 1.0, 4: 1.0},
-    "2+4": {2: 1.0, 4: 1.0},
+RELAXATION = {
+    "3": Case({3: 1.0}),
+    "4": Case({4: 1.0}),
+    "2+3": Case({2: 1.0, 3: 1.0}),
+    "3+4": Case({3: 1.0, 4: 1.0}),
+    "2+4": Case({2: 1.0, 4: 1.0}),
 }
 
 
-def relaxation(name: str) -> Callable[[], Table]:
-    def make() -> Table:
-        run, coarse = pair(from_channels(RELAXATION[name]), 0.0, 0.0)
+def relaxation(case: Case) -> Callable[[], Columns]:
+    """Return what computes the relaxation of one run without a spike."""
+
+    def make() -> Columns:
+        run, coarse = pair(case)
         table = relaxing.relaxation_tables([run])
         del table["C_error"]
         for quantity in ("mu", "e", "C_0", "C_half"):
@@ -188,16 +215,18 @@ def relaxation(name: str) -> Callable[[], Table]:
 SCANS = ((3, 0.5), (3, 1.0), (3, 4.0), (4, 1.0), (4, 4.0))
 
 
-def growth(p: int, delta_p: float, offset: float) -> Callable[[], Table]:
-    def make() -> Table:
-        ends = {offset: threshold.OFFSETS[offset]}
-        runs = tuple(threshold.growth_runs(p, delta_p, ends))
-        return threshold.scan_table(threshold.Scan(p, delta_p, runs))
+def growth(p: int, delta_p: float, offset: float) -> Callable[[], Columns]:
+    """Return what computes the growth rates of one run of a scan."""
+
+    def make() -> Columns:
+        ends = {offset: scans.OFFSETS[offset]}
+        runs = tuple(scans.growth_runs(p, delta_p, ends))
+        return scans.scan_table(scans.Scan(p, delta_p, runs))
 
     return make
 
 
-def measured_threshold(scan: threshold.Scan) -> Table:
+def measured_threshold(scan: scans.Scan) -> Columns:
     """Return the row of one scan in the table of measured thresholds."""
     found = threshold.threshold(scan)
     values = {
@@ -207,9 +236,11 @@ def measured_threshold(scan: threshold.Scan) -> Table:
     return {name: np.array([value]) for name, value in values.items()}
 
 
-def measured(p: int, delta_p: float) -> Callable[[], Table]:
-    def make() -> Table:
-        runs = tuple(threshold.growth_runs(p, delta_p))
-        return measured_threshold(threshold.Scan(p, delta_p, runs))
+def measured(p: int, delta_p: float) -> Callable[[], Columns]:
+    """Return what measures one threshold."""
+
+    def make() -> Columns:
+        runs = tuple(scans.growth_runs(p, delta_p))
+        return measured_threshold(scans.Scan(p, delta_p, runs))
 
     return make

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "Point",
+    "ScaledOverlap",
     "cubic",
     "kappa",
     "log_determinant",
@@ -46,7 +46,7 @@ Array = NDArray[np.float64]
 NEAR = 1.0
 
 
-class Point(NamedTuple):
+class ScaledOverlap(NamedTuple):
     """An overlap in a model, in units of a scale: arrays of one shape.
 
     With scale 1 the attributes are the quantities themselves; for weak tensors they stay of order 1
@@ -92,7 +92,7 @@ def log_determinant(t: Array) -> Array:
     return np.asarray(np.where(size < 2.0, 0.25 * size * size, 0.5 + 0.5 / v**2 + np.log(v)))
 
 
-def most_minima(point: Point) -> Array:
+def most_minima(point: ScaledOverlap) -> Array:
     """Return (v - 1)/scale where the complexity of minima is largest over t >= 2.
 
     It is concave in t.  With v = 1 + a its derivative vanishes where
@@ -108,7 +108,7 @@ def most_minima(point: Point) -> Array:
     return np.where(inside < point.excess, inside, most_points(point))
 
 
-def most_points(point: Point) -> Array:
+def most_points(point: ScaledOverlap) -> Array:
     """Return (v - 1)/scale where the complexity of all points is largest over t >= 2.
 
     There ``(1+z) a^2 + (1+z) (2 - t0) a = (1+z) t0 - 2z``; 0 where the maximum is at t <= 2.
@@ -118,12 +118,12 @@ def most_points(point: Point) -> Array:
     return _positive_root((1.0 + z) * e, (1.0 + z) * (2.0 - e * point.centre), drive)
 
 
-def sigma(point: Point, a: Array, *, minima: bool) -> Array:
+def sigma(point: ScaledOverlap, a: Array, *, minima: bool) -> Array:
     """Return Sigma/scale^3 at ``v = 1 + scale a``, maximised over the energies; t >= 2.
 
     Parameters
     ----------
-    point : Point
+    point : ScaledOverlap
         Model and overlap, |m| < 1.
     a : ndarray
         (v - 1)/scale >= 0.
@@ -137,11 +137,11 @@ def sigma(point: Point, a: Array, *, minima: bool) -> Array:
     # Each form is evaluated only where it is used: the other's powers over- and underflow.
     values = np.empty(near.shape)
     for form, chosen in ((_compensated, near), (_plain, ~near)):
-        values[chosen] = form(Point(*(x[chosen] for x in point)), a[chosen], r[chosen])
+        values[chosen] = form(ScaledOverlap(*(x[chosen] for x in point)), a[chosen], r[chosen])
     return values
 
 
-def sigma_within(point: Point, t: Array) -> Array:
+def sigma_within(point: ScaledOverlap, t: Array) -> Array:
     """Return eq. (1) of the module for all stationary points at any t; the scale must be 1."""
     energy = -0.25 * (1.0 + point.z) * (t - point.centre) ** 2
     return np.arctanh(point.z) + _signal(point.kappa2, point.g) + energy + log_determinant(t)
@@ -151,7 +151,7 @@ def _signal(kappa2: Array, g: Array) -> Array:
     return np.asarray(-0.5 * (np.log1p(kappa2) + kappa2 * g**2))
 
 
-def _compensated(point: Point, a: Array, r: Array) -> Array:
+def _compensated(point: ScaledOverlap, a: Array, r: Array) -> Array:
     """Return eq. (2) of the module, divided by scale^3."""
     e, z, kappa2, h = point.scale, point.z, point.kappa2, point.h
     ez, v = e * z, 1.0 + e * a
@@ -167,7 +167,7 @@ def _compensated(point: Point, a: Array, r: Array) -> Array:
     return np.asarray(matrix + signal + determinant + energy + eigenvalue)
 
 
-def _plain(point: Point, a: Array, r: Array) -> Array:
+def _plain(point: ScaledOverlap, a: Array, r: Array) -> Array:
     """Return eq. (1) of the module, divided by scale^3."""
     e = point.scale
     z, kappa2, r = e * point.z, e * point.kappa2, e * r

@@ -1,9 +1,9 @@
 """The line where the minima near zero overlap disappear, in variables that stay of order 1.
 
-x = 1/Delta_2, theta_0 = x/sqrt(Q''(1)); A1, A2 as in :mod:`dmft.systems.spiked.theory.thresholds`.  The unknown is
-``s = (theta_0 - 1)/z0``, where z0 is the z of :mod:`dmft.systems.spiked.theory._complexity` on the line of
-gradient flow, theta_0 = 1: for weak tensors the complexity vanishes like z0^3 and s tends to
-2^(1/3).
+x = 1/Delta_2, theta_0 = x/sqrt(Q''(1)); A1 and A2 are those of
+:mod:`dmft.systems.spiked.theory.thresholds`.  The unknown is ``s = (theta_0 - 1)/z0``, where z0 is
+the z of :mod:`dmft.systems.spiked.theory._complexity` on the line of gradient flow, theta_0 = 1:
+for weak tensors the complexity vanishes like z0^3 and s tends to 2^(1/3).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft.systems.spiked.theory import _complexity
-from dmft.systems.spiked.theory._complexity import Point
+from dmft.systems.spiked.theory._complexity import ScaledOverlap
 from dmft.systems.spiked.theory._inputs import Tensors
 
 __all__ = ["lowest_snr", "positive_root", "within_reach"]
@@ -98,14 +98,14 @@ class _Line:
         # (x/sqrt(Q') - 1)/scale, where x/sqrt(Q') = theta sqrt(Q''/Q').
         self.above = s + self.theta * 2.0 * self.z / ((1.0 - z) * (1.0 + ratio))
 
-    def point(self, m: Array, B1: Array, B2: Array) -> Point:
+    def point(self, m: Array, B1: Array, B2: Array) -> ScaledOverlap:
         """Return the overlap m; B1, B2: the tensors' shares of Q'(m)/m and Q''(m), over scale."""
         e = self.scale
         complement, m2 = (1.0 - m) * (1.0 + m), m * m / e
         h = m2 - complement * (self.above + B1 / self.noise)
         excess = complement * (self.s + B2 / self.width) - m2
         z = self.z + 0.0 * m
-        return Point(e + 0.0 * m, z, m2 / complement, h, 1.0 - e * h, excess)
+        return ScaledOverlap(e + 0.0 * m, z, m2 / complement, h, 1.0 - e * h, excess)
 
     def reach(self, cubic: Array) -> Array:
         """Return the smaller |m| where ``Q''(m)`` or ``1-m^2``, falling alone, has theta = 1."""

@@ -5,10 +5,11 @@ Per component and up to a constant, the free entropy at overlap m is
     Phi(m) = [ln(1-m) + m + Q(m)]/2,      Q(q) = sum_p q^p/(p Delta_p),
 
 for any orders p >= 2 (arXiv:1812.09066, with two channels).  Its stationary points are the fixed
-points of Bayes-optimal state evolution (:mod:`dmft.systems.spiked.theory.state_evolution`); the global maximum is
-the overlap that the posterior mean has, with mean square error 1 - m.  x = 1/Delta_2 belongs to
-the matrix channel, p >= 3 to the tensors.  All quantities are dimensionless.  A scalar out of its
-range is refused; where an entry of an array is out of its range the result is NaN.
+points of Bayes-optimal state evolution (:mod:`dmft.systems.spiked.theory.state_evolution`); its
+global maximum is at the overlap that the posterior mean has, with mean square error 1 - m.  x =
+1/Delta_2 belongs to the matrix channel, p >= 3 to the tensors.  All quantities are dimensionless.
+A scalar out of its range is refused; where an entry of an array is out of its range the result is
+NaN.
 """
 
 from __future__ import annotations

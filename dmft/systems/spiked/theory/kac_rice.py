@@ -12,12 +12,12 @@ Q', Q'' at 1 where no argument is given, and the Lagrange multiplier ``mu = -sum
                   and theta > 1;  0 for larger t or theta <= 1;  infinite for t < 2.             (2)
 
 Phi comes from the determinant of the Hessian; L, for minima only, is the cost of keeping its
-eigenvalue along the signal positive.  At fixed mu the energy terms are at most
-``-(mu - m Q'(m))^2/[2 (Q'+Q'')]``.  The count is annealed, so Sigma bounds the typical number from
-above.  At the stable fixed points m > 0 of :func:`dmft.systems.spiked.theory.state_evolution.ml`, the good minima,
-it is 0 (arXiv:1902.00139 for two channels; with the same notation, any mixture).  All quantities
-are dimensionless, complexities per N.  A scalar out of its range is refused; where an entry of an
-array is out of its range the result is NaN.
+eigenvalue along the signal positive.  At fixed mu the energy terms are at most ``-(mu - m
+Q'(m))^2/[2 (Q'+Q'')]``.  The count is annealed, so Sigma bounds the typical number from above.  At
+the stable fixed points m > 0 of :func:`dmft.systems.spiked.theory.state_evolution.ml`, the minima
+correlated with the signal, it is 0 (arXiv:1902.00139 for two channels; with the same notation, any
+mixture).  All quantities are dimensionless, complexities per N.  A scalar out of its range is
+refused; where an entry of an array is out of its range the result is NaN.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from dmft import checks
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.theory import _complexity
-from dmft.systems.spiked.theory._complexity import Point
+from dmft.systems.spiked.theory._complexity import ScaledOverlap
 from dmft.systems.spiked.theory._inputs import broadcast, numbers, overlaps
 
 __all__ = ["MostNumerous", "complexity", "most_numerous", "spurious_band", "spurious_intervals"]
@@ -191,9 +191,9 @@ def spurious_intervals(model: SpikedMixture) -> Array:
 def spurious_band(model: SpikedMixture) -> Array:
     """Return the interval with Sigma_min(m) > 0 that belongs to m = 0, if there is one.
 
-    It is the one around the local maximum that is reached uphill from m = 0, whose disappearance
-    is :func:`dmft.systems.spiked.theory.thresholds.trivialization` with ``at="any"``.  With a cubic term it lies
-    at m <= 0, and in its last stage it does not contain m = 0.
+    It is the band around the local maximum that is reached uphill from m = 0, and it disappears at
+    :func:`dmft.systems.spiked.theory.thresholds.trivialization` with ``at="any"``.  With a cubic
+    term it lies at m <= 0, and in its last stage it does not contain m = 0.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def _arguments(
     return np.nan_to_num(m), np.nan_to_num(values), np.nan_to_num(given), valid
 
 
-def _overlap(model: SpikedMixture, m: Array) -> Point:
+def _overlap(model: SpikedMixture, m: Array) -> ScaledOverlap:
     """Return the model at overlaps |m| < 1 in the variables of the complexity, with scale 1."""
     slope, curvature = float(model.dQ(1.0)), float(model.d2Q(1.0))
     # Q'(m)/m = sum_p m^(p-2)/Delta_p has no 0/0.
@@ -258,7 +258,7 @@ def _overlap(model: SpikedMixture, m: Array) -> Point:
     complement = (1.0 - m) * (1.0 + m)
     g = np.asarray(complement * ratio / np.sqrt(slope))
     excess = np.asarray(complement * model.d2Q(m) / np.sqrt(curvature) - 1.0)
-    return Point(
+    return ScaledOverlap(
         np.ones(m.shape),
         np.full(m.shape, _asymmetry(model)),
         m * m / complement,
@@ -281,13 +281,13 @@ def _energies(model: SpikedMixture, m: Array, mu: Array) -> Array:
     return np.stack([-(m**p) / (p * d) - excess / d for p, d in model.channels.items()], axis=-1)
 
 
-def _mirrored(point: Point) -> Point:
+def _mirrored(point: ScaledOverlap) -> ScaledOverlap:
     """Return the point with t0 >= 0: t -> -t with t0 -> -t0 does not change the total count."""
     g = np.abs(point.g)
     return point._replace(g=g, h=1.0 - g)
 
 
-def _best(point: Point, minima: bool) -> Array:
+def _best(point: ScaledOverlap, minima: bool) -> Array:
     """Return the t of the maximum."""
     if minima:
         a = _complexity.most_minima(point)
@@ -300,7 +300,7 @@ def _best(point: Point, minima: bool) -> Array:
     return np.asarray(np.where(inside, t, 2.0 + a * a / (1.0 + a)) * np.where(point.g < 0, -1, 1))
 
 
-def _largest(point: Point, minima: bool) -> Array:
+def _largest(point: ScaledOverlap, minima: bool) -> Array:
     """Return Sigma at its maximum over t."""
     if minima:
         return _complexity.sigma(point, _complexity.most_minima(point), minima=True)
@@ -310,7 +310,7 @@ def _largest(point: Point, minima: bool) -> Array:
     return np.where(a > 0.0, beyond, _complexity.sigma_within(point, _best(point, False)))
 
 
-def _at(point: Point, t: Array, minima: bool) -> Array:
+def _at(point: ScaledOverlap, t: Array, minima: bool) -> Array:
     """Return Sigma at given t."""
     if not minima:
         # Phi is even.

@@ -1,8 +1,8 @@
 """The phase diagram of a matrix and one tensor: every line in the (Delta_p, 1/Delta_2) plane.
 
 A line says above which 1/Delta_2 an algorithm finds the signal from a small overlap, or what the
-landscape looks like; :mod:`dmft.systems.spiked.theory.thresholds` and :mod:`dmft.systems.spiked.theory.bayes` define them.  All
-quantities are dimensionless.
+landscape looks like; :mod:`dmft.systems.spiked.theory.thresholds` and
+:mod:`dmft.systems.spiked.theory.bayes` define them.  All quantities are dimensionless.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dmft import checks
 from dmft.systems.spiked.model import MAX_ORDER
 from dmft.systems.spiked.theory import _bayes_roots as roots
 from dmft.systems.spiked.theory import bayes, thresholds
+from dmft.systems.spiked.theory.threshold_lines import THRESHOLD_LINES
 
 __all__ = ["Band", "PhaseDiagram", "lines", "phase_diagram"]
 
@@ -72,10 +73,11 @@ class PhaseDiagram:
     def regions(self) -> tuple[Band, ...]:
         """The bands that cover 1/Delta_2 > 0, from below: disjoint, the last without an end.
 
-        "impossible", "hard" and "easy" are those of :class:`dmft.systems.spiked.theory.bayes.Region`; "easy" comes
-        below "hard", too, where the optimal overlap jumps at 1/Delta_2 > 1, and is cut at
-        the line of gradient flow, above which "gradient flow" finds the signal although spurious
-        minima remain at m = 0, up to "trivial".
+        "impossible", "hard" and "easy" are those of
+        :class:`dmft.systems.spiked.theory.bayes.Region`.  "easy" also comes below "hard", where the
+        optimal overlap jumps at 1/Delta_2 > 1.  It ends at the line of gradient flow.  In the band
+        "gradient flow" above that line, gradient flow finds the signal although spurious minima
+        remain at m = 0; there are none in the band "trivial".
         """
         possible, flow = self.lines["information_theoretic"], self.lines["gradient_flow"]
         trivial = self.lines["trivialization"]
@@ -116,16 +118,7 @@ def lines(p: int, delta_p: ArrayLike, T: float = 1.0) -> dict[str, Array]:
     ValueError
         A parameter is out of its range.
     """
-    delta_2 = {
-        "ml_amp": thresholds.ml_amp(p, delta_p),
-        "gradient_flow": thresholds.gradient_flow(p, delta_p),
-        "trivialization": thresholds.trivialization(p, delta_p, at="m=0"),
-        "trivialization_any": thresholds.trivialization(p, delta_p, at="any"),
-        "bayes_amp": thresholds.bayes_amp(p, delta_p),
-        "information_theoretic": thresholds.information_theoretic(p, delta_p),
-        "langevin": thresholds.langevin(p, delta_p, T)[..., 0],
-    }
-    return {name: np.asarray(1.0 / line) for name, line in delta_2.items()}
+    return {line.name: np.asarray(1.0 / line.delta_2(p, delta_p, T)) for line in THRESHOLD_LINES}
 
 
 def phase_diagram(p: int, delta_p_grid: ArrayLike | None = None, T: float = 1.0) -> PhaseDiagram:
@@ -148,7 +141,7 @@ def phase_diagram(p: int, delta_p_grid: ArrayLike | None = None, T: float = 1.0)
     """
     p = checks.integer("p", p, low=3, high=MAX_ORDER)
     for delta in np.ravel(() if delta_p_grid is None else delta_p_grid):
-        # Alone each one is refused if it is out of its range.
+        # A single value out of its range is refused; in an array it would become NaN.
         thresholds.bayes_amp(p, delta)
     T = checks.finite_number("T", T, low=0.0, wanted="a finite number >= 0 (temperature)")
     points = bayes.critical_points(p)

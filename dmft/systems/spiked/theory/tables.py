@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
+from dmft.systems.spiked.model import MAX_ORDER
 from dmft.systems.spiked.theory import phases, thresholds
+from dmft.systems.spiked.theory.threshold_lines import THRESHOLD_LINES
 
 __all__ = ["threshold_table"]
 
@@ -38,13 +40,13 @@ def threshold_table(p: int, delta_p: ArrayLike, *, T: float = 1.0) -> dict[str, 
     """
     delta_p = np.atleast_1d(np.asarray(delta_p, dtype=np.float64)).ravel()
     T = checks.finite_number("T", T, low=0.0, wanted="a finite number >= 0 (temperature)")
-    p = checks.integer("p", p, low=3, high=100)
+    p = checks.integer("p", p, low=3, high=MAX_ORDER)
     for delta in delta_p:
-        # Alone each one is refused if it is out of its range.
+        # A single value out of its range is refused; in an array it would become NaN.
         thresholds.bayes_amp(p, delta)
     lines = phases.lines(p, delta_p, T)
     return {
         "p": np.full(delta_p.shape, p),
         "delta_p": delta_p,
-        **{f"inv_delta_2_{name}": line for name, line in lines.items()},
+        **{line.column: lines[line.name] for line in THRESHOLD_LINES},
     }

@@ -1,8 +1,8 @@
 """Thresholds: the noise variance Delta_2 of the matrix channel below which the signal is found.
 
 The model has a matrix channel, whose noise variance ``delta_2`` is the unknown, and tensor channels
-of orders p >= 3 (``Q(q) = q^2/(2 Delta_2) + sum_p q^p/(p Delta_p)``, see :mod:`dmft.systems.spiked.model`).
-With
+of orders p >= 3: ``Q(q) = q^2/(2 Delta_2) + sum_p q^p/(p Delta_p)``, see
+:mod:`dmft.systems.spiked.model`.  With
 
     x = 1/Delta_2,   A1 = sum_p 1/Delta_p,   A2 = sum_p (p-1)/Delta_p,
 
@@ -160,9 +160,10 @@ def trivialization(
 ) -> Any:
     """Return Delta_2 below which no minima are left at, or around, zero overlap.
 
-    There the annealed complexity of minima (:mod:`dmft.systems.spiked.theory.kac_rice`; arXiv:1902.00139),
-    maximised over the energies, vanishes.  With the Hessian's bulk centre ``mu = t sqrt(Q'')``,
-    ``theta = x/sqrt(Q'')`` and Q', Q'' at 1 it is, at m = 0, the maximum over t >= 2 of
+    There the annealed complexity of minima, maximised over the energies, vanishes
+    (:mod:`dmft.systems.spiked.theory.kac_rice`; arXiv:1902.00139).  With the Hessian's bulk centre
+    ``mu = t sqrt(Q'')``, ``theta = x/sqrt(Q'')`` and Q', Q'' at 1 it is, at m = 0, the maximum over
+    t >= 2 of
 
         Sigma(t) = ln(Q''/Q')/2 - t^2 Q''/(2 (Q'+Q'')) + Phi(t) - L(theta, t).
 
@@ -197,8 +198,8 @@ def trivialization(
     -----
     The two lines differ with a cubic term only, which moves the maximum to m < 0; without one it
     is at m = 0.  A further band of minima, against the signal, can be left beyond both
-    (:func:`dmft.systems.spiked.theory.kac_rice.spurious_intervals`; p = 3, Delta_p = 1, 1/Delta_2 = 2.5653: the
-    height at m = -0.45 is 4e-7).
+    (:func:`dmft.systems.spiked.theory.kac_rice.spurious_intervals`).  For p = 3, Delta_p = 1 and
+    1/Delta_2 = 2.5653 its height, at m = -0.45, is 4e-7.
     """
     if at not in ("m=0", "any"):
         raise ValueError(f"at = {at!r} is not allowed: it must be 'm=0' or 'any'")

@@ -442,7 +442,8 @@ def test_bad_temperature_and_bad_overlap_are_refused() -> None:
 
 def test_import_is_light() -> None:
     code = (
-        "import sys, dmft.systems.spiked.theory as t; t.thresholds, t.state_evolution, t.kac_rice, t.hessian;"
+        "import sys, dmft.systems.spiked.theory as t;"
+        "t.thresholds, t.state_evolution, t.kac_rice, t.hessian;"
         "assert not {'scipy.optimize', 'numba', 'mpmath'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,25 +1,22 @@
 """What describes a reference table: its columns, and the parts it is made in.
 
-A table is made in parts, such as the runs of one model: a part is computed alone, so that a check
-may recompute some of them.
+A table is made in parts, such as the runs of one model.  Each part is computed on its own, so that
+a check may recompute some of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from numpy.typing import NDArray
+from dmft.tables import Columns
 
-__all__ = ["Entry", "Field", "Table"]
-
-Table = dict[str, NDArray[Any]]
+__all__ = ["Column", "ReferenceTable"]
 
 
 @dataclass(frozen=True)
-class Field:
-    """A column.
+class Column:
+    """A column of a reference table.
 
     Attributes
     ----------
@@ -29,7 +26,8 @@ class Field:
         What it is; all numbers are dimensionless.
     error : str or float, optional
         The stated error: a number (absolute, times max(1, abs(value))) or the name of the column
-        that has it, absolute.  Without one the column is a key; infinite: an error itself.
+        that has it, absolute.  A column without an error is a key; one whose error is infinite is
+        an error itself.
     relative : bool, default False
         A number as `error` is relative, and so is what two machines may differ by.
     again : float, optional
@@ -48,8 +46,8 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A table.
+class ReferenceTable:
+    """A reference table: what it holds and how its parts are computed.
 
     Attributes
     ----------
@@ -57,7 +55,7 @@ class Entry:
         The system it belongs to: its folder below ``data/``.
     title, how : str
         What it is, and method and options.
-    fields : tuple of Field
+    columns : tuple of Column
         Its columns.
     parts : mapping of str to callable
         Each returns the rows of one part.
@@ -68,6 +66,6 @@ class Entry:
     system: str
     title: str
     how: str
-    fields: tuple[Field, ...]
-    parts: Mapping[str, Callable[[], Table]] = field(repr=False)
+    columns: tuple[Column, ...]
+    parts: Mapping[str, Callable[[], Columns]] = field(repr=False)
     sample: tuple[str, ...]

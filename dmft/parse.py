@@ -1,0 +1,130 @@
+"""Numbers from texts: the options of the command line, and what recipes have in their place.
+
+A recipe (TOML) may give a list where the command line has ``1,2,0.5``, a table where it has
+``2=0.9,3=1.5``, and a number where it has a text.  Every error names the parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dmft.checks import number_in_text
+from dmft.schedules import PowerLaw
+
+__all__ = ["by_order", "number", "numbers", "schedule"]
+
+POWER_LAW = "a number, or VALUE,TAU,EXPONENT for VALUE (1 + t/TAU)^-EXPONENT"
+
+
+def number(name: str, value: str | float) -> float:
+    """Return the number that a text stands for, or a number as a float.
+
+    Raises
+    ------
+    ValueError
+        It is no number.
+
+    Examples
+    --------
+    >>> number("t_end", "1e4")
+    10000.0
+    """
+    if isinstance(value, str):
+        return number_in_text(name, value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{name} = {value!r} is not allowed: it must be a number")
+    return float(value)
+
+
+def numbers(
+    name: str,
+    value: str | float | Sequence[Any],
+    *,
+    count: int | None = None,
+    wanted: str = "numbers, such as 1,10,100",
+) -> list[float]:
+    """Return the numbers of a text such as ``1,10,100``, or of a list.
+
+    Parameters
+    ----------
+    name : str
+        The parameter, for messages.
+    value : str, float or sequence
+        A text, one number, or numbers.
+    count : int, optional
+        How many there have to be; any number > 0 without it.
+    wanted : str
+        What is allowed, for messages.
+
+    Raises
+    ------
+    ValueError
+        An entry is no number, or there are more or less than `count`.
+
+    Examples
+    --------
+    >>> numbers("times", "1,10,100")
+    [1.0, 10.0, 100.0]
+    """
+    parts: Sequence[Any]
+    if isinstance(value, str):
+        parts = value.split(",")
+    else:
+        parts = value if isinstance(value, (list, tuple)) else [value]
+    if len(parts) == 0 or len(parts) != (count or len(parts)):
+        raise ValueError(f"{name} = {value!r} is not allowed: it must be {wanted}")
+    return [number(name, part) for part in parts]
+
+
+def by_order(name: str, value: str | Mapping[Any, Any]) -> dict[int, float]:
+    """Return the numbers by order p of a text such as ``2=0.9,3=1.5``, or of a mapping.
+
+    Raises
+    ------
+    ValueError
+        The text has another form, an order is no integer or comes twice, or an entry is no number.
+
+    Examples
+    --------
+    >>> by_order("channels", "2=0.9,3=1.5")
+    {2: 0.9, 3: 1.5}
+    """
+    if isinstance(value, str):
+        parts = [part.partition("=") for part in value.split(",")]
+        if not all(equals for _, equals, _ in parts):
+            raise ValueError(f"{name} = {value!r} is not allowed: it must look like 2=0.9,3=1.5")
+        pairs = [(order, entry) for order, _, entry in parts]
+    elif isinstance(value, Mapping):
+        pairs = list(value.items())
+    else:
+        raise ValueError(f"{name} = {value!r} is not allowed: it must be like {{ 2 = 0.9 }}")
+    found: dict[int, float] = {}
+    for order, entry in pairs:
+        digits = str(order).strip()
+        if not (digits.isascii() and digits.isdigit()):
+            raise ValueError(f"{name} = {value!r} is not allowed: {order!r} is no order")
+        if int(digits) in found:
+            raise ValueError(f"{name} = {value!r} is not allowed: order {digits} is given twice")
+        found[int(digits)] = number(f"{name}[{digits}]", entry)
+    return found
+
+
+def schedule(name: str, value: str | float | Sequence[Any]) -> float | PowerLaw:
+    """Return the number of a text, or the power law of VALUE,TAU,EXPONENT (or of three numbers).
+
+    Raises
+    ------
+    ValueError
+        It is neither one number nor three, or they are out of the range of a power law.
+
+    Examples
+    --------
+    >>> schedule("temperature", "1,2,0.5")
+    PowerLaw(value=1.0, tau=2.0, exponent=0.5)
+    """
+    if isinstance(value, str) and "," not in value:
+        return number(name, value)
+    if isinstance(value, (int, float)):
+        return number(name, value)
+    return PowerLaw(*numbers(name, value, count=3, wanted=POWER_LAW))
