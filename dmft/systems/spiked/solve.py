@@ -101,6 +101,8 @@ def _reached(run: SpikedSolution, overlap: float, k: int) -> float:
             f"overlap = {overlap:g} of stage {k + 1} is not allowed: m = {run.m[i]:.4g} at"
             f" t = {run.t[i]:g}, before the stage can begin"
         )
-    gap = lambda t: abs(float(run.at(t).m)) - overlap
+    def gap(t: float) -> float:
+        return abs(float(run.at(t).m)) - overlap
+
     low = max([float(run.t[i - 1]), *begins])
     return float(brentq(gap, low, run.t[i], xtol=1e-14 * float(run.t[i]), rtol=1e-15))

@@ -149,7 +149,7 @@ def test_ten_million_runs_are_counted_not_made(tmp_path):
     ],
 )
 def test_bad_recipes(tmp_path, text, sentence):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
         list(recipe(tmp_path, text))
     assert sentence in str(caught.value)
 
