@@ -7,8 +7,8 @@ import functools
 import numpy as np
 import pytest
 
-from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.model import Coefficients
+from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.solvers.slices import Slices, SlicesOptions
 from dmft.systems.spiked.solvers.slices.forward import ForwardSystem
 from dmft.systems.spiked.solvers.slices.history import History
