@@ -27,6 +27,9 @@ PREDICTOR_ORDER = 7
 MAX_ITERATIONS = 60
 # The iteration stops where the next correction is expected below this (values are O(1)).
 CONVERGED = 2e-15
+# Discrete steps diverge where an |m| or |C| exceeds this: both are cosines but for the error of a
+# step.  Measured with scheme "euler" on three models, steps 0.1 to 5: no run that settles exceeds 1.
+LARGEST_OVERLAP = 1.5
 
 
 class Equations(NamedTuple):
@@ -490,25 +493,29 @@ def _take_step(k, h, T, force, triangles, row, rule):  # type: ignore[no-untyped
 def descend(k_from, k_to, triangles, equations, rule):  # type: ignore[no-untyped-def]
     """Take discrete steps k_from..k_to-1 and fill mu, e_p at each step and at k_to.
 
-    Returns False where a value is not finite.
+    Returns the last step before the iterates diverge: k_to if they do not.
     """
     row = _new_row(k_to + 1)
     for k in range(k_from, k_to + 1):
         start = k * (k + 1) // 2
         row.c[: k + 1] = triangles.C[start : start + k + 1]
         row.r[: k + 1] = triangles.R[start : start + k + 1]
+        largest = abs(triangles.m[k])
+        for j in range(k):
+            largest = max(largest, abs(row.c[j]))
         _weights(0, k, row, equations)
         force = _force(k, row, triangles, equations)
         T, h = equations.T[0, k], equations.half[0, k]
         triangles.mu[k] = T + force.A_kk
         _descent_energies(k, row.c, row.r, triangles, equations)
-        if not abs(triangles.mu[k]) < 1e300:
-            return False
+        # NaN must fail here: comparisons with it are false.
+        if not (largest <= LARGEST_OVERLAP and abs(triangles.mu[k]) < 1e300):
+            return max(k - 1, k_from)
         if k == k_to:
-            return True
+            break
         # Sums over s < k without any weight of their ends.
         row.w_first[:k] = 0.0
         row.d_last[:k] = 0.0
         _memory_sums(triangles.C, triangles.R, k - 1, row)
         _take_step(k, h, T, force, triangles, row, rule)
-    return True
+    return k_to

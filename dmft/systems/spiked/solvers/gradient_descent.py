@@ -155,10 +155,9 @@ class GradientDescent:
         return driven_equations(drive, t, weights, jump, ("after", "after"))
 
     def _descend(self, to: int) -> bool:
-        ok = kernels.descend(self.k, to, self.triangles, self.equations, self.rule)
-        if ok:
-            self.k = to
-        return bool(ok)
+        """Take steps up to step `to`; return False where the iterates diverge before it."""
+        self.k = int(kernels.descend(self.k, to, self.triangles, self.equations, self.rule))
+        return self.k == to
 
     @property
     def t(self) -> float:
