@@ -84,8 +84,8 @@ class Slopes(NamedTuple):
 
 # Memory for one row: C and R, weights of the memory sums, and the sums (`_memory_sums`).
 Row = namedtuple("Row", "c r w w_first d d_last sum_C sum_R sum_D")
-# Force of a discrete step: along the signal (B), along x_k (A_kk), K1 at C = 1, and S(m_k).
-Force = namedtuple("Force", "B A_kk own signal")
+# StepForce of a discrete step: along the signal (B), along x_k (A_kk), K1 at C = 1, and S(m_k).
+StepForce = namedtuple("StepForce", "B A_kk own signal")
 
 
 class Rule(NamedTuple):
@@ -447,7 +447,7 @@ def _force(k, row, triangles, equations):  # type: ignore[no-untyped-def]
     else:
         for a in range(equations.orders.size):
             own += equations.noise[a] * equations.W[0, k, a] ** 2
-    return Force(B, A_kk + P_kk, own, signal)
+    return StepForce(B, A_kk + P_kk, own, signal)
 
 
 @njit(cache=True)

@@ -77,7 +77,7 @@ class DenseOptions:
         object.__setattr__(self, "max_steps", checks.integer("max_steps", self.max_steps, low=16))
 
 
-class Grid:
+class DenseGrid:
     """One grid, grown row by row."""
 
     def __init__(self, m0: float, equations: kernels.Equations) -> None:
@@ -117,14 +117,14 @@ class Grid:
         return int(used)
 
 
-def _steady_grid(problem: Problem, time_map: TimeMap, steps: int) -> Grid:
+def _steady_grid(problem: Problem, time_map: TimeMap, steps: int) -> DenseGrid:
     """Return a grid of `steps` steps over [0, t_end], uniform in s, at its first row."""
     h = float(time_map.s(problem.t_end)) / steps
     g = h * time_map.dt(h * np.arange(steps + 1))
     # Half of each node's weight lies on either side of it; nothing lies before the first one.
     half = np.stack([0.5 * g, 0.5 * g])
     half[0, 0] = 0.0
-    return Grid(problem.m0, steady_equations(problem, half))
+    return DenseGrid(problem.m0, steady_equations(problem, half))
 
 
 def _weights(grids: tuple[int, ...]) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft.systems.spiked.protocol import Drive
-from dmft.systems.spiked.solvers.dense import FIRST_STEP, RAMP, Dense, Grid
+from dmft.systems.spiked.solvers.dense import FIRST_STEP, RAMP, Dense, DenseGrid
 from dmft.systems.spiked.solvers.lowered import driven_equations
 from dmft.systems.spiked.solvers.problem import Problem
 from dmft.two_time import TimeMap
@@ -43,7 +43,7 @@ class _Pieces:
         )
 
 
-def _driven_grid(problem: Problem, pieces: _Pieces, counts: IntArray) -> Grid:
+def _driven_grid(problem: Problem, pieces: _Pieces, counts: IntArray) -> DenseGrid:
     """Return a grid with so many steps in each piece, at its first row."""
     assert problem.drive is not None
     n = int(counts.sum())
@@ -59,7 +59,7 @@ def _driven_grid(problem: Problem, pieces: _Pieces, counts: IntArray) -> Grid:
         half[1, low:high], half[0, low + 1 : high + 1] = g[:-1], g[1:]
         jump[low] = k > 0
         low = high
-    return Grid(problem.m0, driven_equations(problem.drive, t, half, jump))
+    return DenseGrid(problem.m0, driven_equations(problem.drive, t, half, jump))
 
 
 class DrivenDense(Dense):
