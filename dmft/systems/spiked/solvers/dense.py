@@ -25,8 +25,7 @@ from dmft.run.contract import Record, StepResult
 from dmft.systems.spiked.solvers import _triangle_kernels as kernels
 from dmft.systems.spiked.solvers.lowered import steady_equations
 from dmft.systems.spiked.solvers.problem import Problem, series_of
-from dmft.two_time import TimeMap, TriangularGrid
-from dmft.two_time.staged import StagedGrid
+from dmft.two_time import MeasuredGrid, TimeMap, TriangularGrid
 
 __all__ = ["Dense", "DenseOptions"]
 
@@ -201,14 +200,14 @@ class Dense:
             t[-1] = self.problem.t_end
         return t
 
-    def _grid(self, C: Array, R: Array) -> TriangularGrid | StagedGrid:
+    def _grid(self, C: Array, R: Array) -> MeasuredGrid:
         h = float(self.time_map.s(self.problem.t_end)) / self.steps
         return TriangularGrid(h, self.time_map, C, R)
 
     def _begin(self, steps: int) -> None:
         self.steps, self.i, self.iterations = steps, 0, 0
         self.attempts += 1
-        self.grids = [
+        self.grids: list[DenseGrid] = [
             _steady_grid(self.problem, self.time_map, k * steps) for k in self.options.grids
         ]
 
