@@ -56,7 +56,7 @@ class Piecewise:
 @lru_cache(maxsize=8)
 def _basis(degree: int) -> tuple[Array, Array]:
     x = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
-    return x, chebyshev.chebvander(x, degree)
+    return x, np.asarray(chebyshev.chebvander(x, degree), dtype=np.float64)
 
 
 def nodes(degree: int) -> Array:

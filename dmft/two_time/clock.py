@@ -54,8 +54,10 @@ class Clock:
     def tau(self, t: ArrayLike) -> Array:
         """Return tau(t), of the shape of t; exact at the edges."""
         t, k = np.asarray(t, dtype=np.float64), self.rate.panel(t)
-        inside = self.total[k] + self.part.on(self.rate.position(t, k), k)
-        return np.where(t == self.rate.edges[k + 1], self.total[k + 1], inside)
+        tau = self.total[k] + self.part.on(self.rate.position(t, k), k)
+        # A jump has to be met to the last bit: next to it the values of the other side hold.
+        tau = np.where(t == self.rate.edges[k], self.total[k], tau)
+        return np.where(t == self.rate.edges[k + 1], self.total[k + 1], tau)
 
     def t(self, tau: ArrayLike) -> Array:
         """Return t(tau), of the shape of tau, by Newton's method; exact at the edges."""
