@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
+from dmft.numerics.piecewise import Piecewise, adaptive, fitted, nodes
 
 __all__ = [
     "Annealing",
@@ -124,7 +124,7 @@ class Switch:
 
 
 @dataclass(frozen=True, eq=False)
-class TabulatedFunction:
+class TabulatedFunction(Piecewise):
     """A function of time as Chebyshev polynomials on panels.
 
     Parameters
@@ -135,10 +135,7 @@ class TabulatedFunction:
         Chebyshev coefficients on each panel.
     """
 
-    edges: Array
-    coefficients: Array
-
-    def at(self, t: Array) -> Array:
+    def at(self, t: ArrayLike) -> Array:
         """Return the values at times t.
 
         Raises
@@ -153,11 +150,15 @@ class TabulatedFunction:
                 f"the table of a user's function covers t in [{first:g}, {last:g}], not"
                 f" t = {t[outside].flat[0]:g}: give the function again"
             )
-        panel = np.clip(np.searchsorted(self.edges, t, side="right") - 1, 0, len(self.edges) - 2)
+        return super().at(t)
+
+    def position(self, t: Array, panel: NDArray[np.int64]) -> Array:
+        """Return the positions of t in [-1, 1] on panels.
+
+        In the sequence of operations that earlier versions took: saved runs go on bit for bit.
+        """
         low, high = self.edges[panel], self.edges[panel + 1]
-        x = np.clip((2.0 * t - low - high) / (high - low), -1.0, 1.0)
-        c = np.moveaxis(self.coefficients[panel], -1, 0)
-        return np.asarray(np.polynomial.chebyshev.chebval(x, c, tensor=False))
+        return np.asarray(np.clip((2.0 * t - low - high) / (high - low), -1.0, 1.0))
 
 
 Schedule = float | PowerLaw | Annealing | Switch | TabulatedFunction | Callable[[float], float]
@@ -209,23 +210,16 @@ def sampled(
         edges.append(edges[-1] + width)
         width *= 2.0
     edges.append(end)
-    waiting = list(pairwise(edges))[::-1]
-    done: list[float] = [start]
-    coefficients: list[Array] = []
-    while waiting:
-        a, b = waiting.pop()
-        fit, wrong = _panel(function, a, b, low)
-        if not wrong:
-            done.append(b)
-            coefficients.append(fit)
-        elif b - a < SHORTEST * max(abs(b), end - start):
+
+    def fit(a: float, b: float) -> Array | None:
+        coefficients, wrong = _panel(function, a, b, low)
+        if wrong and b - a < SHORTEST * max(abs(b), end - start):
             raise ValueError(
                 f"it jumps at t = {b:.6g}: give the two sides as stages or as a Switch"
             )
-        else:
-            middle = 0.5 * (a + b)
-            waiting += [(middle, b), (a, middle)]
-    table = TabulatedFunction(np.array(done), np.array(coefficients))
+        return None if wrong else coefficients
+
+    table = TabulatedFunction(*adaptive(edges, fit))
     _check_edges(table)
     _check_minima(table, function, low)
     return table
@@ -257,14 +251,11 @@ def _check_edges(table: TabulatedFunction) -> None:
 
 
 def _panel(function: Callable[[float], float], a: float, b: float, low: str) -> tuple[Array, bool]:
-    """Return Chebyshev coefficients on [a, b], and whether they miss the function between nodes."""
-    x = np.cos(np.pi * (np.arange(DEGREE + 1) + 0.5) / (DEGREE + 1))
-    points = np.concatenate([x, CHECKS])
+    """Return Chebyshev coefficients on [a, b] and whether they miss the function in between."""
+    points = np.concatenate([nodes(DEGREE), CHECKS])
     times = 0.5 * (a + b) + 0.5 * (b - a) * points
     values = np.array([_value(function, float(t), low) for t in times])
-    basis = np.polynomial.chebyshev.chebvander(x, DEGREE)
-    fit = 2.0 / (DEGREE + 1) * (basis.T @ values[: DEGREE + 1])
-    fit[0] *= 0.5
+    fit = fitted(values[: DEGREE + 1])
     miss = np.abs(np.polynomial.chebyshev.chebval(points, fit) - values)
     return fit, bool(np.max(miss) > TABLE_TOL * np.max(np.abs(values)))
 

@@ -30,12 +30,12 @@ __all__ = [
     "Command",
     "Diagram",
     "MainJob",
+    "PageTable",
     "Panel",
     "Picture",
     "RecipeKeys",
     "Section",
     "System",
-    "Table",
 ]
 
 
@@ -86,7 +86,7 @@ class Picture(NamedTuple):
     caption: str
 
 
-class Table(NamedTuple):
+class PageTable(NamedTuple):
     """Numbers that the main job's page shows: a title, a text, the header, rows of cells."""
 
     title: str
@@ -104,7 +104,7 @@ class Section(NamedTuple):
         What the system is, in a few sentences.
     pictures : list of Picture
         Its figures.
-    tables : list of Table
+    tables : list of PageTable
         Numbers that the page shows.
     comparison : str
         File of the table of theory against simulation; empty if there is none.
@@ -115,7 +115,7 @@ class Section(NamedTuple):
     title: str
     introduction: str
     pictures: list[Picture]
-    tables: list[Table]
+    tables: list[PageTable]
     comparison: str
     sources: str
 

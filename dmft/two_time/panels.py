@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "Grid",
+    "PanelGrid",
     "Reference",
     "bisect",
     "collocation_rows",
@@ -55,7 +55,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Grid:
+class PanelGrid:
     """Nodes and panels of one slice.
 
     Attributes
@@ -134,7 +134,7 @@ def _one_side(half: float, h: float, ratio: float) -> Array:
 
 def slice_grid(
     t: float, h0: float, order: int, ratio: float = 2.0, breaks: Sequence[tuple[float, float]] = ()
-) -> Grid:
+) -> PanelGrid:
     """Grid of the slice t, broken at past events.
 
     Parameters
@@ -162,11 +162,11 @@ def slice_grid(
     return from_edges(edges, edges_tau, order)
 
 
-def from_edges(edges: Array, edges_tau: Array, order: int) -> Grid:
+def from_edges(edges: Array, edges_tau: Array, order: int) -> PanelGrid:
     """Grid with the given edges, one of them at t/2 or with no panel across it."""
     ref = 0.5 * (1.0 + reference(order).nodes)
     nodes, nodes_tau = _spread(edges, edges_tau, ref)
-    return Grid(float(edges[-1]), edges, edges_tau, nodes, nodes_tau, order)
+    return PanelGrid(float(edges[-1]), edges, edges_tau, nodes, nodes_tau, order)
 
 
 def _spread(edges: Array, edges_tau: Array, ref: Array) -> tuple[Array, Array]:
@@ -178,7 +178,7 @@ def _spread(edges: Array, edges_tau: Array, ref: Array) -> tuple[Array, Array]:
     return np.append(inner.ravel(), edges[-1]), np.append(inner_tau.ravel(), 0.0)
 
 
-def bisect(grid: Grid, marked: NDArray[np.bool_]) -> Grid:
+def bisect(grid: PanelGrid, marked: NDArray[np.bool_]) -> PanelGrid:
     """Grid with the marked panels halved."""
     at = np.flatnonzero(marked)
     edges = np.insert(grid.edges, at + 1, 0.5 * (grid.edges[at] + grid.edges[at + 1]))
@@ -186,7 +186,7 @@ def bisect(grid: Grid, marked: NDArray[np.bool_]) -> Grid:
     return from_edges(edges, tau, grid.order)
 
 
-def collocation_rows(grid: Grid, ref: Reference) -> tuple[Array, Array, Array]:
+def collocation_rows(grid: PanelGrid, ref: Reference) -> tuple[Array, Array, Array]:
     """Differentiation rows of all nodes, taken in the panel on the right and on the left.
 
     Returns

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dmft.numerics.piecewise import Piecewise
 from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
 from dmft.two_time.clock import Clock
@@ -193,7 +194,7 @@ class SliceGrid:
             ),
         }  # fmt: skip
         if self.clock is not None:
-            edges, rates = self.clock.edges, self.clock.rates
+            edges, rates = self.clock.rate.edges, self.clock.rate.coefficients
             found["clock_edge"] = (("clock_edge",), edges, "panels of the learning rate")
             found["clock_rate"] = (
                 ("clock_panel", "clock_degree"), rates, "learning rate, Chebyshev coefficients",
@@ -238,4 +239,4 @@ class SliceGrid:
 def _clock(values: dict[str, NDArray[Any]]) -> Clock | None:
     if "clock_edge" not in values:
         return None
-    return Clock(values["clock_edge"], values["clock_rate"])
+    return Clock(Piecewise(values["clock_edge"], values["clock_rate"]))

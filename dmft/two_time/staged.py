@@ -63,15 +63,15 @@ class StagedGrid:
         """First node of each piece, and the number of nodes."""
         return np.concatenate([[0], np.cumsum(self.counts)])
 
-    def C(self, t: Array, t_prime: Array) -> Array:
+    def C(self, t: ArrayLike, t_prime: ArrayLike) -> Array:
         """Return C(t,t'); arguments are broadcast and lie in the triangle."""
         return self._evaluate("C_packed", t, t_prime, DEGREE)
 
-    def R(self, t: Array, t_prime: Array) -> Array:
+    def R(self, t: ArrayLike, t_prime: ArrayLike) -> Array:
         """Return R(t,t'); on the diagonal R(t'+,t') = 1."""
         return self._evaluate("R_packed", t, t_prime, DEGREE)
 
-    def one_time(self, values: Array, t: Array) -> Array:
+    def one_time(self, values: Array, t: ArrayLike) -> Array:
         """Interpolate a one-time function given on the nodes; at a jump its value after it."""
         return self._one_time(values, np.asarray(t, dtype=np.float64), DEGREE)
 

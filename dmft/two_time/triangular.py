@@ -122,15 +122,15 @@ class TriangularGrid:
         """Number of steps."""
         return int(np.sqrt(2.0 * len(self.C_packed))) - 1
 
-    def C(self, t: Array, t_prime: Array) -> Array:
+    def C(self, t: ArrayLike, t_prime: ArrayLike) -> Array:
         """Return C(t,t'); arguments are broadcast and lie in the triangle."""
         return self._evaluate(self.C_packed, t, t_prime, DEGREE)
 
-    def R(self, t: Array, t_prime: Array) -> Array:
+    def R(self, t: ArrayLike, t_prime: ArrayLike) -> Array:
         """Return R(t,t'); on the diagonal R(t'+,t') = 1."""
         return self._evaluate(self.R_packed, t, t_prime, DEGREE)
 
-    def one_time(self, values: Array, t: Array) -> Array:
+    def one_time(self, values: Array, t: ArrayLike) -> Array:
         """Interpolate a one-time function given on the grid."""
         return interpolate_uniform(values, self._position(t))
 

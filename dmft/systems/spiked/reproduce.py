@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dmft import tables
 from dmft.run.job import Job
 from dmft.solution import finished
-from dmft.systems.base import MainJob, Picture, Section, Table
+from dmft.systems.base import MainJob, PageTable, Picture, Section
 from dmft.systems.spiked import plots, theory
 from dmft.systems.spiked.job import SpikedJob
 from dmft.systems.spiked.model import SpikedMatrixTensor
@@ -131,7 +131,7 @@ def _jobs(quick: bool) -> list[Job]:
     ]
 
 
-def _comparison_table(rows: list[dict[str, Any]], size: Size) -> Table:
+def _comparison_table(rows: list[dict[str, Any]], size: Size) -> PageTable:
     z = [abs(row["z"]) for row in rows]
     text = (
         f"N = {size.n}, {size.seeds} seeds. z is (mean - theory)/standard error; the largest |z| of"
@@ -147,10 +147,10 @@ def _comparison_table(rows: list[dict[str, Any]], size: Size) -> Table:
         for row in rows
         if row["t"] in SHOWN_TIMES
     ]  # fmt: skip
-    return Table("Theory against simulation in numbers", text, header, cells)
+    return PageTable("Theory against simulation in numbers", text, header, cells)
 
 
-def _endpoint_table(rows: list[dict[str, Any]]) -> Table:
+def _endpoint_table(rows: list[dict[str, Any]]) -> PageTable:
     pairs = [(name, f"{name}_fixed_point") for name in ("m", "mu", "e")]
     header = ["p", "1/Delta_2", "Delta_p"]
     header += [text for q, _ in pairs for text in (f"{q} at the end", f"{q} fixed point")]
@@ -159,7 +159,7 @@ def _endpoint_table(rows: list[dict[str, Any]]) -> Table:
         + [f"{row[name]:.8f}" for pair in pairs for name in pair]
         for row in rows
     ]
-    return Table("Endpoints in numbers", "", header, cells)
+    return PageTable("Endpoints in numbers", "", header, cells)
 
 
 def _thresholds(folder: Path, p: int, doing: Any) -> Picture:

@@ -15,13 +15,11 @@ from dmft.schedules import TabulatedFunction
 from dmft.solution import TIME_SLACK, Solution, variable
 from dmft.systems.spiked.model import SpikedMixture, from_channels
 from dmft.systems.spiked.protocol import Overlap, Protocol, files
-from dmft.two_time import TriangularGrid
+from dmft.two_time import TriangularGrid, TwoTimeGrid
 from dmft.two_time.staged import StagedGrid
 
 if TYPE_CHECKING:
     import xarray
-
-    from dmft.two_time.slices import SliceGrid
 
 __all__ = ["Moment", "SpikedSolution", "load", "restore"]
 
@@ -57,7 +55,7 @@ class SpikedSolution(Solution):
         twice: before and after it.
     e_p : ndarray, shape (n, n_channels)
         Energy per spin of each channel, in the order of ``model.orders``; `e` is their sum.
-    grid : TriangularGrid, StagedGrid or SliceGrid
+    grid : TwoTimeGrid
         C and R (used through :meth:`C` and :meth:`R`).
     errors : mapping of str to float
         Absolute error estimates of m, mu, e, C, R over all times reached (NaN: the method has
@@ -76,7 +74,7 @@ class SpikedSolution(Solution):
 
     model: SpikedMixture
     protocol: Protocol
-    grid: TriangularGrid | StagedGrid | SliceGrid
+    grid: TwoTimeGrid
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -285,9 +283,7 @@ def _protocol(a: Mapping[str, Any], values: dict[str, NDArray[Any]]) -> Protocol
     return files.from_text(str(a["protocol"]), tables)
 
 
-def _grid(
-    values: dict[str, NDArray[Any]], attributes: dict[str, Any]
-) -> TriangularGrid | StagedGrid | SliceGrid:
+def _grid(values: dict[str, NDArray[Any]], attributes: dict[str, Any]) -> TwoTimeGrid:
     for kind in (TriangularGrid, StagedGrid):
         if attributes["grid"] == kind.kind:
             return kind.restore(values, attributes)

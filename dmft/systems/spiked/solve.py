@@ -101,6 +101,7 @@ def _reached(run: SpikedSolution, overlap: float, k: int) -> float:
             f"overlap = {overlap:g} of stage {k + 1} is not allowed: m = {run.m[i]:.4g} at"
             f" t = {run.t[i]:g}, before the stage can begin"
         )
+
     def gap(t: float) -> float:
         return abs(float(run.at(t).m)) - overlap
 

@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 
-from dmft import run
+import dmft
 from dmft.solution import Status
 from dmft.systems.spiked.equations import rates
 from dmft.systems.spiked.model import SpikedMixture
@@ -19,7 +19,7 @@ from tests.exact.matrix_channel import MatrixChannel
 
 QUANTITIES = ("m", "mu", "e", "C", "R")
 
-solve = functools.partial(run.solve, method="dense")
+solve = functools.partial(dmft.solve, method="dense")
 
 
 def values(solution, t, t_prime):
@@ -146,7 +146,7 @@ def test_kernel_fulfils_the_equations(monkeypatch):
     stepper = Dense(Problem(uneven, 0.3, 0.4, 1.0), DenseOptions(steps=12, grids=(1,)), 1e-6)
     while not stepper.finished:
         assert stepper.advance().ok
-    grid, t = stepper.grids[0], np.linspace(0.0, 1.0, 13)
+    grid, t = stepper.grids[0].triangles, np.linspace(0.0, 1.0, 13)
     C, R = np.zeros((2, 13, 13))
     i, j = np.tril_indices(13)
     C[i, j] = C[j, i] = grid.C
@@ -162,8 +162,8 @@ def test_kernel_fulfils_the_equations(monkeypatch):
         step_R = R[n, :n] - R[n - 1, :n] - half * (before.dR + now.dR[:n])
         step_m = grid.m[n] - grid.m[n - 1] - half * (before.dm + now.dm)
         assert max(np.abs(step_C).max(), np.abs(step_R).max(), abs(step_m)) < 5e-15
-        assert grid.mu[n] == pytest.approx(now.mu, rel=0, abs=5e-15)
-        assert grid.e_p[n] == pytest.approx(now.e_p, rel=0, abs=5e-15)
+        assert grid.mu[0, n] == pytest.approx(now.mu, rel=0, abs=5e-15)
+        assert grid.e_p[0, n] == pytest.approx(now.e_p, rel=0, abs=5e-15)
 
 
 @pytest.mark.parametrize("delta", [1e-300, 1e-8])

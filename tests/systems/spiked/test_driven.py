@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 import dmft
 from dmft.systems.spiked.protocol import Annealing, Overlap, PowerLaw, Protocol, Switch, Thermal
-from dmft.systems.spiked.solvers.slices.system import quadrature
+from dmft.systems.spiked.solvers.slices.slice_equations import quadrature
 from tests.exact.cases import SEED
 from tests.exact.protocols import CUBE, DRIVEN, MIXTURE, oscillating
 from validation.systems.spiked.limit import limit_descent, limit_flow
@@ -264,7 +264,7 @@ def test_memory_of_any_contents_is_not_used(monkeypatch):
         return parts, counts
 
     clean = dmft.solve(case.model, 1.0, protocol=case.protocol, tol=1e-3)
-    monkeypatch.setattr("dmft.systems.spiked.solvers.slices.system.quadrature", dirty)
+    monkeypatch.setattr("dmft.systems.spiked.solvers.slices.slice_equations.quadrature", dirty)
     again = dmft.solve(case.model, 1.0, protocol=case.protocol, tol=1e-3)
     np.testing.assert_array_equal(again.mu, clean.mu)
 

@@ -5,6 +5,7 @@ import pytest
 
 from dmft.solution import Status
 from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture
+from dmft.systems.spiked.protocol import Overlap, Protocol
 from dmft.systems.spiked.solve import solve
 from dmft.systems.spiked.solvers.gradient_descent import GradientDescentOptions
 from tests.exact.cases import ROWS, SEED
@@ -70,6 +71,23 @@ def test_divergence_is_a_status():
     assert s.status is Status.FAILED
     assert "use a smaller step" in s.message
     assert np.all(np.isfinite(s.mu))
+
+
+@pytest.mark.parametrize(
+    ("model", "m0", "h"),
+    [(SpikedMatrixTensor(p=4, delta_2=1 / 3, delta_p=4.0), 0.01, 0.4), (SEED, 0.1, 0.4),
+     (SpikedMixture({3: 1.0}), 0.0, 0.6)],
+)  # fmt: skip
+@pytest.mark.parametrize("drive", [{}, {"T": lambda t: 1e-9 / (1.0 + t)}], ids=["steady", "driven"])
+def test_what_diverges_is_cut_at_the_last_sensible_step(model, m0, h, drive):
+    """Overlaps stay below 1.5, and mu is of the size of the model's rates, not 1e131."""
+    protocol = Protocol(Overlap(m0), **drive)
+    options = GradientDescentOptions(h, "euler")
+    s = solve(model, 60.0, protocol=protocol, method="gradient_descent", options=options)
+    assert s.status is Status.FAILED
+    assert 5 < len(s.t) < 60
+    assert max(np.abs(s.m).max(), np.abs(s.grid.C_packed).max()) <= 1.5
+    assert np.abs(s.mu).max() < 40.0
 
 
 @pytest.mark.parametrize("momentum", [0.5, 0.9])

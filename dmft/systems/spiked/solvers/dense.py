@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +23,9 @@ from numpy.typing import NDArray
 from dmft import checks
 from dmft.run.contract import Record, StepResult
 from dmft.systems.spiked.solvers import _triangle_kernels as kernels
+from dmft.systems.spiked.solvers.lowered import steady_equations
 from dmft.systems.spiked.solvers.problem import Problem, series_of
-from dmft.two_time import TimeMap, TriangularGrid
-from dmft.two_time.staged import StagedGrid
+from dmft.two_time import MeasuredGrid, TimeMap, TriangularGrid
 
 __all__ = ["Dense", "DenseOptions"]
 
@@ -77,50 +76,54 @@ class DenseOptions:
         object.__setattr__(self, "max_steps", checks.integer("max_steps", self.max_steps, low=16))
 
 
-class _Grid:
-    """One grid of `steps` steps over [0, t_end], uniform in s, grown row by row."""
+class DenseGrid:
+    """One grid, grown row by row."""
 
-    def __init__(self, problem: Problem, time_map: TimeMap, steps: int) -> None:
-        self.n, self.problem = 0, problem
-        h = float(time_map.s(problem.t_end)) / steps
-        self.g = h * time_map.dt(h * np.arange(steps + 1))
-        size = (steps + 1) * (steps + 2) // 2
-        self.C, self.R = np.empty(size), np.empty(size)
-        self.C[0] = self.R[0] = 1.0
-        self.m, self.mu = np.empty(steps + 1), np.empty(steps + 1)
-        self.e_p = np.empty((steps + 1, len(problem.coefficients.orders)))
-        self.polynomials = problem.coefficients.polynomials()
-        self.m[0] = problem.m0
-        one = np.ones(1)
-        kernels.observe(
-            0, one, one, self.m, problem.T, self.g, *problem.coefficients, *self.polynomials,
-            self.mu, self.e_p,
+    def __init__(self, m0: float, equations: kernels.Equations) -> None:
+        n = equations.T.shape[1]
+        size, channels = n * (n + 1) // 2, len(equations.orders)
+        self.n, self.equations = 0, equations
+        self.triangles = kernels.Triangles(
+            np.empty(size), np.empty(size), np.empty(n), np.empty((2, n)),
+            np.empty((2, n, channels)),
         )  # fmt: skip
-        # Row 0 has one node: d_t C = -T, d_t R = -mu and d_t m = -mu m + S(m).
-        self.F_C, self.F_R = np.empty(steps + 1), np.empty(steps + 1)
-        self.F_C[0], self.F_R[0] = -problem.T, -self.mu[0]
-        S = float(np.polynomial.polynomial.polyval(self.m[0], self.polynomials[0]))
-        self.F_m = np.array([S - self.mu[0] * self.m[0], 0.0])
+        self.triangles.m[0] = m0
+        self.slopes = kernels.Slopes(np.empty(n), np.empty(n), np.zeros(2))
+        kernels.start(self.triangles, self.slopes, equations)
 
     def take(self, name: str, nodes: NDArray[np.int64]) -> Array:
-        """Return m, mu, e_p, e, C or R at some rows; C and R between all of them, packed."""
+        """Return m, mu, e_p, e, C or R at some rows; C and R between all of them, packed.
+
+        A row that is there twice, at a jump, is first before and then after it.
+        """
+        known = self.triangles
         if name in ("C", "R"):
             i, j = np.tril_indices(len(nodes))
             row, col = nodes[i], nodes[j]
-            return np.asarray(getattr(self, name)[row * (row + 1) // 2 + col])
-        return np.asarray(
-            self.e_p[nodes].sum(axis=1) if name == "e" else getattr(self, name)[nodes]
-        )
+            return np.asarray(getattr(known, name)[row * (row + 1) // 2 + col])
+        if name == "m":
+            return np.asarray(known.m[nodes])
+        side = np.zeros(len(nodes), dtype=int)
+        side[1:] = nodes[1:] == nodes[:-1]
+        taken = (known.mu if name == "mu" else known.e_p)[side, nodes]
+        return np.asarray(taken.sum(axis=1) if name == "e" else taken)
 
     def advance(self, rows: int) -> int:
         """Append `rows` rows; return the iterations they took, or -1 if one did not converge."""
-        used = kernels.advance(
-            self.n, self.n + rows, self.C, self.R, self.m, self.mu, self.e_p, self.F_C, self.F_R,
-            self.F_m, self.problem.T, self.g, *self.problem.coefficients, *self.polynomials,
-        )  # fmt: skip
+        used = kernels.advance(self.n, self.n + rows, self.triangles, self.slopes, self.equations)
         if used >= 0:
             self.n += rows
         return int(used)
+
+
+def _steady_grid(problem: Problem, time_map: TimeMap, steps: int) -> DenseGrid:
+    """Return a grid of `steps` steps over [0, t_end], uniform in s, at its first row."""
+    h = float(time_map.s(problem.t_end)) / steps
+    g = h * time_map.dt(h * np.arange(steps + 1))
+    # Half of each node's weight lies on either side of it; nothing lies before the first one.
+    half = np.stack([0.5 * g, 0.5 * g])
+    half[0, 0] = 0.0
+    return DenseGrid(problem.m0, steady_equations(problem, half))
 
 
 def _weights(grids: tuple[int, ...]) -> Array:
@@ -197,15 +200,15 @@ class Dense:
             t[-1] = self.problem.t_end
         return t
 
-    def _grid(self, C: Array, R: Array) -> TriangularGrid | StagedGrid:
+    def _grid(self, C: Array, R: Array) -> MeasuredGrid:
         h = float(self.time_map.s(self.problem.t_end)) / self.steps
         return TriangularGrid(h, self.time_map, C, R)
 
     def _begin(self, steps: int) -> None:
         self.steps, self.i, self.iterations = steps, 0, 0
         self.attempts += 1
-        self.grids: list[Any] = [
-            _Grid(self.problem, self.time_map, k * steps) for k in self.options.grids
+        self.grids: list[DenseGrid] = [
+            _steady_grid(self.problem, self.time_map, k * steps) for k in self.options.grids
         ]
 
     @property
@@ -217,7 +220,8 @@ class Dense:
     def values(self) -> Mapping[str, float]:
         """Overlap and Lagrange multiplier at the time reached (finest grid)."""
         finest = self.grids[-1]
-        return {"m": float(finest.m[finest.n]), "mu": float(finest.mu[finest.n])}
+        known, n = finest.triangles, finest.n
+        return {"m": float(known.m[n]), "mu": float(known.mu[0, n])}
 
     @property
     def finished(self) -> bool:

@@ -8,14 +8,12 @@ through the weights ``g = h eta dt/ds``.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from dmft.systems.spiked.protocol import Drive
-from dmft.systems.spiked.solvers import _driven_kernels as kernels
-from dmft.systems.spiked.solvers.dense import FIRST_STEP, RAMP, Dense
+from dmft.systems.spiked.solvers.dense import FIRST_STEP, RAMP, Dense, DenseGrid
+from dmft.systems.spiked.solvers.lowered import driven_equations
 from dmft.systems.spiked.solvers.problem import Problem
 from dmft.two_time import TimeMap
 from dmft.two_time.staged import StagedGrid
@@ -45,78 +43,23 @@ class _Pieces:
         )
 
 
-class _DrivenGrid:
-    """One grid, k times the common one, grown row by row (as `_Grid` of `dense`)."""
-
-    def __init__(self, problem: Problem, pieces: _Pieces, counts: IntArray) -> None:
-        drive = problem.drive
-        assert drive is not None
-        self.n, n = 0, int(counts.sum())
-        self._drive(drive, pieces, counts)
-        size = (n + 1) * (n + 2) // 2
-        self.C, self.R = np.empty(size), np.empty(size)
-        self.m, self.both_mu = np.empty(n + 1), np.empty((2, n + 1))
-        self.both_e = np.empty((2, n + 1, len(drive.orders)))
-        self.m[0] = problem.m0
-        self.F_C, self.F_R, self.F_m = np.empty(n + 1), np.empty(n + 1), np.zeros(2)
-        arguments: Any = (
-            self.C, self.R, self.m, self.both_mu, self.both_e, *self.driven, self.F_C, self.F_R,
-            self.F_m,
-        )  # fmt: skip
-        kernels.start(*arguments)
-
-    def _drive(self, drive: Drive, pieces: _Pieces, counts: IntArray) -> None:
-        """Fill the functions of time on both sides of every node."""
-        n = int(counts.sum())
-        t, half = np.zeros(n + 1), np.zeros((2, n + 1))
-        self.jump, low = np.zeros(n + 1, dtype=bool), 0
-        for k, count in enumerate(counts):
-            high = low + int(count)
-            h = pieces.lengths[k] / count
-            s = h * np.arange(count + 1)
-            t[low : high + 1] = pieces.edges[k] + pieces.maps[k].t(s)
-            t[low], t[high] = pieces.edges[k], pieces.edges[k + 1]
-            g = 0.5 * h * pieces.maps[k].dt(s)
-            half[1, low:high], half[0, low + 1 : high + 1] = g[:-1], g[1:]
-            self.jump[low] = k > 0
-            low = high
-        sides = ("before", "after")
-        half *= np.array([drive.rate(t, side) for side in sides])  # type: ignore[arg-type]
-        T = np.array([drive.temperature(t, side) for side in sides])  # type: ignore[arg-type]
-        W = np.array([drive.weights(t, side) for side in sides])  # type: ignore[arg-type]
-        A = W * drive.planted
-        self.driven = T, W, A, half, drive.orders, drive.noise
-
-    @property
-    def mu(self) -> Array:
-        """mu before jumps."""
-        return np.asarray(self.both_mu[0])
-
-    def take(self, name: str, nodes: IntArray) -> Array:
-        """Return values at some rows; a row that is there twice is first before, then after."""
-        if name in ("C", "R"):
-            i, j = np.tril_indices(len(nodes))
-            row, col = nodes[i], nodes[j]
-            return np.asarray(getattr(self, name)[row * (row + 1) // 2 + col])
-        if name == "m":
-            return np.asarray(self.m[nodes])
-        # Row 0 stands alone: both sides are alike.
-        side = np.zeros(len(nodes), dtype=int)
-        side[1:] = nodes[1:] == nodes[:-1]
-        values = self.both_mu if name == "mu" else self.both_e
-        taken = values[side, nodes]
-        return np.asarray(taken.sum(axis=1) if name == "e" else taken)
-
-    def advance(self, rows: int) -> int:
-        """Append `rows` rows; return the iterations they took, or -1 if one did not converge."""
-        arguments: Any = (
-            self.n, self.n + rows, self.jump, self.C, self.R, self.m, self.both_mu, self.both_e,
-            *self.driven, self.F_C, self.F_R, self.F_m,
-        )  # fmt: skip
-        used = kernels.advance(*arguments)
-        if used >= 0:
-            self.n += rows
-        return int(used)
+def _driven_grid(problem: Problem, pieces: _Pieces, counts: IntArray) -> DenseGrid:
+    """Return a grid with so many steps in each piece, at its first row."""
+    assert problem.drive is not None
+    n = int(counts.sum())
+    t, half = np.zeros(n + 1), np.zeros((2, n + 1))
+    jump, low = np.zeros(n + 1, dtype=bool), 0
+    for k, count in enumerate(counts):
+        high = low + int(count)
+        h = pieces.lengths[k] / count
+        s = h * np.arange(count + 1)
+        t[low : high + 1] = pieces.edges[k] + pieces.maps[k].t(s)
+        t[low], t[high] = pieces.edges[k], pieces.edges[k + 1]
+        g = 0.5 * h * pieces.maps[k].dt(s)
+        half[1, low:high], half[0, low + 1 : high + 1] = g[:-1], g[1:]
+        jump[low] = k > 0
+        low = high
+    return DenseGrid(problem.m0, driven_equations(problem.drive, t, half, jump))
 
 
 class DrivenDense(Dense):
@@ -147,7 +90,7 @@ class DrivenDense(Dense):
         self.steps, self.i, self.iterations = int(self.counts.sum()), 0, 0
         self.attempts += 1
         self.grids = [
-            _DrivenGrid(self.problem, self.pieces, k * self.counts) for k in self.options.grids
+            _driven_grid(self.problem, self.pieces, k * self.counts) for k in self.options.grids
         ]
 
     @property

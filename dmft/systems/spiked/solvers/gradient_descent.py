@@ -42,7 +42,8 @@ from numpy.typing import NDArray
 
 from dmft import checks
 from dmft.run.contract import Record, StepResult
-from dmft.systems.spiked.solvers import _driven_kernels, _triangle_kernels
+from dmft.systems.spiked.solvers import _triangle_kernels as kernels
+from dmft.systems.spiked.solvers.lowered import driven_equations, steady_equations
 from dmft.systems.spiked.solvers.problem import Problem, series_of
 from dmft.two_time import TimeMap, TriangularGrid
 
@@ -130,37 +131,33 @@ class GradientDescent:
                 f" above max_steps = {options.max_steps}: lower t_end, or raise step or max_steps"
                 " (memory 8 max_steps^2 bytes)"
             )
-        self.k = 0
-        size = (self.steps + 1) * (self.steps + 2) // 2
-        self.C, self.R = np.empty(size), np.empty(size)
-        self.C[0] = self.R[0] = 1.0
-        self.m_k, self.mu_k = np.empty(self.steps + 1), np.empty(self.steps + 1)
-        self.e_p = np.empty((self.steps + 1, len(problem.coefficients.orders)))
-        self.m_k[0] = problem.m0
-        self.polynomials = problem.coefficients.polynomials()
-        if problem.drive is not None:
-            drive, t = problem.drive, options.step * np.arange(self.steps + 1)
-            t = _onto(np.asarray(t), drive.breaks)
-            h = options.step * drive.rate(t)
-            self.driven = drive.temperature(t), h, drive.weights(t), drive.signal(t)
+        self.k, n = 0, self.steps + 1
+        size = n * (n + 1) // 2
+        e_p = np.empty((n, len(problem.coefficients.orders)))
+        self.triangles = kernels.Triangles(
+            np.empty(size), np.empty(size), np.empty(n), np.empty(n), e_p
+        )
+        self.triangles.C[0] = self.triangles.R[0] = 1.0
+        self.triangles.m[0] = problem.m0
+        self.equations = self._equations()
+        self.rule = kernels.Rule(options.momentum, options.scheme == "normalised")
         self._descend(0)
 
-    def _descend(self, to: int) -> bool:
-        values = self.C, self.R, self.m_k, self.mu_k, self.e_p
-        drive = self.problem.drive
-        how = self.options.momentum, self.options.scheme == "normalised"
+    def _equations(self) -> kernels.Equations:
+        """Return the equations at all steps: each has its weight on one side."""
+        drive, step, nodes = self.problem.drive, self.options.step, self.steps + 1
+        weights = np.zeros((2, nodes))
+        weights[0] = step
         if drive is None:
-            ok = _triangle_kernels.descend(
-                self.k, to, *values, self.problem.T, self.options.step, *how,
-                *self.problem.coefficients, *self.polynomials,
-            )  # fmt: skip
-        else:
-            ok = _driven_kernels.descend(
-                self.k, to, *values, *self.driven, *how, drive.orders, drive.noise
-            )
-        if ok:
-            self.k = to
-        return bool(ok)
+            return steady_equations(self.problem, weights)
+        t = _onto(np.asarray(step * np.arange(nodes)), drive.breaks)
+        jump = np.zeros(nodes, dtype=bool)
+        return driven_equations(drive, t, weights, jump, ("after", "after"))
+
+    def _descend(self, to: int) -> bool:
+        """Take steps up to step `to`; return False where the iterates diverge before it."""
+        self.k = int(kernels.descend(self.k, to, self.triangles, self.equations, self.rule))
+        return self.k == to
 
     @property
     def t(self) -> float:
@@ -170,7 +167,7 @@ class GradientDescent:
     @property
     def values(self) -> Mapping[str, float]:
         """Overlap and Lagrange multiplier at the time reached."""
-        return {"m": float(self.m_k[self.k]), "mu": float(self.mu_k[self.k])}
+        return {"m": float(self.triangles.m[self.k]), "mu": float(self.triangles.mu[self.k])}
 
     @property
     def finished(self) -> bool:
@@ -194,13 +191,12 @@ class GradientDescent:
 
     def record(self) -> Record:
         """Return the steps taken.  There is no error estimate: the recursion is exact."""
-        n = self.k + 1
+        n, h, known = self.k + 1, self.options.step, self.triangles
         size = n * (n + 1) // 2
-        h = self.options.step
         return Record(
             t=h * np.arange(n, dtype=np.float64),
-            series=series_of(self.m_k[:n].copy(), self.mu_k[:n].copy(), self.e_p[:n].copy()),
-            grid=TriangularGrid(h, TimeMap(), self.C[:size].copy(), self.R[:size].copy()),
+            series=series_of(known.m[:n].copy(), known.mu[:n].copy(), known.e_p[:n].copy()),
+            grid=TriangularGrid(h, TimeMap(), known.C[:size].copy(), known.R[:size].copy()),
             errors=dict.fromkeys(("m", "mu", "e", "C", "R"), math.nan),
             stats={"steps": self.k},
-        )  # fmt: skip
+        )

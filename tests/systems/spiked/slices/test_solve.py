@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import h5netcdf
 import numpy as np
@@ -14,8 +15,11 @@ import dmft
 from dmft import storage
 from dmft._api import load, resume, solve
 from dmft.cli import main
+from dmft.run import loop
 from dmft.run.stop import OverlapReached, Relaxed, WallTime
 from dmft.solution import Status
+from dmft.systems.spiked.methods import METHODS
+from dmft.systems.spiked.theory.state_evolution import fixed_points
 from tests.exact.cases import CASES, SEED
 
 PURE = dmft.SpikedMixture({3: 1.0})
@@ -245,7 +249,7 @@ def test_relaxed_waits_until_something_happened(tmp_path):
     how = {"m0": 0.3, "preset": "loose"}
     s = solve(model, 1e4, stop=stop, **how)
     assert s.status is Status.STOPPED
-    at_end = dmft.systems.spiked.theory.state_evolution.fixed_points(model).m[-1]
+    at_end = fixed_points(model).m[-1]
     assert s.m[-1] == pytest.approx(at_end, rel=1e-3)
     cut = solve(model, 1e4, stop=lambda now: now.t > 0.7 * s.t[-1], **how)
     assert cut.t[-1] < s.t[-1]
@@ -254,12 +258,12 @@ def test_relaxed_waits_until_something_happened(tmp_path):
 
 
 def test_interrupted_while_verifying_is_not_finished(tmp_path, monkeypatch):
-    whole = dmft.run.loop.advance
+    whole = loop.advance
 
-    def pressed(*arguments, description="", **options):
-        if description:
-            return Status.INTERRUPTED, "interrupted at t = 1", 0.1
-        return whole(*arguments, **options)
+    def pressed(solver, t_end, watching):
+        if watching.description:
+            return loop.Ending(Status.INTERRUPTED, "interrupted at t = 1", 0.1)
+        return whole(solver, t_end, watching)
 
     monkeypatch.setattr("dmft.run.loop.advance", pressed)
     path = tmp_path / "run.nc"
@@ -275,13 +279,13 @@ def test_interrupted_while_verifying_is_not_finished(tmp_path, monkeypatch):
 
 def test_stopped_and_interrupted_while_verifying(tmp_path, monkeypatch):
     """With the same stop nothing is added: the run is verified as it is."""
-    whole, stop = dmft.run.loop.advance, OverlapReached(0.2)
+    whole, stop = loop.advance, OverlapReached(0.2)
     s = solve(SEED, 50.0, m0=0.1, tol=1e-4, verify=True, stop=stop)
 
-    def pressed(*arguments, description="", **options):
-        if description:
-            return Status.INTERRUPTED, "interrupted at t = 1", 0.1
-        return whole(*arguments, **options)
+    def pressed(solver, t_end, watching):
+        if watching.description:
+            return loop.Ending(Status.INTERRUPTED, "interrupted at t = 1", 0.1)
+        return whole(solver, t_end, watching)
 
     monkeypatch.setattr("dmft.run.loop.advance", pressed)
     cut = solve(SEED, 50.0, m0=0.1, tol=1e-4, verify=True, stop=stop)
@@ -353,7 +357,8 @@ def test_folder_that_disappears_is_no_bad_input(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "gone"
     folder.mkdir()
-    monkeypatch.setattr("dmft.systems.spiked.solve.compiled", lambda: folder.rmdir())
+    gone = replace(METHODS["slices"], prepare=folder.rmdir)
+    monkeypatch.setitem(METHODS, "slices", gone)
     command = "solve --p 3 --delta-2 0.7 --delta-p 1 --m0 0.1 --t-end 1 --preset loose"
     assert main([*command.split(), "--output", "gone/run.nc"]) == 1
     assert "there is no directory 'gone'" in capsys.readouterr().err

@@ -31,9 +31,9 @@ def differences(record, reference, t_end):
     earlier = pairs * np.tile(np.linspace(0.0, 1.0, 15), 40)
     at, grid = reference.at(t), record.grid
     return {
-        "m": np.max(np.abs(grid.one_time(record.m, t) - at.m)),
-        "mu": np.max(np.abs(grid.one_time(record.mu, t) - at.mu)),
-        "e": np.max(np.abs(grid.one_time(record.e_p, t) - at.e_p)),
+        "m": np.max(np.abs(grid.one_time(record.series["m"], t) - at.m)),
+        "mu": np.max(np.abs(grid.one_time(record.series["mu"], t) - at.mu)),
+        "e": np.max(np.abs(grid.one_time(record.series["e_p"], t) - at.e_p)),
         "C": np.max(np.abs(grid.C(pairs, earlier) - reference.C(pairs, earlier))),
         "R": np.max(np.abs(grid.R(pairs, earlier) - reference.R(pairs, earlier))),
     }
@@ -77,11 +77,15 @@ def test_exact_solution_of_the_matrix_channel(T):
     stepper = run({2: 0.6}, 0.3, T, 8.0, 1e-7)
     record = stepper.record()
     t = np.linspace(0.1, 8.0, 20)
-    assert np.allclose(record.grid.one_time(record.m, t), [exact.m(x) for x in t], atol=1e-7)
-    assert np.allclose(record.grid.one_time(record.mu, t), [exact.mu(x) for x in t], atol=1e-7)
+    assert np.allclose(
+        record.grid.one_time(record.series["m"], t), [exact.m(x) for x in t], atol=1e-7
+    )
+    assert np.allclose(
+        record.grid.one_time(record.series["mu"], t), [exact.mu(x) for x in t], atol=1e-7
+    )
     assert np.allclose(record.grid.C(t, 0.4 * t), [exact.C(x, 0.4 * x) for x in t], atol=1e-7)
     assert np.allclose(record.grid.R(t, 0.4 * t), [exact.R(x, 0.4 * x) for x in t], atol=1e-7)
-    assert np.isclose(stepper.m, exact.m(8.0), atol=1e-7)
+    assert np.isclose(stepper.values["m"], exact.m(8.0), atol=1e-7)
 
 
 def test_continued_run_is_the_same_run():
@@ -97,7 +101,7 @@ def test_continued_run_is_the_same_run():
         assert np.array_equal(value, record.state[name]), name
     for name, value in vars(whole.grid).items():
         assert np.array_equal(value, getattr(record.grid, name)), name
-    assert np.array_equal(whole.m, record.m)
+    assert np.array_equal(whole.series["m"], record.series["m"])
 
 
 def test_state_of_another_run_is_refused():
@@ -120,15 +124,15 @@ def test_record_at_any_moment():
         record = stepper.record()
         assert record.t[-1] == stepper.t
         assert np.all(np.isfinite(record.grid.C(record.t, 0.5 * record.t)))
-        assert np.all(np.isfinite(record.grid.one_time(record.mu, record.t)))
+        assert np.all(np.isfinite(record.grid.one_time(record.series["mu"], record.t)))
         assert stepper.advance().ok
 
 
 def test_small_overlaps_keep_their_relative_accuracy():
     large = run({2: 0.5, 3: 1.0}, 1e-12, 0.0, 30.0, 1e-5)
     tiny = run({2: 0.5, 3: 1.0}, 1e-300, 0.0, 30.0, 1e-5)
-    assert np.isclose(tiny.m / 1e-300, large.m / 1e-12, rtol=1e-4)
-    assert tiny.mu == pytest.approx(large.mu, abs=1e-6)
+    assert np.isclose(tiny.values["m"] / 1e-300, large.values["m"] / 1e-12, rtol=1e-4)
+    assert tiny.values["mu"] == pytest.approx(large.values["mu"], abs=1e-6)
 
 
 def test_failure_is_an_outcome_with_a_sentence():
@@ -147,13 +151,13 @@ def test_mismatched_coefficients():
         assert a.advance().ok
     # Without a signal m(t) = m0 C(t,0) by symmetry of the start.
     record = a.record()
-    assert np.allclose(record.m, 0.5 * record.grid.R(record.t, 0.0 * record.t), atol=1e-6)
+    assert np.allclose(record.series["m"], 0.5 * record.grid.R(record.t, 0.0 * record.t), atol=1e-6)
 
 
 @pytest.mark.slow
 def test_long_times_of_the_unspiked_model():
     record = run({3: 1.0}, 0.0, 0.0, 1e6, 1e-6).record()
-    mu = record.grid.one_time(record.mu, np.array([1e4, 1e6]))
+    mu = record.grid.one_time(record.series["mu"], np.array([1e4, 1e6]))
     assert np.allclose(mu, [2.82647882, 2.8283366], atol=2e-8)
     assert np.isclose(record.grid.C(1e4, 5e3), 0.798301, atol=1e-5)
     assert len(record.t) < 230
@@ -171,7 +175,7 @@ def test_clock_of_mixtures_is_steady_to_the_end(powers):
     fine = run(channels, 0.0, 0.0, 1e8, 1e-6, max_step=0.07, order=14).record()
     record = run(channels, 0.0, 0.0, 1e8, 1e-6).record()
     t = np.geomspace(1e4, 1e8, 9)
-    mu, reference = (r.grid.one_time(r.mu, t) for r in (record, fine))
+    mu, reference = (r.grid.one_time(r.series["mu"], t) for r in (record, fine))
     assert np.max(np.abs(mu - reference)) < 1e-8
     for x in (0.5, 0.9, 0.98):
         difference = np.abs(record.grid.C(t, x * t) - fine.grid.C(t, x * t))
@@ -191,11 +195,11 @@ def test_escape_and_after(x, escape, slices):
     stepper = run({2: 1.0 / x, 3: 4.0}, 1e-10, 0.0, 100.0 * escape, 1e-6)
     record = stepper.record()
     t = np.linspace(0.95 * escape, 1.05 * escape, 20001)
-    m = record.grid.one_time(record.m, t)
+    m = record.grid.one_time(record.series["m"], t)
     assert np.isclose(np.interp(0.1, m, t), escape, rtol=1e-5)
     assert record.stats["slices"] < slices
     # The fixed point m = Q'(m)/sqrt(Q'(1) + Q'(m)^2) of the signal's state.
-    m = stepper.m
+    m = stepper.values["m"]
     slope = m * x + m * m / 4.0
     assert np.isclose(m, slope / np.sqrt(x + 0.25 + slope**2), atol=1e-7)
 
@@ -207,7 +211,7 @@ def test_escape_times_converge_in_tol():
     for tol in (1e-5, 1e-6):
         record = run({2: 1 / 1.38, 3: 4.0}, 1e-10, 0.0, 15000.0, tol).record()
         t = np.linspace(14000.0, 15000.0, 20001)
-        times.append(np.interp(0.1, record.grid.one_time(record.m, t), t))
+        times.append(np.interp(0.1, record.grid.one_time(record.series["m"], t), t))
     assert np.isclose(*times, rtol=1e-4)
 
 
@@ -235,10 +239,10 @@ def test_loose_runs_are_good_to_1e_4(channels, m0):
     )
     t = np.geomspace(1.0, 1e4, 400)
     for name in ("m", "mu", "e_p"):
-        x, y = (r.grid.one_time(getattr(r, name), t) for r in (a, b))
+        x, y = (r.grid.one_time(r.series[name], t) for r in (a, b))
         assert np.max(np.abs(x - y)) < 1e-4, name
 
 
 @pytest.mark.slow
 def test_langevin_settles_at_the_bayes_fixed_point():
-    assert np.isclose(run({2: 0.7, 3: 1.0}, 0.1, 1.0, 1e6, 1e-6).m, 0.4745465, atol=1e-6)
+    assert np.isclose(run({2: 0.7, 3: 1.0}, 0.1, 1.0, 1e6, 1e-6).values["m"], 0.4745465, atol=1e-6)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
-from dmft.two_time.panels import Grid
+from dmft.two_time.panels import PanelGrid
 
-__all__ = ["interpolation_defect", "new_grid"]
+__all__ = ["Defect", "interpolation_defect", "new_grid"]
 
 Array = NDArray[np.float64]
 
@@ -23,7 +25,7 @@ BULK = 0.01
 STAY = 0.01
 
 
-def new_grid(history: History, t: float, h0: float, eps: float, halvings: int = 0) -> Grid:
+def new_grid(history: History, t: float, h0: float, eps: float, halvings: int = 0) -> PanelGrid:
     """Return the grid of slice t: dyadic panels, halved where the newest slice is not resolved.
 
     Those of the bulk, far from both ends, are halved `halvings` times from the start: every slice
@@ -66,7 +68,15 @@ def _breaks(history: History, t: float, h0: float) -> list[tuple[float, float]]:
     return found
 
 
-def interpolation_defect(history: History, grid: Grid) -> tuple[float, float, float]:
+class Defect(NamedTuple):
+    """Error of the interpolation between slices: of C and R, of m (relative), and of mu."""
+
+    two_times: float
+    m: float
+    mu: float
+
+
+def interpolation_defect(history: History, grid: PanelGrid) -> Defect:
     """Return how far the interpolation on the last interval is off, for C and R, log m and mu.
 
     The degree used there against degree 6, half way between the last two slices, along
@@ -91,4 +101,4 @@ def interpolation_defect(history: History, grid: Grid) -> tuple[float, float, fl
     else:
         # m may pass through zero: relative to the largest value of the stencil.
         relative = abs(float(weights @ values)) / max(history.m_scale, np.max(np.abs(values)))
-    return float(max(np.max(np.abs(C)), np.max(np.abs(R)))), relative, mu
+    return Defect(float(max(np.max(np.abs(C)), np.max(np.abs(R)))), relative, mu)

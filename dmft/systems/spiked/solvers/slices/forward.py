@@ -1,7 +1,7 @@
 """The equations of a late slice, in t: what keeps the clock of an aging model steady.
 
 While a model ages, C(t,t') and R(t,t') hardly know how fast time passes: shifted a little in time,
-a slice obeys the equations in t' (:mod:`dmft.systems.spiked.solvers.slices.system`) almost as well, and what
+a slice obeys the equations in t' (:mod:`dmft.systems.spiked.solvers.slices.slice_equations`) almost as well, and what
 they leave free is decided by the interpolation between slices, in the end by its rounding errors.
 In the published form of the equations,
 
@@ -21,13 +21,17 @@ from numpy.typing import NDArray
 
 from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.solvers.slices._assembly import forward_integrals
-from dmft.systems.spiked.solvers.slices.driving import Driving, derivative, polynomial
 from dmft.systems.spiked.solvers.slices.history import History
-from dmft.systems.spiked.solvers.slices.system import System, Unknown
+from dmft.systems.spiked.solvers.slices.slice_equations import SliceEquations, Unknown
+from dmft.systems.spiked.solvers.slices.time_coefficients import (
+    TimeCoefficients,
+    derivative,
+    polynomial,
+)
 from dmft.two_time import _lookups as lookups
-from dmft.two_time.panels import Grid
+from dmft.two_time.panels import PanelGrid
 
-__all__ = ["ForwardSystem"]
+__all__ = ["ForwardEquations"]
 
 Array = NDArray[np.float64]
 
@@ -35,7 +39,7 @@ Array = NDArray[np.float64]
 DEGREE = 4
 
 
-class ForwardSystem(System):
+class ForwardEquations(SliceEquations):
     """Equations (1'), (2'), (3)-(5) of the newest slice, without a drive and in the first segment.
 
     The history has more than DEGREE slices before it.
@@ -44,10 +48,10 @@ class ForwardSystem(System):
     forward = True
 
     def __init__(
-        self, problem: Problem, history: History, grid: Grid, h0: float,
-        driving: Driving | None = None,
+        self, problem: Problem, history: History, grid: PanelGrid, h0: float,
+        coefficients: TimeCoefficients | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(problem, history, grid, h0, driving)
+        super().__init__(problem, history, grid, h0, coefficients)
         past, n, t, t0 = history.past(), history.n, grid.t, history.t0
         start = n - DEGREE
         weights = _derivative_weights(past.x[0, start:]) / (t + t0)
@@ -72,7 +76,7 @@ class ForwardSystem(System):
     def _integrals(self, x: Unknown, want: bool, dI1: Array, dI2: Array) -> tuple[Array, Array]:
         fixed, points, _, panels, counts = self.known
         values: tuple[Array, Array] = forward_integrals(
-            x.R, x.C, self.nodes, self.bary, self.driving.K1, self.driving.K2,
+            x.R, x.C, self.nodes, self.bary, self.coefficients.K1, self.coefficients.K2,
             fixed, points, panels, counts, want, dI1, dI2,
         )  # fmt: skip
         return values

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
 from dmft.two_time._one_time import one_time
-from dmft.two_time.panels import Grid
+from dmft.two_time.panels import PanelGrid
 from dmft.two_time.slices import NEVER, SliceGrid, positions
 
 __all__ = ["History"]
@@ -44,7 +44,7 @@ class History:
         flat = np.ones(order + 1)
         zero = np.zeros(2)
         nodes = np.zeros(order + 1)
-        self.append(Grid(0.0, zero, zero, nodes, nodes, order), flat, flat, m0, mu0)
+        self.append(PanelGrid(0.0, zero, zero, nodes, nodes, order), flat, flat, m0, mu0)
 
     def _reserve(self, new_panels: int) -> None:
         while self.count + 1 >= min(self._one.shape[1], len(self._first)):
@@ -69,7 +69,7 @@ class History:
             self._scratch[name] = np.empty(size * 5 // 4, dtype)
         return self._scratch[name][:size].reshape(shape)
 
-    def append(self, grid: Grid, C: Array, R: Array, m: float, mu: float) -> None:
+    def append(self, grid: PanelGrid, C: Array, R: Array, m: float, mu: float) -> None:
         """Add a slice."""
         i, size = self.count, len(grid.edges) - 1
         self._reserve(size)
@@ -225,7 +225,7 @@ class History:
             self._monomials[:f],
         )  # fmt: skip
 
-    def extrapolate(self, grid: Grid) -> tuple[Array, Array, float, float]:
+    def extrapolate(self, grid: PanelGrid) -> tuple[Array, Array, float, float]:
         """Return C and R at the nodes of a new slice, m and mu, from the newest slices."""
         nodes, low = self.nodes()
         count = min(lookups.INTERIOR + 1, self.count - low)

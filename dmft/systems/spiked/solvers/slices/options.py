@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 from dmft import checks
 
-__all__ = ["PRESETS", "SlicesOptions"]
+__all__ = ["LEAST_ORDER", "PRESETS", "SlicesOptions"]
+
+LEAST_ORDER = 4
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class SlicesOptions:
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
-        set_(self, "order", checks.integer("order", self.order, low=4, high=20))
+        set_(self, "order", checks.integer("order", self.order, low=LEAST_ORDER, high=20))
         set_(self, "halvings", checks.integer("halvings", self.halvings, low=0, high=3))
         set_(self, "max_slices", checks.integer("max_slices", self.max_slices, low=10))
         bounds = {

@@ -24,18 +24,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve
 
+from dmft.systems.spiked.protocol.drive import Side
 from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.solvers.slices._assembly import integrals
 from dmft.systems.spiked.solvers.slices._quadrature import quadrature
-from dmft.systems.spiked.solvers.slices.driving import Driving, Side, derivative, polynomial
 from dmft.systems.spiked.solvers.slices.history import History
+from dmft.systems.spiked.solvers.slices.time_coefficients import (
+    TimeCoefficients,
+    derivative,
+    polynomial,
+)
 from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
 from dmft.two_time._one_time import one_times
-from dmft.two_time.panels import Grid
+from dmft.two_time.panels import PanelGrid
 from dmft.two_time.slices import NEVER
 
-__all__ = ["Slice", "System", "Unknown"]
+__all__ = ["Slice", "SliceEquations", "Unknown"]
 
 Array = NDArray[np.float64]
 
@@ -75,18 +80,18 @@ class _Row(NamedTuple):
     dG_C: Array
 
 
-class System:
+class SliceEquations:
     """Equations (1)-(5) of the newest slice of a history."""
 
     # Whether C and R obey the equations in t in place of (1) and (2), see `forward`.
     forward = False
 
     def __init__(
-        self, problem: Problem, history: History, grid: Grid, h0: float,
-        driving: Driving | None = None,
+        self, problem: Problem, history: History, grid: PanelGrid, h0: float,
+        coefficients: TimeCoefficients | None = None,
     ) -> None:  # fmt: skip
         self.problem, self.history, self.grid = problem, history, grid
-        self.driving = d = driving or Driving(problem)
+        self.coefficients = d = coefficients or TimeCoefficients(problem)
         jumps = d.jumps[d.jumps < grid.t]
         reference = panels.reference(grid.order)
         self.nodes, self.bary = reference.nodes, reference.weights
@@ -123,10 +128,10 @@ class System:
 
     def _room(self, cap: int) -> _Known:
         """Return the arrays of the known part, with room for `cap` points of a list and node."""
-        size, scratch, powers = self.size, self.history.scratch, self.driving.K1.size
+        size, scratch, powers = self.size, self.history.scratch, self.coefficients.K1.size
         fixed = scratch("fixed", (3, size, size))
         fixed[...] = 0.0
-        shape = (2, size, cap if self.driving.drive is not None else 0, 2, powers)
+        shape = (2, size, cap if self.coefficients.drive is not None else 0, 2, powers)
         return (
             fixed, scratch("points", (2, size, cap, 7)), scratch("kernels", shape),
             scratch("where", (2, size, cap, 2), np.int32), np.zeros((2, size), np.int64),
@@ -134,7 +139,7 @@ class System:
 
     def _factors(self, parts: Array, counts: NDArray[np.int64]) -> tuple[Array, Array]:
         """Return the factors of the kernels at the nodes and at all points of their integrals."""
-        d, g = self.driving, self.grid
+        d, g = self.coefficients, self.grid
         sides: tuple[Side, Side] = ("before", "after")
         rows = np.stack([d.factors(g.nodes, side) for side in sides])
         if d.drive is None:
@@ -179,7 +184,7 @@ class System:
     def _integrals(self, x: Unknown, want: bool, dI1: Array, dI2: Array) -> tuple[Array, Array]:
         """Return the memory integrals of the equations of R and of C, and fill in derivatives."""
         values: tuple[Array, Array] = integrals(
-            x.R, x.C, self.nodes, self.bary, self.driving.K1, self.driving.K2, *self.known,
+            x.R, x.C, self.nodes, self.bary, self.coefficients.K1, self.coefficients.K2, *self.known,
             want, dI1, dI2,
         )  # fmt: skip
         return values
@@ -269,7 +274,7 @@ class System:
         J[2 * N + 1, 2 * N + 1] = 1.0
 
     def _row_integrals(self, x: Unknown, side: Side = "before") -> _Row:
-        h, d = self.history, self.driving
+        h, d = self.history, self.coefficients
         w, _, rows, spans, stencils = self.row
         m_s, _, dm_s, _ = one_times(h.m, h.mu, h.log_m, h.n, spans, stencils).T
         R, C = self._on_row(x)
@@ -296,7 +301,7 @@ class System:
 
     def energies(self, x: Unknown, side: Side = "before") -> Array:
         """Energy per channel, e_p = -a_p m^p/p - int R noise_p C^(p-1)."""
-        d, w = self.driving, self.row[0]
+        d, w = self.coefficients, self.row[0]
         R, C = self._on_row(x)
         K1 = d.kernel(d.factors(self.grid.t, side), self.row_factors)[0]
         memory = np.sum((w * R)[:, None] * K1 * C[:, None] ** np.arange(len(d.K1)), axis=0)
@@ -304,7 +309,7 @@ class System:
 
     def mu_after(self, x: Unknown) -> float:
         """Return mu, eq. (5), after a jump at the time of the slice."""
-        d, t = self.driving, self.grid.t
+        d, t = self.coefficients, self.grid.t
         S = float(polynomial(d.signal(t, "after"), x.m))
         return float(d.temperature(t, "after")) + x.m * S + self._row_integrals(x, "after").G
 

@@ -8,19 +8,18 @@ and K2 = dK1/dc.  The learning rate enters through the clock alone (:mod:`dmft.t
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft.systems.spiked.model import Coefficients
+from dmft.systems.spiked.protocol.drive import Side
 from dmft.systems.spiked.solvers.problem import Problem
 from dmft.two_time.clock import Clock, clock
 
-__all__ = ["Driving", "derivative", "polynomial"]
+__all__ = ["TimeCoefficients", "derivative", "polynomial"]
 
 Array = NDArray[np.float64]
-Side = Literal["before", "after"]
 
 
 def polynomial(c: Array, x: ArrayLike) -> Array:
@@ -34,7 +33,7 @@ def derivative(c: Array) -> Array:
     return np.asarray(c[..., 1:] * np.arange(1, c.shape[-1]))
 
 
-class Driving:
+class TimeCoefficients:
     """Coefficients of the equations at any time; with a drive they depend on it.
 
     Attributes

@@ -10,9 +10,9 @@ import pytest
 from dmft.systems.spiked.model import Coefficients
 from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.solvers.slices import Slices, SlicesOptions
-from dmft.systems.spiked.solvers.slices.forward import ForwardSystem
+from dmft.systems.spiked.solvers.slices.forward import ForwardEquations
 from dmft.systems.spiked.solvers.slices.history import History
-from dmft.systems.spiked.solvers.slices.system import System, Unknown
+from dmft.systems.spiked.solvers.slices.slice_equations import SliceEquations, Unknown
 from dmft.two_time import panels
 from tests.exact.matrix_channel import MatrixChannel
 
@@ -23,7 +23,7 @@ def problem(channels, m0, T, t_end=1.0, signal=1.0):
     return Problem(Coefficients(orders, signal * noise, noise), m0, T, t_end)
 
 
-def with_extrapolated_slice(stepper, step, kind=System):
+def with_extrapolated_slice(stepper, step, kind=SliceEquations):
     h = stepper.history
     grid = panels.slice_grid(h.step_to(step), 0.5 * h.t0, h.order)
     C, R, m, mu = h.extrapolate(grid)
@@ -32,7 +32,7 @@ def with_extrapolated_slice(stepper, step, kind=System):
     return kind(stepper.problem, h, grid, 0.5 * h.t0), Unknown(R, C, m, mu)
 
 
-@pytest.mark.parametrize("kind", [System, ForwardSystem])
+@pytest.mark.parametrize("kind", [SliceEquations, ForwardEquations])
 @pytest.mark.parametrize(
     ("channels", "m0", "T"),
     [({3: 1.0}, 0.0, 0.0), ({2: 0.7, 3: 1.0}, 0.1, 1.0), ({2: 0.9, 4: 2.0}, -0.3, 0.5)],
@@ -41,22 +41,22 @@ def test_jacobian_is_that_of_the_residual(channels, m0, T, kind):
     stepper = Slices(problem(channels, m0, T, 5.0), SlicesOptions(order=6), 1e-3)
     while stepper.t < 5.0:
         assert stepper.advance().ok
-    system, x = with_extrapolated_slice(stepper, 0.08, kind)
-    _, J = system.evaluate(x, True)
+    equations, x = with_extrapolated_slice(stepper, 0.08, kind)
+    _, J = equations.evaluate(x, True)
     rng = np.random.default_rng(3)
-    N = system.size
+    N = equations.size
     for _ in range(4):
         d = rng.normal(size=2 * N + 2)
 
         def moved(h, d=d):
             return Unknown(
                 x.R + h * d[:N], x.C + h * d[N : 2 * N],
-                x.m + h * d[2 * N] * system.m_scale, x.mu + h * d[2 * N + 1] * system.mu_scale,
+                x.m + h * d[2 * N] * equations.m_scale, x.mu + h * d[2 * N + 1] * equations.mu_scale,
             )  # fmt: skip
 
         h = 1e-5
         difference = (
-            system.evaluate(moved(h), False)[0] - system.evaluate(moved(-h), False)[0]
+            equations.evaluate(moved(h), False)[0] - equations.evaluate(moved(-h), False)[0]
         ) / (2.0 * h)
         if m0 == 0.0:
             # m cannot be moved: S and log m are exercised by the other cases.
@@ -74,7 +74,7 @@ def exact_row(exact, t, nodes):
     return tuple(np.array([f(t, s) for s in nodes]) for f in (exact.R, exact.C))
 
 
-@pytest.mark.parametrize(("kind", "bound"), [(System, 2e-7), (ForwardSystem, 4e-6)])
+@pytest.mark.parametrize(("kind", "bound"), [(SliceEquations, 2e-7), (ForwardEquations, 4e-6)])
 @pytest.mark.parametrize(
     ("m0", "T"), [(0.3, 0.0), (0.0, 0.0), pytest.param(0.3, 0.5, marks=pytest.mark.slow)]
 )
@@ -91,15 +91,15 @@ def test_exact_data_of_the_matrix_channel_solve_the_equations(m0, T, kind, bound
             R, C = exact_row(exact, t, tuple(grid.nodes))
             x = Unknown(R, C, exact.m(t) if m0 else 0.0, exact.mu(t))
             history.append(grid, x.C, x.R, x.m, x.mu)
-        system = kind(p, history, grid, 0.5 * t0)
-        return system, x, t, np.max(np.abs(system.evaluate(x, False)[0]))
+        equations = kind(p, history, grid, 0.5 * t0)
+        return equations, x, t, np.max(np.abs(equations.evaluate(x, False)[0]))
 
     # What is left is of degree 4: the interpolation on the last interval, the difference in t.
     coarse = residual(0.1)[3]
-    system, x, t, fine = residual(0.05)
+    equations, x, t, fine = residual(0.05)
     assert fine < min(bound, coarse / 16.0)
-    assert np.isclose(system.energies(x).sum(), exact.e(t), atol=1e-9)
-    solved = system.solve(x, 1e-12)
+    assert np.isclose(equations.energies(x).sum(), exact.e(t), atol=1e-9)
+    solved = equations.solve(x, 1e-12)
     assert solved.ok
     assert np.max(np.abs(solved.values.C - x.C)) < 2.5 * bound
     assert np.max(np.abs(solved.values.R - x.R)) < 2.5 * bound
@@ -113,9 +113,9 @@ def test_both_forms_of_the_equations_have_the_same_late_slices(channels, m0, T):
     while not stepper.finished:
         assert stepper.advance().ok
     found = []
-    for kind in (System, ForwardSystem):
-        system, x = with_extrapolated_slice(stepper, 0.1, kind)
-        result = system.solve(x, 1e-10)
+    for kind in (SliceEquations, ForwardEquations):
+        equations, x = with_extrapolated_slice(stepper, 0.1, kind)
+        result = equations.solve(x, 1e-10)
         assert result.ok
         found.append(result.values)
         stepper.history.drop()
@@ -129,8 +129,8 @@ def test_newton_reports_what_it_cannot_solve():
     stepper = Slices(problem({3: 1.0}, 0.1, 0.0, 5.0), SlicesOptions(order=6), 1e-3)
     while stepper.t < 1.0:
         stepper.advance()
-    system, x = with_extrapolated_slice(stepper, 0.05)
+    equations, x = with_extrapolated_slice(stepper, 0.05)
     bad = Unknown(x.R + 1e6, x.C - 1e6, x.m, x.mu)
-    assert not system.solve(bad, 1e-9).ok
+    assert not equations.solve(bad, 1e-9).ok
     nan = Unknown(x.R * np.nan, x.C, x.m, x.mu)
-    assert not system.solve(nan, 1e-9).ok
+    assert not equations.solve(nan, 1e-9).ok

@@ -1,0 +1,96 @@
+"""Error estimates of a run, from what each slice shows of its own accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmft.systems.spiked.solvers.slices.control import STARTING
+from dmft.systems.spiked.solvers.slices.history import History
+
+__all__ = ["NOTHING", "SliceCheck", "estimated_errors", "noise_since"]
+
+Array = NDArray[np.float64]
+
+# Overlaps below this grow in proportion to themselves.
+SMALL = 0.1
+# From this time on (in t0) the defect of C should not rise NOISE times above its least value, if
+# it is more than NOISE_FLOOR times tol.
+NOISE_FROM, NOISE, NOISE_FLOOR = 1e4, 30.0, 1e-3
+
+
+class SliceCheck(NamedTuple):
+    """What a slice shows of its accuracy: a row of the array `monitor` in files.
+
+    Attributes
+    ----------
+    diagonal : float
+        |C(t,t) - 1|, which the equations do not impose.
+    two_times, m, mu : float
+        Error of the interpolation half way to the slice before: of C and R, of m (relative), of mu.
+    memory : float
+        Largest t R(t,t') with t' in the middle of (0, t): how much of the past is remembered.
+    """
+
+    diagonal: float
+    two_times: float
+    m: float
+    mu: float
+    memory: float
+
+
+NOTHING = SliceCheck(0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def estimated_errors(checks: Sequence[SliceCheck], history: History) -> dict[str, float]:
+    """Estimate the errors of m, mu, e, C and R from the checks of all slices.
+
+    The factors cover the differences to the dense method.  In an aging model errors of C relax
+    no faster than C itself: for Q = x^3/3, x^4/4 and mixtures they grow like t^(1/3) after
+    t = 1e4, and come from the late defects where the steps are capped (measured against order
+    14, steps .07, to 1e8).
+    """
+    if history.n == 0:
+        return dict.fromkeys(("m", "mu", "e", "C", "R"), 0.0)
+    diagonal, two, relative, mu, memory = np.array(checks).T
+    time = history.t / (NOISE_FROM * history.t0)
+    late = two[time > 1.0]
+    noise, level = (float(late.max()), float(late.min())) if len(late) else (0.0, 0.0)
+    shift = _shift(relative, history)
+    common = 4.0 * float(np.max(np.maximum(two, diagonal))) + shift
+    m = 4.0 * float(np.max((relative + np.maximum(two, diagonal)) * np.abs(history.m))) + shift
+    mu_error = max(common, 2.0 * float(np.max(mu)) + shift / min(1.0, history.t0))
+    slow = float(np.max(np.minimum(1.0, memory) * np.cbrt(np.where(time > 1.0, time, 0.0))))
+    aging = 2.0 * common * slow + 16.0 * noise + 1e3 * level * min(1.0, slow)
+    C = min(2.0, common + aging)
+    return {"m": m, "mu": mu_error, "e": mu_error, "C": C, "R": common}
+
+
+def _shift(relative: Array, history: History) -> float:
+    """Return the error of m by a shift in time of an escape.
+
+    While m is small its relative defects add up; m(t) bends over like a logistic curve.
+    """
+    m = np.abs(history.m)
+    gain = np.cumsum(np.where(m < SMALL, relative, 0.0))
+    settled = history.escaped or history.pending
+    bend = 1.0 - m / m[-1] if settled else np.ones_like(m)
+    return float(np.max(gain * m * np.maximum(bend, 0.0)))
+
+
+def noise_since(checks: Sequence[SliceCheck], history: History, tol: float) -> float | None:
+    """Return since when the defect of C has been rising in late aging, None if it has not.
+
+    In a healthy run it falls with t; what rises is noise that alternates from slice to slice.
+    """
+    late = np.flatnonzero(history.t > NOISE_FROM * history.t0)
+    if len(history.segments) > 1 or len(late) < STARTING:
+        return None
+    two = np.array([check.two_times for check in checks])
+    recent, healthy = float(np.max(two[late[-STARTING:]])), int(late[np.argmin(two[late])])
+    if recent < NOISE * two[healthy] or recent < NOISE_FLOOR * tol:
+        return None
+    return float(history.t[healthy])
