@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from scipy.optimize import brentq
 
 from dmft import checks, storage
+from dmft.numerics.crossing import first_crossing
 from dmft.run.contract import Solver
 from dmft.run.execute import Running, asked, execute
 from dmft.run.stop import OverlapReached, Progress
@@ -92,15 +92,14 @@ def _settled(
 
 def _reached(run: SpikedSolution, overlap: float, k: int) -> float:
     """Return when |m| reaches the overlap of stage k + 1: inf if it does not in this run."""
-    there = np.flatnonzero(np.abs(run.m) >= overlap)
-    if len(there) == 0:
-        return math.inf
-    i, begins = int(there[0]), [s.start for s in run.protocol.stages if s.start < math.inf]
-    if run.t[i] <= max([0.0, *begins]):
+    began = max([0.0, *(s.start for s in run.protocol.stages if s.start < math.inf)])
+    m = np.abs(run.m)
+    before = np.flatnonzero((m >= overlap) & (run.t <= began))
+    if before.size:
+        i = before[0]
         raise ValueError(
             f"overlap = {overlap:g} of stage {k + 1} is not allowed: m = {run.m[i]:.4g} at"
             f" t = {run.t[i]:g}, before the stage can begin"
         )
-    gap = lambda t: abs(float(run.at(t).m)) - overlap
-    low = max([float(run.t[i - 1]), *begins])
-    return float(brentq(gap, low, run.t[i], xtol=1e-14 * float(run.t[i]), rtol=1e-15))
+    t = first_crossing(run.t, m, overlap, lambda t: abs(float(run.at(t).m)), after=began)
+    return math.inf if math.isnan(t) else t
