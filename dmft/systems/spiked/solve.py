@@ -22,7 +22,23 @@ from dmft.systems.spiked.protocol import Protocol
 from dmft.systems.spiked.solution import SpikedSolution
 from dmft.systems.spiked.solvers.slices import Slices
 
-__all__ = ["resume", "solve"]
+__all__ = ["SearchInterrupted", "resume", "solve"]
+
+
+class SearchInterrupted(KeyboardInterrupt):
+    """Ctrl-C while the time was looked for at which a stage begins.
+
+    Attributes
+    ----------
+    run : SpikedSolution
+        What the search has reached, without the state that a continued run needs: the run itself
+        has not begun.
+    """
+
+    def __init__(self, run: SpikedSolution, k: int) -> None:
+        message = f"interrupted while looking for the beginning of stage {k + 1} ({run.message})"
+        super().__init__(message)
+        self.run = dataclasses.replace(run, message=message, state={})
 
 
 def solve(model: SpikedMixture, t_end: float, **how: Any) -> SpikedSolution:
@@ -72,7 +88,15 @@ def resume(
 def _settled(
     model: SpikedMixture, t_end: float, protocol: Protocol, request: Request, running: Running
 ) -> Protocol:
-    """Return the protocol with the times at which its stages reach the overlaps they begin at."""
+    """Return the protocol with the times at which its stages reach the overlaps they begin at.
+
+    Raises
+    ------
+    SearchInterrupted
+        Ctrl-C was pressed.
+    ValueError
+        A stage begins at an overlap that is reached before the stage may begin.
+    """
     while (k := protocol.open_stage) is not None:
         stage, stages = protocol.stages[k], list(protocol.stages)
         later = [s.start for s in stages[k + 1 :] if s.start is not None]
@@ -84,7 +108,7 @@ def _settled(
         )
         run = cast(SpikedSolution, execute(planned(model, end, plain), trying))
         if run.status is Status.INTERRUPTED:
-            raise KeyboardInterrupt
+            raise SearchInterrupted(run, k)
         stages[k] = dataclasses.replace(stage, start=_reached(run, stage.overlap, k))
         protocol = dataclasses.replace(protocol, stages=stages)
     return protocol
