@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
+from dmft.numerics.crossing import first_crossing
 from dmft.systems.spiked.protocol import Drive, Thermal
 from dmft.systems.spiked.solution import SpikedSolution
 from dmft.two_time import panels
@@ -83,13 +84,7 @@ class Growth:
     def time_of(self, gain: float) -> float:
         """Return the first time at which ln(m/m0) reaches `gain` > 0; NaN if it never does."""
         gain = checks.positive_number("gain", gain)
-        above = np.flatnonzero(self.gain >= gain)
-        if not above.size:
-            return float("nan")
-        from scipy.optimize import brentq
-
-        low, high = self.t[above[0] - 1], self.t[above[0]]
-        return float(brentq(lambda t: float(self.gain_at(t)) - gain, low, high, rtol=1e-12))
+        return first_crossing(self.t, self.gain, gain, lambda t: float(self.gain_at(t)))
 
 
 class _Gain:
@@ -179,9 +174,10 @@ def growth(solution: SpikedSolution) -> Growth:
     Examples
     --------
     >>> import dmft
+    >>> from dmft.growth import growth
     >>> model = dmft.SpikedMatrixTensor(p=3, delta_2=0.4, delta_p=4.0)
     >>> run = dmft.solve(model, t_end=10.0, m0=0.0, preset="loose")
-    >>> round(float(dmft.systems.spiked.growth(run).rate(10.0)), 2)
+    >>> round(float(growth(run).rate(10.0)), 2)
     0.33
     """
     grid, drive = _checked(solution), solution.protocol.driving(solution.model)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dmft import checks
 from dmft.run.contract import Method
 from dmft.run.job import Job
 from dmft.run.stop import OverlapReached, Relaxed, Stop
@@ -18,8 +19,9 @@ from dmft.systems.spiked.methods import METHODS
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.plan import Request, planned
 from dmft.systems.spiked.protocol import Protocol, files
+from dmft.systems.spiked.protocol.open_stages import possible
 from dmft.systems.spiked.solution import SpikedSolution, load
-from dmft.systems.spiked.solve import resume, solve
+from dmft.systems.spiked.solve import SearchInterrupted, resume, solve
 from dmft.systems.spiked.solvers.gradient_descent import GradientDescentOptions
 
 __all__ = ["SpikedJob"]
@@ -61,15 +63,23 @@ class SpikedJob(Job):
                 f"momentum = {self.momentum:g} is not allowed with method {self.method!r}: it is"
                 " for gradient_descent"
             )
-        planned(self.model, self.t_end, self._request())
+        request = self._request()
+        for protocol in self._possible():
+            planned(self.model, self.t_end, dataclasses.replace(request, protocol=protocol))
         self.stops()
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """All that decides the result, as plain values; of functions of time some values."""
+        """All that decides the result, as plain values; of functions of time some values.
+
+        Stages that begin at an overlap stand there without the time, which only the run finds.
+        """
         text, functions = files.to_text(self.protocol)
         if '"kind": "function"' in text:
-            text, functions = files.to_text(self.protocol.sampled(self.model, self.t_end))
+            sampled = [p.sampled(self.model, self.t_end) for p in self._possible()]
+            functions = [table for p in sampled for table in files.to_text(p)[1]]
+            if self.protocol.open_stage is None:
+                text = files.to_text(sampled[0])[0]
         names = [field.name for field in dataclasses.fields(self)][2:]
         return {
             "channels": {str(p): delta for p, delta in self.model.channels.items()},
@@ -92,6 +102,10 @@ class SpikedJob(Job):
         conditions = ((OverlapReached, self.stop_overlap), (Relaxed, self.stop_relaxed))
         return [kind(value) for kind, value in conditions if value is not None]
 
+    def _possible(self) -> list[Protocol]:
+        """Return the protocol, or protocols that serve to check one with open stages."""
+        return possible(self.protocol, checks.positive_number("t_end", self.t_end))
+
     def _request(self) -> Request:
         step, options = self.step, None
         if step is not None and self.momentum != 0.0:
@@ -106,7 +120,10 @@ class SpikedJob(Job):
         """Do the run from t = 0."""
         request = self._request()
         how = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
-        return solve(self.model, self.t_end, **how, **running)
+        try:
+            return solve(self.model, self.t_end, **how, **running)
+        except SearchInterrupted as interrupted:
+            return interrupted.run
 
     def load(self, path: Path) -> SpikedSolution:
         """Load a run of the spiked model."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
+from dmft.numerics.crossing import first_crossing
 from dmft.systems.spiked.protocol import Thermal
 from dmft.systems.spiked.solution import SpikedSolution
 from dmft.two_time import panels
@@ -194,17 +195,9 @@ def escape_time(solution: SpikedSolution, level: float = 0.1) -> float:
     ValueError
         The level is not in (0, 1).
     """
-    from scipy.optimize import brentq
-
-    level = _level(level)
-    above = np.flatnonzero(np.abs(solution.m) >= level)
-    if len(above) == 0:
-        return math.nan
-    k = int(above[0])
-    if k == 0:
-        return 0.0
-    low, high = (float(x) for x in solution.t[k - 1 : k + 1])
-    return float(brentq(lambda t: abs(float(solution.at(t).m)) - level, low, high, rtol=1e-14))
+    return first_crossing(
+        solution.t, np.abs(solution.m), _level(level), lambda t: abs(float(solution.at(t).m))
+    )
 
 
 def relaxation_time(solution: SpikedSolution, t_w: float, level: float = math.exp(-1.0)) -> float:
@@ -215,24 +208,17 @@ def relaxation_time(solution: SpikedSolution, t_w: float, level: float = math.ex
     ValueError
         t_w is outside [0, time reached], or the level not in (0, 1).
     """
-    from scipy.optimize import brentq
-
-    level = _level(level)
-    end = float(solution.t[-1])
+    level, end = _level(level), float(solution.t[-1])
     t_w = checks.finite_number("t_w", t_w, low=0.0, high=end)
     if end == t_w:
         return math.nan
     tau = np.concatenate([[0.0], np.geomspace(1e-3 * min(1.0, end - t_w), end - t_w, 400)])
-    C = solution.C(np.minimum(t_w + tau, end), t_w)
-    below = np.flatnonzero(level >= C)
-    if len(below) == 0:
-        return math.nan
-    k = int(below[0])
 
-    def excess(x: float) -> float:
-        return float(solution.C(min(t_w + x, end), t_w)) - level
+    # C falls: minus C rises to minus the level.
+    def fallen(x: ArrayLike) -> Array:
+        return -solution.C(np.minimum(t_w + np.asarray(x), end), t_w)
 
-    return float(brentq(excess, tau[k - 1], tau[k], rtol=1e-14))
+    return first_crossing(tau, fallen(tau), -level, lambda x: float(fallen(x)))
 
 
 def training_loss(solution: SpikedSolution, t: ArrayLike) -> Array:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from scipy.optimize import brentq
 
 from dmft import checks, storage
+from dmft.numerics.crossing import first_crossing
 from dmft.run.contract import Solver
 from dmft.run.execute import Running, asked, execute
 from dmft.run.stop import OverlapReached, Progress
@@ -22,7 +22,23 @@ from dmft.systems.spiked.protocol import Protocol
 from dmft.systems.spiked.solution import SpikedSolution
 from dmft.systems.spiked.solvers.slices import Slices
 
-__all__ = ["resume", "solve"]
+__all__ = ["SearchInterrupted", "resume", "solve"]
+
+
+class SearchInterrupted(KeyboardInterrupt):
+    """Ctrl-C while the time was looked for at which a stage begins.
+
+    Attributes
+    ----------
+    run : SpikedSolution
+        What the search has reached, without the state that a continued run needs: the run itself
+        has not begun.
+    """
+
+    def __init__(self, run: SpikedSolution, k: int) -> None:
+        message = f"interrupted while looking for the beginning of stage {k + 1} ({run.message})"
+        super().__init__(message)
+        self.run = dataclasses.replace(run, message=message, state={})
 
 
 def solve(model: SpikedMixture, t_end: float, **how: Any) -> SpikedSolution:
@@ -72,7 +88,15 @@ def resume(
 def _settled(
     model: SpikedMixture, t_end: float, protocol: Protocol, request: Request, running: Running
 ) -> Protocol:
-    """Return the protocol with the times at which its stages reach the overlaps they begin at."""
+    """Return the protocol with the times at which its stages reach the overlaps they begin at.
+
+    Raises
+    ------
+    SearchInterrupted
+        Ctrl-C was pressed.
+    ValueError
+        A stage begins at an overlap that is reached before the stage may begin.
+    """
     while (k := protocol.open_stage) is not None:
         stage, stages = protocol.stages[k], list(protocol.stages)
         later = [s.start for s in stages[k + 1 :] if s.start is not None]
@@ -84,7 +108,7 @@ def _settled(
         )
         run = cast(SpikedSolution, execute(planned(model, end, plain), trying))
         if run.status is Status.INTERRUPTED:
-            raise KeyboardInterrupt
+            raise SearchInterrupted(run, k)
         stages[k] = dataclasses.replace(stage, start=_reached(run, stage.overlap, k))
         protocol = dataclasses.replace(protocol, stages=stages)
     return protocol
@@ -92,18 +116,14 @@ def _settled(
 
 def _reached(run: SpikedSolution, overlap: float, k: int) -> float:
     """Return when |m| reaches the overlap of stage k + 1: inf if it does not in this run."""
-    there = np.flatnonzero(np.abs(run.m) >= overlap)
-    if len(there) == 0:
-        return math.inf
-    i, begins = int(there[0]), [s.start for s in run.protocol.stages if s.start < math.inf]
-    if run.t[i] <= max([0.0, *begins]):
+    began = max([0.0, *(s.start for s in run.protocol.stages if s.start < math.inf)])
+    m = np.abs(run.m)
+    before = np.flatnonzero((m >= overlap) & (run.t <= began))
+    if before.size:
+        i = before[0]
         raise ValueError(
             f"overlap = {overlap:g} of stage {k + 1} is not allowed: m = {run.m[i]:.4g} at"
             f" t = {run.t[i]:g}, before the stage can begin"
         )
-
-    def gap(t: float) -> float:
-        return abs(float(run.at(t).m)) - overlap
-
-    low = max([float(run.t[i - 1]), *begins])
-    return float(brentq(gap, low, run.t[i], xtol=1e-14 * float(run.t[i]), rtol=1e-15))
+    t = first_crossing(run.t, m, overlap, lambda t: abs(float(run.at(t).m)), after=began)
+    return math.inf if math.isnan(t) else t

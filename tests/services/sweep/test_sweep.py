@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 
 import dmft
 from dmft.cli import main
-from dmft.sweep import collect, execute
+from dmft.sweep import collect, execute, read
 from dmft.sweep.execute import available_cores, processes
 from dmft.systems.spiked.job import SpikedJob as Job
 from tests.services.sweep.helpers import RECIPE, STEP, check_all, command, prepared, write
@@ -95,9 +96,75 @@ def test_functions_of_time_have_names():
     slow, fast = (job(lambda t, a=a: 0.5 / (1.0 + a * t)) for a in (1.0, 2.0))
     assert slow.name != fast.name
     assert slow.name == job(lambda t: 0.5 / (1.0 + 1.0 * t)).name
-    stages = [dmft.Stage(overlap=0.3, T=0.1)]
-    with pytest.raises(ValueError, match="at a time that is not known"):
-        _ = job(lambda t: 0.5 / (1.0 + t), stages=stages).name
+
+
+def test_names_of_jobs_whose_stages_begin_at_an_overlap():
+    """The name tells settings and functions apart, also those of a stage that is not reached."""
+    model = dmft.SpikedMixture({2: 0.7, 3: 1.0})
+
+    def job(overlap=0.3, after=0.1, before=0.2, **stage):
+        stages = [dmft.Stage(overlap=overlap, T=after, **stage), dmft.Stage(1.5, T=0.05)]
+        return Job(model, dmft.Protocol(dmft.Overlap(0.1), T=before, stages=stages), 2.0)
+
+    def falling(a, late=0.0):
+        return lambda t: 0.5 / (1.0 + a * t) + late * max(t - 0.2, 0.0) ** 2
+
+    assert job(before=falling(1.0)).name == job(before=falling(1.0)).name
+    several = [
+        job(), job(overlap=0.4), job(after=0.0), job(learning_rate=0.5), job(before=falling(1.0)),
+        job(before=falling(1.0, 0.1)), job(after=falling(1.0)), job(after=falling(2.0)),
+        job(after=falling(1.0, 0.1)),
+    ]  # fmt: skip
+    assert len({one.name for one in several}) == len(several)
+    with pytest.raises(ValueError, match=r"loss_delta has order 7 in stage 1"):
+        job(loss_delta={7: 1.0})
+    with pytest.raises(ValueError, match=r"learning_rate in stage 1 is inf at t ="):
+        job(learning_rate=dmft.PowerLaw(1.0, 1e-3, -1e3))
+
+
+STAGED = """
+[model]
+p = 3
+delta_2 = 0.7
+delta_p = 1.0
+[run]
+m0 = 0.1
+t_end = 6
+method = "gradient_descent"
+step = 0.05
+[axes]
+stage = ["m=0.3:learning-rate=0.2", "m=0.95:temperature=1", "2:temperature=0.5"]
+"""
+
+
+def test_stages_that_begin_at_an_overlap(here):
+    """A run of the sweep is the run of `dmft solve`; its file has the time, its name has not."""
+    (here / "sweep.toml").write_text(STAGED)
+    assert main(["sweep", "sweep.toml", "--output", "runs", "--index", "0", "--of", "1"]) == 0
+    jobs = read(here / "sweep.toml").jobs()
+    check_all(here / "runs", jobs)
+    found = [dmft.load(here / "runs" / f"{job.name}.nc") for job in jobs]
+    starts = [run.protocol.stages[0].start for run in found]
+    assert 0.0 < starts[0] < 6.0
+    assert starts[1:] == [np.inf, 2.0]
+    alone = dmft.solve(
+        found[0].model, 6.0, protocol=jobs[0].protocol, method="gradient_descent", step=0.05
+    )
+    np.testing.assert_array_equal(alone.m, found[0].m)
+    assert [job.protocol.stages[0].start for job in jobs[:2]] == [None, None]
+
+
+def test_interrupted_before_a_stage_has_begun(here, monkeypatch):
+    """There is nothing to go on from: the run counts as interrupted and is done again."""
+    (here / "sweep.toml").write_text(STAGED)
+    job = read(here / "sweep.toml").jobs()[0]
+    with monkeypatch.context() as patch:
+        patch.setattr("dmft.run.loop._show", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        run = job.do(here / "part.nc")
+    assert run.status is dmft.Status.INTERRUPTED
+    assert not run.state
+    assert "looking for the beginning of stage 1" in run.message
+    assert job.do(here / "part.nc").success
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux only")

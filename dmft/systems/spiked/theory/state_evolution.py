@@ -21,7 +21,7 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmft import checks
+from dmft.numerics.maps import trajectory
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.theory import _roots
 from dmft.systems.spiked.theory._inputs import overlaps
@@ -99,7 +99,7 @@ def ml(model: SpikedMixture, m0: ArrayLike, steps: int) -> Array:
         signal = model.dQ(m)
         return np.asarray(signal / np.hypot(noise, signal))
 
-    return _iterate(update, overlaps("m0", m0), steps)
+    return trajectory(update, overlaps("m0", m0), steps)
 
 
 def bayes(model: SpikedMixture, m0: ArrayLike, steps: int) -> Array:
@@ -132,7 +132,7 @@ def bayes(model: SpikedMixture, m0: ArrayLike, steps: int) -> Array:
         signal = model.dQ(m)
         return np.asarray(signal / (1.0 + signal))
 
-    return _iterate(update, overlaps("m0", m0, 0.0), steps)
+    return trajectory(update, overlaps("m0", m0, 0.0), steps)
 
 
 @overload
@@ -185,15 +185,6 @@ def fixed_points(model: SpikedMixture, kind: Kind = "ml") -> FixedPoints:
     chi = np.sqrt(complement * (1.0 + m) / slope)
     mu = m * model.dQ(m) + chi * (slope + curvature)
     return MLFixedPoints(m, stable, 2.0 * complement, chi, mu, -model.Q(m) - chi * slope)
-
-
-def _iterate(update: Callable[[Array], Array], m0: Array, steps: int) -> Array:
-    steps = checks.integer("steps", steps, low=0)
-    path = np.empty((steps + 1, *m0.shape))
-    path[0] = m0
-    for k in range(steps):
-        path[k + 1] = update(path[k])
-    return path
 
 
 def _increase(model: SpikedMixture, kind: Kind) -> Callable[[Array], Array]:
