@@ -6,10 +6,10 @@ Per component and up to a constant, the free entropy at overlap m is
 
 for any orders p >= 2 (arXiv:1812.09066, with two channels).  Its stationary points are the fixed
 points of Bayes-optimal state evolution (:mod:`dmft.systems.spiked.theory.state_evolution`); its
-global maximum is at the overlap that the posterior mean has, with mean square error 1 - m.  x =
-1/Delta_2 belongs to the matrix channel, p >= 3 to the tensors.  All quantities are dimensionless.
-A scalar out of its range is refused; where an entry of an array is out of its range the result is
-NaN.
+global maximum is at the overlap that the posterior mean has, with mean square error 1 - m.  Below,
+x = 1/Delta_2 belongs to the matrix channel and p >= 3 to the tensors.  All quantities are
+dimensionless.  A scalar out of its range is refused; where an entry of an array is out of its range
+the result is NaN.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Channels = Mapping[int, ArrayLike]
 
 
 class Region(StrEnum):
-    """How far the signal can be found, by any means and by AMP from an uninformed start."""
+    """Whether the signal can be found at all, and by AMP from an uninformed start."""
 
     IMPOSSIBLE = "impossible"
     """The global maximum of Phi is m = 0: no estimator does better than a guess."""
@@ -122,7 +122,7 @@ class CriticalPoints:
 
 
 def free_entropy(model: SpikedMixture, m: ArrayLike) -> Any:
-    """Return Phi(m) = [ln(1-m) + m + Q(m)]/2, with an error of the rounding of m^2 at small m.
+    """Return ``Phi(m) = [ln(1-m) + m + Q(m)]/2``; at small m its error is about 1e-16 m^2.
 
     Parameters
     ----------
@@ -357,7 +357,7 @@ def critical_points(p: int) -> CriticalPoints:
 def _falls_to_one(p: int, j: int) -> tuple[float, float]:
     """Return m, 1 - m with ``p (1-m) sum_{k>=j} m^(k-j)/k = 1``; the left side falls from p/j to 0.
 
-    It is X = Y where both are 1 (j = 3) or 0 (j = 2), Delta_p being eliminated.
+    This is the equation X = Y where both are 1 (j = 3) or 0 (j = 2), with Delta_p eliminated.
     """
     from scipy.optimize import brentq
 

@@ -7,10 +7,10 @@ N grows,
 
 with the GOE's spectrum the semicircle on [-2, 2] and e the unit vector along the signal
 (arXiv:1902.00139, two channels; with the same notation, any mixture).  An eigenvalue leaves the
-bulk at its lower end iff ``theta = Q''(m) (1-m^2)/sqrt(Q''(1))`` is above 1 (Baik, Ben Arous and
-Peche).  mu is ``Solution.mu`` along a solution at T = 0, and ``-sum_p p e_p`` anywhere.  All
-quantities are dimensionless.  A scalar out of its range is refused; where an entry of an array is
-out of its range the result is NaN.
+bulk at its lower end if and only if ``theta = Q''(m) (1-m^2)/sqrt(Q''(1))`` is above 1 (Baik, Ben
+Arous and Peche).  mu is ``Solution.mu`` along a solution at T = 0, and ``-sum_p p e_p`` anywhere.
+All quantities are dimensionless.  A scalar out of its range is refused; where an entry of an array
+is out of its range the result is NaN.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def isolated_eigenvalue(model: SpikedMixture, m: ArrayLike, mu: ArrayLike) -> An
     Returns
     -------
     float64 or ndarray, shape of m and mu broadcast together
-        The eigenvalue (dimensionless); NaN where theta <= 1: there is none.  (At theta < -1, which
-        takes odd orders and m < 0, one leaves the bulk at its upper end.)
+        The eigenvalue (dimensionless); NaN where theta <= 1, where there is none.  (At theta < -1,
+        which needs odd orders and m < 0, an eigenvalue leaves the bulk at its upper end.)
 
     Raises
     ------

@@ -240,11 +240,11 @@ def langevin(
     -------
     ndarray, shape (..., n_branches)
         Every root Delta_2, ascending, padded with NaN to the largest number of roots met.
-        Branch 0, the smallest Delta_2, is the physical line, NaN only where a parameter is out of
-        its range: below it the condition for escape
-        holds at every Delta_2.  It holds again between branch 1 and branch 2, or the end of the
-        range, but the dynamics does not select that state where it was tried: p = 4,
-        Delta_4 = 0.2, T = 1, 1/Delta_2 = 1.04, where small overlaps decay up to t = 1e4.
+        Branch 0, the smallest Delta_2, is the physical line: below it the condition for escape
+        holds at every Delta_2.  It is NaN only where a parameter is out of its range.  The
+        condition holds again between branch 1 and branch 2, or the end of the range, but the
+        dynamics did not select that state in the one case that was tried: p = 4, Delta_4 = 0.2,
+        T = 1, 1/Delta_2 = 1.04, where small overlaps decay up to t = 1e4.
 
     Raises
     ------
