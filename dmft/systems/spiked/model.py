@@ -211,7 +211,15 @@ class SpikedMatrixTensor(SpikedMixture):
 
 
 def from_channels(channels: Mapping[Any, Any]) -> SpikedMixture:
-    """Return the model of a mapping: a SpikedMatrixTensor where the channels are 2 and one p."""
+    """Return the model of a mapping: a SpikedMatrixTensor where the channels are 2 and one p.
+
+    Examples
+    --------
+    >>> from_channels({2: 0.7, 3: 1.0})
+    SpikedMatrixTensor(p=3, delta_2=0.7, delta_p=1.0)
+    >>> from_channels({3: 1.0})
+    SpikedMixture({3: 1.0})
+    """
     mixture = SpikedMixture(channels)
     if len(mixture.orders) == 2 and mixture.orders[0] == 2:
         return SpikedMatrixTensor(mixture.orders[1], *mixture.deltas)

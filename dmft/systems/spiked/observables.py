@@ -197,6 +197,14 @@ def escape_time(solution: SpikedSolution, level: float = 0.1) -> float:
     ------
     ValueError
         The level is not in (0, 1).
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMatrixTensor(p=3, delta_2=0.4, delta_p=4.0)
+    >>> run = dmft.solve(model, 20.0, m0=0.05, preset="loose")
+    >>> round(escape_time(run, 0.5), 1)
+    2.6
     """
     return first_crossing(
         solution.t, np.abs(solution.m), _level(level), lambda t: abs(float(solution.at(t).m))

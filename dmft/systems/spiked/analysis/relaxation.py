@@ -79,6 +79,13 @@ def limit(t: Array, values: Array, known: float | None = None) -> Limit:
     ------
     ValueError
         There are fewer than four values, or times not in geometric sequence.
+
+    Examples
+    --------
+    >>> t = 10.0 ** np.arange(5)
+    >>> found = limit(t, 2.0 + t ** (-2.0 / 3.0))
+    >>> round(found.limit, 9), round(found.exponent, 9)
+    (2.0, 0.666666667)
     """
     t, values = np.asarray(t, float), np.asarray(values, float)
     if len(t) < 4 or not np.allclose(np.diff(np.log(t), 2), 0.0, atol=1e-6):

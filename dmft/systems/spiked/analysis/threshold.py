@@ -174,6 +174,11 @@ def conjectured_edge(p: int, delta_p: float) -> float:
     ------
     ValueError
         A parameter is out of its range.
+
+    Examples
+    --------
+    >>> round(conjectured_edge(3, 1.0), 6)
+    1.24698
     """
     from scipy.optimize import brentq
 

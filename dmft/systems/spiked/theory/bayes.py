@@ -140,6 +140,11 @@ def free_entropy(model: SpikedMixture, m: ArrayLike) -> Any:
     ------
     ValueError
         m is outside [0, 1].
+
+    Examples
+    --------
+    >>> round(float(free_entropy(SpikedMixture({2: 0.5}), 0.5)), 6)
+    0.028426
     """
     m = overlaps("m", m, 0.0)
     return _free_entropy(model, m, 1.0 - m)[()]
@@ -157,6 +162,12 @@ def fixed_points(model: SpikedMixture) -> States:
     -------
     States
         Ascending in m; the zero is always one of them.
+
+    Examples
+    --------
+    >>> found = fixed_points(SpikedMixture({2: 0.5}))  # 1 - Delta_2
+    >>> found.m.round(12)
+    array([0. , 0.5])
     """
     found = state_evolution.fixed_points(model, "bayes")
     return States(found.m, found.stable, _free_entropy(model, found.m, found.mse), found.mse)
@@ -236,6 +247,13 @@ def spinodals(
     ------
     ValueError
         A parameter is out of its range, or p, delta_p and channels are not given one way.
+
+    Examples
+    --------
+    ``x = (2 sqrt(Delta_p) - 1)/Delta_p`` for p = 3:
+
+    >>> 1.0 / spinodals(3, 0.64)
+    array([0.9375])
     """
     given = tensors(p, delta_p, channels)
     return _branches(given, lambda *one: [x for _, x in reversed(roots.spinodals(*one))])
@@ -269,6 +287,13 @@ def first_order(
     ------
     ValueError
         A parameter is out of its range, or p, delta_p and channels are not given one way.
+
+    Examples
+    --------
+    For p = 3 it is the information-theoretic line:
+
+    >>> round(float(first_order(3, 0.5)[0] - information_theoretic(3, 0.5)), 12)
+    0.0
     """
     given = tensors(p, delta_p, channels)
     return _branches(given, lambda *one: [jump.x for jump in roots.transitions(*one)])
@@ -303,6 +328,11 @@ def classify(
     ------
     ValueError
         A parameter is out of its range, or p, delta_p and channels are not given one way.
+
+    Examples
+    --------
+    >>> classify(3, 0.5, 1.0 / np.array([0.8, 0.9, 1.1]))
+    array(['impossible', 'hard', 'easy'], dtype='<U10')
     """
     given = tensors(p, delta_p, channels)
     x = 1.0 / numbers("delta_2", delta_2, 1e-300, 1e300, "finite and > 0 (in [1e-300, 1e300])")  # type: ignore[arg-type]
@@ -339,6 +369,12 @@ def critical_points(p: int) -> CriticalPoints:
     ------
     ValueError
         p is out of its range.
+
+    Examples
+    --------
+    >>> point = critical_points(4).critical
+    >>> round(point.delta_p * 27, 12), round(point.delta_2 * 9, 12), round(point.m * 3, 12)
+    (8.0, 8.0, 1.0)
     """
     p = checks.integer("p", p, low=3, high=MAX_ORDER)
     m, c = (p - 3) / (p - 1), 2 / (p - 1)

@@ -49,6 +49,12 @@ def bulk_edges(model: SpikedMixture, mu: ArrayLike) -> Array:
     ------
     ValueError
         mu is not finite.
+
+    Examples
+    --------
+    >>> model = SpikedMixture({2: 0.25, 3: 1.0})
+    >>> bulk_edges(model, 6.0).round(6)
+    array([ 1.101021, 10.898979])
     """
     centre = _multiplier(mu)[..., np.newaxis]
     return np.asarray(centre + 2.0 * np.sqrt(model.d2Q(1.0)) * np.array([-1.0, 1.0]))
@@ -76,6 +82,12 @@ def isolated_eigenvalue(model: SpikedMixture, m: ArrayLike, mu: ArrayLike) -> An
     ------
     ValueError
         A parameter is out of its range, or shapes do not broadcast.
+
+    Examples
+    --------
+    >>> model = SpikedMixture({2: 0.25})  # theta = 2 at m = 0
+    >>> float(isolated_eigenvalue(model, 0.0, 4.0))
+    -1.0
     """
     m, centre = _pair(m, mu)
     theta = _strength(model, m)
@@ -106,6 +118,12 @@ def smallest_eigenvalue(model: SpikedMixture, m: ArrayLike, mu: ArrayLike) -> An
     ------
     ValueError
         A parameter is out of its range, or shapes do not broadcast.
+
+    Examples
+    --------
+    >>> model = SpikedMixture({2: 0.25, 3: 1.0})
+    >>> round(float(smallest_eigenvalue(model, 0.0, 6.0)), 6)
+    0.5
     """
     m, centre = _pair(m, mu)
     # At theta = 1 the isolated eigenvalue is the end of the bulk.
@@ -132,6 +150,11 @@ def eigenvector_overlap(model: SpikedMixture, m: ArrayLike) -> Any:
     ------
     ValueError
         m is out of its range.
+
+    Examples
+    --------
+    >>> float(eigenvector_overlap(SpikedMixture({2: 0.25}), 0.0))
+    0.75
     """
     theta = np.maximum(_strength(model, overlaps("m", m)), 1.0)
     return np.asarray((theta - 1.0) / theta * ((theta + 1.0) / theta))[()]

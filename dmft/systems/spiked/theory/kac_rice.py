@@ -158,6 +158,12 @@ def most_numerous(model: SpikedMixture, m: ArrayLike, kind: Kind = "minima") -> 
     ------
     ValueError
         A parameter is out of its range.
+
+    Examples
+    --------
+    >>> model = SpikedMixture({2: 1.0, 3: 1.0})  # marginal minima: mu = 2 sqrt(Q''(1))
+    >>> round(float(most_numerous(model, 0.0).mu / np.sqrt(model.d2Q(1.0))), 6)
+    2.0
     """
     minima = _is_minima(kind)
     m = overlaps("m", m)
@@ -184,6 +190,13 @@ def spurious_intervals(model: SpikedMixture) -> Array:
     Points where Sigma_min only touches 0, as at the minimum correlated with the signal, are not
     counted, nor are intervals whose height is that of rounding errors.  Gaps narrower than 0.5 % of
     ``|m|`` between intervals may be missed.
+
+    Examples
+    --------
+    >>> spurious_intervals(SpikedMixture({2: 1.0, 3: 1.0})).shape
+    (1, 2)
+    >>> spurious_intervals(SpikedMixture({2: 0.2, 3: 1.0})).shape
+    (0, 2)
     """
     if model.orders == (2,):
         # z = 0: a matrix has 2 N stationary points.
@@ -207,6 +220,12 @@ def spurious_band(model: SpikedMixture) -> Array:
     -------
     ndarray, shape (2,)
         Lower and upper end (dimensionless); NaN where there is no such interval.
+
+    Examples
+    --------
+    >>> low, high = spurious_band(SpikedMixture({2: 1.0, 3: 1.0}))
+    >>> bool(low < 0.0 < high)
+    True
     """
     if model.orders == (2,):
         return np.full(2, np.nan)

@@ -49,6 +49,13 @@ def static_temperature(orders: Array, kernel: Array) -> float:
     ----------
     orders, kernel : ndarray, shape (n_channels,)
         Orders p >= 2 and coefficients, > 0.
+
+    Examples
+    --------
+    The spherical p-spin glass with Q = q^3 (Crisanti and Sommers 1992):
+
+    >>> round(static_temperature(np.array([3]), np.array([3.0])), 5)
+    0.82881
     """
     powers, kernel = np.asarray(orders, dtype=float), np.asarray(kernel, dtype=float)
 
@@ -64,7 +71,15 @@ def static_temperature(orders: Array, kernel: Array) -> float:
 
 
 def dynamical_temperature(orders: Array, kernel: Array) -> float:
-    """Return T_d: ``T_d^2 = max_q (1-q) Q'(q)/q``, parameters as of :func:`static_temperature`."""
+    """Return T_d: ``T_d^2 = max_q (1-q) Q'(q)/q``, parameters as of :func:`static_temperature`.
+
+    Examples
+    --------
+    ``T_d = sqrt(3)/2`` for Q = q^3:
+
+    >>> round(dynamical_temperature(np.array([3]), np.array([3.0])), 6)
+    0.866025
+    """
     powers, kernel = np.asarray(orders, dtype=float), np.asarray(kernel, dtype=float)
 
     def ratio(q: Array) -> Array:
