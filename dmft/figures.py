@@ -84,7 +84,13 @@ def mathtext(number: float) -> str:
 
 
 def check_format(path: str | os.PathLike[str], name: str = "plot") -> str:
-    """Return the format of a figure's file, or raise ValueError if matplotlib knows none."""
+    """Return the format of a figure's file, or raise ValueError if matplotlib knows none.
+
+    Examples
+    --------
+    >>> check_format("figure.pdf")
+    'pdf'
+    """
     from matplotlib.backend_bases import FigureCanvasBase
 
     suffix = os.path.splitext(path)[1].lstrip(".").lower() or "png"

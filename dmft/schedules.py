@@ -56,6 +56,11 @@ class PowerLaw:
         Time after which it begins to fall, > 0.
     exponent : float
         Any finite number.
+
+    Examples
+    --------
+    >>> PowerLaw(1.0, tau=2.0, exponent=0.5).at(np.array([0.0, 6.0]))
+    array([1. , 0.5])
     """
 
     value: float
@@ -85,6 +90,11 @@ class Annealing:
         Time of the decay, > 0.
     base : float, optional
         Delta_p; filled in from the model.
+
+    Examples
+    --------
+    >>> Annealing(100.0, 70.0, base=1.0).at(np.array([0.0]))
+    array([101.])
     """
 
     C: float
@@ -113,6 +123,11 @@ class Switch:
         Time of the switch, > 0.
     before, after : schedule
         Numbers, schedules or functions of t (the time since the start of the run).
+
+    Examples
+    --------
+    >>> Switch(10.0, before=1.0, after=0.0)
+    Switch(time=10.0, before=1.0, after=0.0)
     """
 
     time: float
@@ -176,6 +191,11 @@ def evaluate(schedule: Schedule, t: Array) -> Array:
     ------
     TypeError
         The schedule is a Switch, or a function that was not sampled.
+
+    Examples
+    --------
+    >>> evaluate(0.5, np.zeros(2))
+    array([0.5, 0.5])
     """
     if isinstance(schedule, (float, int)):
         return np.full(np.shape(t), float(schedule))
@@ -202,6 +222,12 @@ def sampled(
     ------
     ValueError
         The function raises, is not finite, is too small, or jumps; the message gives the time.
+
+    Examples
+    --------
+    >>> table = sampled(lambda t: math.exp(-t), 0.0, 5.0, ">")
+    >>> bool(abs(table.at(np.array(2.0)) - math.exp(-2.0)) < 1e-12)
+    True
     """
     # The first panels are short, so that what a function does at early times does not fall between
     # the points of a long interval.

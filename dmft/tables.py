@@ -1,4 +1,4 @@
-"""Tables of numbers: columns of equal length, written as CSV that reads back to the same floats."""
+"""Tables of numbers: columns of equal length, and CSV files that read back to the same floats."""
 
 from __future__ import annotations
 

@@ -58,7 +58,13 @@ class Rates(NamedTuple):
 
 
 def trapezoid_weights(t: Array) -> Array:
-    """Return the weights of the trapezoid rule on the nodes t, shape (len(t),); 0 for one node."""
+    """Return the weights of the trapezoid rule on the nodes t, shape (len(t),); 0 for one node.
+
+    Examples
+    --------
+    >>> trapezoid_weights(np.array([0.0, 1.0, 3.0]))
+    array([0.5, 1.5, 1. ])
+    """
     weights = np.zeros(len(t))
     half = 0.5 * np.diff(t)
     weights[:-1] += half

@@ -35,12 +35,14 @@ __all__ = ["Growth", "growth", "power_rule"]
 
 Array = NDArray[np.float64]
 
-# Degree of the interpolation between slices; one-sided next to the newest slice, as in the solver.
+# Degree of the interpolation between slices, and of the one-sided one in front of the newest slice;
+# they are those of the solver.
 INTERIOR, LAST = 6, 4
 MOST_NEWTON = 50
-# Deferred corrections: sweeps that lift the one-sided stencils to the centred ones.
+# Deferred corrections: a sweep replaces the error of the one-sided stencils by that of the centred
+# ones.
 SWEEPS = 1
-# Exponents looked for by the power rule.
+# Range of exponents in which the power rule looks for a solution.
 LEAST, MOST = -1.0 + 1e-6, 1000.0
 
 
@@ -90,8 +92,8 @@ class Growth:
 class _Gain:
     """ln(m/m0) on a growing set of times, interpolated in u = log(1 + t/t0).
 
-    What is interpolated between two times is ``ln(m/m0) - g t`` with g the rate at the earlier one:
-    exact for exponential growth, and smooth in u for power laws.
+    Between two times ``ln(m/m0) - g t`` is interpolated, with g the rate at the earlier one.  This
+    is exact for exponential growth, and smooth in u for power laws.
     """
 
     def __init__(self, t: Array, t0: float, rate: float) -> None:
@@ -101,14 +103,15 @@ class _Gain:
         self.G[0] = rate
 
     def stencils(self, t: Array, n: int) -> tuple[NDArray[np.int64], Array, Array, Array]:
-        """Stencils of times t, times up to n known.
+        """Return the stencils that interpolate at times t, when the times up to number n are known.
 
         Returns
         -------
         start : ndarray of int, shape (points,)
             First index of the stencil.
         weights, slopes : ndarray, shape (points, INTERIOR + 1)
-            Weights of the values and of their derivative by u; unused ones are 0.
+            Weights of the values, for the value at t and for the derivative with respect to u; 0
+            where a point is not used.
         base : ndarray, shape (points,)
             The rate g of the interval.
         """
@@ -127,7 +130,7 @@ class _Gain:
         return np.asarray(np.sum(weights * self._rest(start, base), axis=1) + base * t)
 
     def rate(self, t: Array, n: int) -> Array:
-        """Return its derivative by t."""
+        """Return the derivative of ln(m/m0) with respect to t, at times t."""
         start, _, slopes, base = self.stencils(t, n)
         by_u = np.sum(slopes * self._rest(start, base), axis=1)
         return np.asarray(by_u / (self.t0 + t) + base)
@@ -138,7 +141,7 @@ class _Gain:
 
 
 def _lagrange(x: Array, nodes: Array, used: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Return weights (points, nodes) of the values at x and of the derivative there."""
+    """Return Lagrange weights (points, nodes) for the value and for the derivative at x."""
     count = nodes.shape[1]
     weights, slopes = np.zeros((2, *nodes.shape))
     for j in range(count):
@@ -198,7 +201,7 @@ def growth(solution: SpikedSolution) -> Growth:
 
 
 def _checked(solution: SpikedSolution) -> SliceGrid:
-    """Return the slices of a run with m = 0 that (2) holds for."""
+    """Return the slices of a run; ValueError unless eq. (2) holds for it."""
     grid, m0 = solution.grid, solution.protocol.start.m0
     if not isinstance(grid, SliceGrid):
         raise ValueError(f"method = {solution.method!r} is not allowed: it must be 'slices'")
@@ -216,7 +219,7 @@ def _checked(solution: SpikedSolution) -> SliceGrid:
 
 
 def _signal(drive: Drive, t: ArrayLike) -> Array:
-    """Return w_2(t), 1/Delta_2 for the model's own loss; 0 without a matrix channel."""
+    """Return w_2(t), which is 1/Delta_2 for the model's own loss; 0 without a matrix channel."""
     return np.asarray(np.sum(drive.weights(t) * (drive.orders == 2), axis=-1))
 
 
@@ -245,7 +248,7 @@ def _panel_values(
 
 
 def _defects(gain: _Gain, bare: Array, memory: list[tuple[Array, Array]]) -> Array:
-    """Return how far (2) is from being met with the centred stencils that all times allow."""
+    """Return the defects of (2) when all rates are taken with centred stencils."""
     last = len(bare) - 1
     defects = bare - gain.rate(gain.t, last)
     for n in range(1, last + 1):
@@ -256,7 +259,7 @@ def _defects(gain: _Gain, bare: Array, memory: list[tuple[Array, Array]]) -> Arr
 
 
 def _step(gain: _Gain, n: int, bare: float, s: Array, memory: Array) -> None:
-    """Solve (2) at time n for the gain there by Newton's method; all is linear in it but exp."""
+    """Solve (2) at time n for the gain there, by Newton's method: only exp is not linear in it."""
     t_n = gain.t[n : n + 1]
     gain.values[n] = gain.values[n - 1] + gain.G[n - 1] * (t_n[0] - gain.t[n - 1])
     own = _own_weights(gain, n, s, slope=False)
@@ -272,14 +275,17 @@ def _step(gain: _Gain, n: int, bare: float, s: Array, memory: Array) -> None:
 
 
 def _own_weights(gain: _Gain, n: int, t: Array, *, slope: bool) -> Array:
-    """Return the derivatives of the gain (of its rate) at times t by the gain at time n."""
+    """Return the derivative of the gain at times t with respect to the gain at time n.
+
+    With `slope`, that of the rate at times t.
+    """
     start, weights, slopes, _ = gain.stencils(t, n)
     own = np.where(start[:, None] + np.arange(INTERIOR + 1) == n, slopes if slope else weights, 0.0)
     return np.asarray(own.sum(axis=1) / (gain.t0 + t if slope else 1.0))
 
 
 def power_rule(solution: SpikedSolution, t: ArrayLike) -> Array:
-    """Return the exponent a at which a power law of the overlap sustains itself.
+    """Return the exponent a with which a power law of the overlap sustains itself.
 
     With m = 0 at first order ``m(t) = R(t,0) m0 + (1/Delta_2) int_0^t R(t,s) m(s) ds``; a power law
     m ~ t^a needs ``(1/Delta_2) int_0^t R(t,s) (s/t)^a ds = 1`` (w_2(s) for 1/Delta_2 where the loss
@@ -300,7 +306,7 @@ def power_rule(solution: SpikedSolution, t: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        A time is outside, or the run is none that :func:`growth` takes.
+        A time is outside the run, or :func:`growth` would refuse the run.
     """
     from scipy.optimize import brentq
 

@@ -24,17 +24,19 @@ from dmft import checks
 
 __all__ = ["Coefficients", "SpikedMatrixTensor", "SpikedMixture"]
 
-# x^(p-1) underflows to 0 for |x| < 1 long before, and factorials of the instances overflow.
+# Largest order.  The factorial (p-1)! of simulated instances overflows from p = 172 on, and
+# x^(p-1) is negligible for most |x| < 1 long before.
 MAX_ORDER = 100
 
 
 class Coefficients(NamedTuple):
-    """The model as the solvers see it: three arrays of shape (n_channels,).
+    """The model as solvers take it: three arrays of shape (n_channels,).
 
     Signal term ``S(m) = sum_p signal_p m^(p-1)``; noise kernels ``K1(c) = sum_p noise_p c^(p-1)``
     and ``K2(c) = sum_p (p-1) noise_p c^(p-2)``; energy per channel
-    ``e_p = -signal_p m^p/p - int R noise_p C^(p-1)``.  Without mismatch both are ``1/Delta_p``;
-    they stay separate because a mismatched loss or a thermal start changes one of them only.
+    ``e_p = -signal_p m^p/p - int R noise_p C^(p-1)``.  For the model's own loss both are
+    ``1/Delta_p``; they are separate because another loss or a thermal start changes only one of
+    them.
     """
 
     orders: NDArray[np.int64]
@@ -71,7 +73,8 @@ class SpikedMixture:
     Raises
     ------
     ValueError
-        An order is no integer in [2, 100], a variance is not finite and > 0, or there is none.
+        An order is no integer in [2, 100], a variance is not finite and > 0, or there is no
+        channel.
 
     Notes
     -----
@@ -155,7 +158,7 @@ class SpikedMixture:
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class SpikedMatrixTensor(SpikedMixture):
-    """The spiked matrix-tensor model of the seed papers: channels 2 and p.
+    """The spiked matrix-tensor model: a matrix and a tensor of order p (arXiv:1812.09066).
 
     Parameters
     ----------
@@ -208,7 +211,15 @@ class SpikedMatrixTensor(SpikedMixture):
 
 
 def from_channels(channels: Mapping[Any, Any]) -> SpikedMixture:
-    """Return the model of a plain mapping; SpikedMatrixTensor where the channels are (2, p)."""
+    """Return the model of a mapping: a SpikedMatrixTensor where the channels are 2 and one p.
+
+    Examples
+    --------
+    >>> from_channels({2: 0.7, 3: 1.0})
+    SpikedMatrixTensor(p=3, delta_2=0.7, delta_p=1.0)
+    >>> from_channels({3: 1.0})
+    SpikedMixture({3: 1.0})
+    """
     mixture = SpikedMixture(channels)
     if len(mixture.orders) == 2 and mixture.orders[0] == 2:
         return SpikedMatrixTensor(mixture.orders[1], *mixture.deltas)

@@ -1,8 +1,8 @@
-"""What people plot of a run: response, fluctuation-dissipation, aging, times, loss and Hessian.
+"""Observables of a run: response, fluctuation-dissipation, aging, times, loss and Hessian.
 
 All functions take a :class:`dmft.Solution`; all quantities are dimensionless.  With a learning rate
-eta the response function of the files, R, responds to a field outside eta; chi below is the
-response to a field h in the loss, H - h.x, so it holds eta.
+eta, R of a solution is the response to a field added to dx/dt, which eta does not multiply.  chi
+below is the response to a field h in the loss, H - h.x, and therefore contains eta.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-# Panels of integrals over R: graded to both ends down to END/rate, Gauss points from this order.
+# Integrals over R use panels that become shorter towards both ends, down to END over the fastest
+# rate of the run, with Gauss points of this order on each.
 ORDER, END = 12, 0.25
-# Step of difference quotients, relative to the distance from the nearer end.
+# Step of difference quotients, relative to the distance from the nearer end: it trades the error of
+# the quotient against that of the interpolation of C.
 STEP = 2e-3
 
 
@@ -69,7 +71,7 @@ def integrated_response(solution: SpikedSolution, t: ArrayLike, t_prime: ArrayLi
 
 
 def _integral(solution: SpikedSolution, t: float, t_prime: float) -> float:
-    solution.R(t, t_prime)  # refuses times outside the triangle
+    solution.R(t, t_prime)  # This refuses times outside the triangle.
     drive = solution.protocol.driving(solution.model)
     jumps = drive.breaks[(drive.breaks > t_prime) & (drive.breaks < t)]
     x, weights, _ = panels.gauss(ORDER)
@@ -78,7 +80,7 @@ def _integral(solution: SpikedSolution, t: float, t_prime: float) -> float:
         if b > a:
             h = END / max(drive.fastest(0.0, t), 1.0 / t)
             grid = panels.slice_grid(b - a, min(h, b - a), 2)
-            # Distances from the nearer end, so that neither end cancels.
+            # Points are measured from the nearer end, so that no digits cancel at either end.
             half = 0.5 * grid.widths[:, None]
             s = a + (grid.edges[:-1, None] + half * (1.0 + x)).ravel()
             s = np.minimum(s, np.nextafter(t, 0.0))
@@ -90,7 +92,8 @@ def _integral(solution: SpikedSolution, t: float, t_prime: float) -> float:
 def chi_C(solution: SpikedSolution, t: float, points: int = 60) -> tuple[Array, Array, Array]:
     """Return t', C(t,t') and chi(t,t') from t' = t down to 0: the parametric curve chi(C).
 
-    Its slope is -X/T: straight with slope -1/T in equilibrium, broken at the plateau in aging.
+    Its slope is -X/T.  In equilibrium it is straight with slope -1/T; in aging the slope changes at
+    the plateau.
 
     Parameters
     ----------
@@ -176,7 +179,7 @@ def inverse_effective_temperature(
 def aging(solution: SpikedSolution, t_w: ArrayLike, ratios: ArrayLike, mu: float = 1.0) -> Array:
     """Return ``C(t_w + x t_w^mu, t_w)``: one row for each t_w, one column for each ratio x.
 
-    Rows that fall onto each other show aging with that exponent mu (1: simple aging).
+    If the rows coincide, the run ages with that exponent mu (mu = 1: simple aging).
 
     Raises
     ------
@@ -194,6 +197,14 @@ def escape_time(solution: SpikedSolution, level: float = 0.1) -> float:
     ------
     ValueError
         The level is not in (0, 1).
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMatrixTensor(p=3, delta_2=0.4, delta_p=4.0)
+    >>> run = dmft.solve(model, 20.0, m0=0.05, preset="loose")
+    >>> round(escape_time(run, 0.5), 1)
+    2.6
     """
     return first_crossing(
         solution.t, np.abs(solution.m), _level(level), lambda t: abs(float(solution.at(t).m))
@@ -201,7 +212,9 @@ def escape_time(solution: SpikedSolution, level: float = 0.1) -> float:
 
 
 def relaxation_time(solution: SpikedSolution, t_w: float, level: float = math.exp(-1.0)) -> float:
-    """Return the first tau with ``C(t_w + tau, t_w) = level``; NaN if the run ends before.
+    """Return the first tau at which ``C(t_w + tau, t_w)`` has fallen to the level.
+
+    It is NaN if the run ends before.
 
     Raises
     ------
@@ -225,8 +238,8 @@ def training_loss(solution: SpikedSolution, t: ArrayLike) -> Array:
     """Return how far the training loss lies above that of the signal, per channel and spin.
 
     The loss is ``sum_p sum_i1<..<ip (T_p - x_i1..x_ip/scale)^2/(2 Delta'_p)`` (arXiv:1907.08226).
-    On the sphere its p-th part differs from that at x* by ``N (e_p + w_p/p)``, w_p = 1/Delta'_p:
-    negative where x fits the noise better than the signal does.
+    On the sphere its p-th part differs from that at x* by ``N (e_p + w_p/p)``, w_p = 1/Delta'_p.
+    This is negative where x fits the noise better than the signal does.
 
     Parameters
     ----------
@@ -238,7 +251,7 @@ def training_loss(solution: SpikedSolution, t: ArrayLike) -> Array:
     Returns
     -------
     ndarray, shape (\\*t.shape, n_channels)
-        The difference for each channel; their sum is that of the whole loss, e(t) + sum_p w_p/p.
+        The difference for each channel; their sum, e(t) + sum_p w_p/p, is that of the whole loss.
 
     Raises
     ------

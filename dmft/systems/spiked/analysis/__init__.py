@@ -1,4 +1,4 @@
-"""What is measured from many runs, or read off the late part of one."""
+"""Thresholds measured from many runs, and limits and exponents from the late part of one."""
 
 from dmft.systems.spiked.analysis import relaxation, threshold
 

@@ -4,8 +4,8 @@ The one-step solution (threshold states) at T = 0 has, with Q, Q', Q'' at 1,
 
     mu = 2 sqrt(Q''),   e = -[Q'^2 + Q (Q'' - Q')]/(Q' sqrt(Q''))                            (1)
 
-(pure models: Cugliandolo and Kurchan, arXiv:cond-mat/9303036).  Mixed models may relax elsewhere:
-nothing here forces a limit onto what a run shows.  All quantities are dimensionless.
+(pure models: Cugliandolo and Kurchan, arXiv:cond-mat/9303036).  Mixed models may relax to other
+values: limits are fitted to a run without using (1).  All quantities are dimensionless.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ class OneStep(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """Fit ``limit + a t^(-exponent)`` to the last decades; errors from leaving the last one out."""
+    """Fit ``limit + a t^(-exponent)`` to the last decades.
+
+    The errors are the changes when the last decade is left out.
+    """
 
     limit: float
     limit_error: float
@@ -62,7 +65,7 @@ def limit(t: Array, values: Array, known: float | None = None) -> Limit:
     t : ndarray, shape (n,)
         Times in geometric sequence, such as decades; n >= 4.
     values : ndarray, shape (n,)
-        What relaxes.
+        The quantity that relaxes.
     known : float, optional
         The limit, where theory gives it: only the exponent is fitted then, to the last two values.
 
@@ -76,6 +79,13 @@ def limit(t: Array, values: Array, known: float | None = None) -> Limit:
     ------
     ValueError
         There are fewer than four values, or times not in geometric sequence.
+
+    Examples
+    --------
+    >>> t = 10.0 ** np.arange(5)
+    >>> found = limit(t, 2.0 + t ** (-2.0 / 3.0))
+    >>> round(found.limit, 9), round(found.exponent, 9)
+    (2.0, 0.666666667)
     """
     t, values = np.asarray(t, float), np.asarray(values, float)
     if len(t) < 4 or not np.allclose(np.diff(np.log(t), 2), 0.0, atol=1e-6):
@@ -143,7 +153,7 @@ def relaxation_table(solution: SpikedSolution) -> dict[str, NDArray[Any]]:
 
 
 def relaxation_tables(solutions: Sequence[SpikedSolution]) -> dict[str, NDArray[Any]]:
-    """Return :func:`relaxation_table` of several runs, one after the other.
+    """Return the rows of :func:`relaxation_table` for several runs.
 
     Parameters
     ----------
@@ -159,7 +169,7 @@ def relaxation_tables(solutions: Sequence[SpikedSolution]) -> dict[str, NDArray[
     Raises
     ------
     ValueError
-        There is no run, or one is none of the kind.
+        There is no run, or one of them has m0 != 0 or ended before t = 10.
     """
     if not solutions:
         raise ValueError("no run is given: one or more are needed")

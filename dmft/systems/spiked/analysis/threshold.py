@@ -84,7 +84,7 @@ def rate_of_isolated_eigenvalue(
 
 
 def crossings(measured: Scan) -> Crossings:
-    """Return where logit(G/lambda) at t and at 10 t cross, for every decade t = 1, 10, ... .
+    """Return where the curves of logit(G/lambda) at t and at 10 t cross, for t = 1, 10, 100 etc.
 
     The difference of the two is interpolated by a cubic in 1/Delta_2 around its change of sign;
     decades without one are left out.
@@ -152,7 +152,7 @@ def _limit(first: float, second: float, third: float) -> float:
 
 
 def growth_edge(measured: Scan) -> Crossings:
-    """Return where the exponent d ln m/d ln t is 0 at every decade t: growth above, decay below.
+    """Return the 1/Delta_2 between decay and growth, d ln m/d ln t = 0, at every decade t.
 
     The conjectured edge is ``1/Delta_2 = Q'(1)/sqrt(Q''(1))``: :func:`conjectured_edge`.
     """
@@ -174,6 +174,11 @@ def conjectured_edge(p: int, delta_p: float) -> float:
     ------
     ValueError
         A parameter is out of its range.
+
+    Examples
+    --------
+    >>> round(conjectured_edge(3, 1.0), 6)
+    1.24698
     """
     from scipy.optimize import brentq
 

@@ -23,6 +23,11 @@ class Overlap:
     ------
     ValueError
         m0 is no finite number in [-1, 1].
+
+    Examples
+    --------
+    >>> str(Overlap(0.1))
+    'm0 = 0.1'
     """
 
     m0: float
@@ -55,6 +60,11 @@ class Thermal:
     ------
     ValueError
         T0 is not > 0, or m0 is not 0.
+
+    Examples
+    --------
+    >>> str(Thermal(1.2))
+    'thermal T0 = 1.2'
     """
 
     T0: float

@@ -5,7 +5,7 @@ The free entropy ``Phi(m) = [ln(1-m) + m + Q(m)]/2`` is stationary at m > 0 wher
     X(m) = 1/(1-m) - sum_p m^(p-2)/Delta_p,      X(0) = 1,                                   (1)
 
 and a maximum where X increases.  ``Phi(m2) = Phi(m1)`` where x is the average of X with the weight
-of m, which is stationary in both ends where they are states, X(m1) = X(m2) = x:
+m.  This average is stationary with respect to both ends if they are states, X(m1) = X(m2) = x:
 
     Y(m1, m2) = int_m1^m2 X(s) s ds / int_m1^m2 s ds.                                        (2)
 
@@ -29,7 +29,7 @@ __all__ += ["spinodals", "transitions"]
 
 Array = NDArray[np.float64]
 
-# Where the closed form of log_tail loses digits its series is summed: 0.75^130 < 1e-16.
+# Below this m the closed form of log_tail loses digits, and its series is summed: 0.75^130 < 1e-16.
 SERIES_BELOW, TERMS = 0.75, 130
 # Below this distance to m = 1, in units of the interval, 64 nodes do not resolve 1/(1-s).
 RESOLVED = 0.02
@@ -84,9 +84,10 @@ def information_theoretic(orders: Array, inverse: Array) -> float:
 
 
 def extrema(orders: Array, inverse: Array) -> list[float]:
-    """Return y of the alternating extrema of X at m > 0; a maximum first if X increases at m = 0.
+    """Return y of the extrema of X at m > 0; maxima and minima alternate.
 
-    Their number is then even or odd, as X increases at m = 1.
+    X increases at m = 1.  If it increases at m = 0 as well, the first extremum is a maximum and
+    their number is even; otherwise the first is a minimum and the number is odd.
     """
     ys = [y for y, _ in spinodals(orders, inverse)]
     if not ys:
@@ -127,7 +128,7 @@ def transitions(orders: Array, inverse: Array) -> list[Transition]:
         x, after = min(points)
         jump = Transition(x, _overlap(state(now, x)), _overlap(state(after, x)))
         if jump.m_low == 0.0:
-            # The same number from a shorter way, to the last digit.
+            # The number is the same; this way it equals the information-theoretic line exactly.
             jump = jump._replace(x=information_theoretic(orders, inverse))
         found.append(jump)
         now = after
@@ -154,7 +155,8 @@ def _balanced(
 ) -> list[_roots.Zero]:
     """Return the zeros of ``at_zero + m exp(left(m)) = sum_p weight_p m^(p-3)``, m > 0.
 
-    A difference at m = 0, from p = 3, goes to the side on which it is positive, divided by m.
+    Both sides are divided by m and compared in logarithms.  The constant terms, at_zero and the
+    weight of p = 3, are first combined on the side on which their difference is positive.
     """
     cubic = float(weights[orders == 3.0].sum()) - at_zero
     others, log_weights = orders[orders > 3.0], np.log(weights[orders > 3.0])
@@ -173,8 +175,8 @@ def _balanced(
         return np.asarray(sides[0] - sides[1])
 
     total = float(weights.sum())
-    # Both sides at m -> 0: -cubic/m <= total; cubic/m <= exp(left) < 8 for m < 1/2; for cubic = 0
-    # roots at m < 1e-8 would be rounding.
+    # Bounds of the zeros at small m: -cubic/m <= total, or cubic/m <= exp(left) < 8 for m < 1/2.
+    # For cubic = 0 a zero at m < 1e-8 would be a rounding error.
     if cubic < 0.0:
         low = math.log(-cubic) - math.log(total)
     else:
@@ -207,7 +209,10 @@ def _slope_sign(orders: Array, inverse: Array, y: Array) -> NDArray[np.bool_]:
 
 
 def _sections(turning: list[float]) -> list[tuple[float, float]]:
-    """Return the y between which X increases; the first is m = 0 and what increases from there."""
+    """Return the intervals of y on which X increases.
+
+    The first one belongs to m = 0; it is that point alone where X decreases from there.
+    """
     ends = list(turning)
     if len(ends) % 2:
         ends.insert(0, -math.inf)

@@ -47,10 +47,11 @@ NEAR = 1.0
 
 
 class ScaledOverlap(NamedTuple):
-    """An overlap in a model, in units of a scale: arrays of one shape.
+    """The quantities of (1) and (2) that depend on model and overlap, divided by a scale.
 
-    With scale 1 the attributes are the quantities themselves; for weak tensors they stay of order 1
-    with the scale of z, when z^3 is too small for a float.
+    All are arrays of one shape.  With scale 1 they are the quantities themselves.  For weak
+    tensors, where z^3 is too small for a float, they stay of order 1 if the scale is of the size
+    of z.
     """
 
     scale: Array
@@ -132,9 +133,9 @@ def sigma(point: ScaledOverlap, a: Array, *, minima: bool) -> Array:
     """
     e = point.scale
     near = (e * point.kappa2 < NEAR) & (np.abs(point.g) < 1.0 + NEAR) & (e * a < NEAR)
-    # r/scale is 0, as L, where the eigenvalue along the signal is inside by itself.
+    # Where the eigenvalue along the signal is inside the bulk anyway, r and L are 0.
     r = np.maximum(point.excess - a, 0.0) / (1.0 + e * a) * float(minima)
-    # Each form is evaluated only where it is used: the other's powers over- and underflow.
+    # Each form is evaluated only where it is used: elsewhere its powers overflow or underflow.
     values = np.empty(near.shape)
     for form, chosen in ((_compensated, near), (_plain, ~near)):
         values[chosen] = form(ScaledOverlap(*(x[chosen] for x in point)), a[chosen], r[chosen])

@@ -27,8 +27,8 @@ SMALLEST, LARGEST = 1e-300, 1e300
 class Tensors(NamedTuple):
     """The channels of order >= 3: two arrays of shape (n_channels, ...), broadcast together.
 
-    valid, of the shape behind the channel axis, is where every parameter is in its range;
-    elsewhere orders and inverse are 3 and 1, so that nothing needs an exception for them.
+    `valid` has the shape without the channel axis and says where every parameter is in its range.
+    Elsewhere orders and inverse are 3 and 1, so that formulas need no exception there.
     """
 
     orders: Array
@@ -77,7 +77,8 @@ def numbers(
     Raises
     ------
     ValueError
-        `values` are not real numbers; or they are one point, of `points` axes, and outside.
+        `values` are not real numbers, or they are a single point (at most `points` axes) outside
+        the interval.
     """
     try:
         raw = np.asarray(values)
@@ -98,7 +99,7 @@ def overlaps(name: str, values: ArrayLike, low: float = -1.0) -> Array:
     Raises
     ------
     ValueError
-        `values` are not real numbers, or one of them that is outside.
+        `values` are not real numbers, or a single number outside the interval.
     """
     if np.asarray(values, dtype=object).ndim == 0:
         return checks.array_in(name, values, low, 1.0)

@@ -1,4 +1,4 @@
-"""The complexity as it is written, in arithmetic of many digits: what certifies the floats."""
+"""The complexity from its formula as written, in many digits; it certifies the float version."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dmft.systems.spiked.model import SpikedMixture
 __all__ = ["complexity"]
 
 Array = NDArray[np.float64]
-# Terms of order 1 cancel to the third power of a small number; these digits pay for it.
+# Additional digits: terms of order 1 cancel to the third power of a small number.
 GUARD = 40
 
 

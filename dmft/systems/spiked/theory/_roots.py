@@ -29,9 +29,9 @@ class Zero(NamedTuple):
 def zeros(function: Callable[[Array], Array], low: float, high: float) -> list[Zero]:
     """Return every zero of `function` in [low, high], ascending.
 
-    Sign changes on a grid are polished by Brent's method (to 4 ulp); every extremum that points
-    at zero without reaching it on the grid is refined first, so pairs inside one grid step are
-    found too.  A double zero is returned once, as not falling.
+    Sign changes on a grid are refined by Brent's method (to 4 ulp).  Extrema that may reach zero
+    between two grid points are located first, so that pairs of zeros inside one grid step are found
+    too.  A double zero is returned once, as not falling.
     """
     if not low < high:
         return []

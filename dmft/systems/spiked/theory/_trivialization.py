@@ -21,10 +21,10 @@ __all__ = ["lowest_snr", "positive_root", "within_reach"]
 
 Array = NDArray[np.float64]
 
-# Smallest variance of a cubic term for which the maximum at m < 0 is told from the next one.
+# Smallest variance of a cubic term for which the maximum at m < 0 can be told from the next one.
 SMALLEST_CUBIC = 1e-16
-# |m|, in units of where theta(m) has fallen to 1 without terms of order >= 4: the cost of an
-# eigenvalue, which moves the maximum to m < 0, vanishes from there on.
+# Values of |m| that are looked at.  The unit is the |m| at which theta(m) has fallen to 1 (without
+# terms of order >= 4): beyond it the cost of an eigenvalue, which moves the maximum to m < 0, is 0.
 GRID = np.concatenate([np.linspace(-1.0 / 32, 1.0, 34), 1.0 + np.geomspace(1e-6, 30.0, 32)])
 
 
@@ -34,12 +34,12 @@ def positive_root(A: ArrayLike) -> Array:
 
 
 def within_reach(given: Tensors) -> Tensors:
-    """Return the tensors, no longer valid where a cubic term is too strong to look around m = 0.
+    """Return the tensors, marked as invalid where a cubic term is too strong for at = "any".
 
     Raises
     ------
     ValueError
-        They are one set, and it is.
+        There is one set of tensors, and its cubic term is too strong.
     """
     weak = (given.orders != 3.0) | (given.inverse <= 1.0 / SMALLEST_CUBIC)
     if not given.shape and not np.all(weak):
@@ -83,7 +83,7 @@ def lowest_snr(given: Tensors, *, anywhere: bool) -> Array:
 
 
 class _Line:
-    """The model at one s: what depends on no overlap."""
+    """The model at a value of s: the quantities that do not depend on the overlap."""
 
     def __init__(self, A1: Array, A2: Array, excess: Array, s: Array) -> None:
         start = 2.0 * positive_root(A2) + A1 + A2
@@ -125,7 +125,7 @@ def _at_zero(s: Array, A1: Array, A2: Array, excess: Array) -> Array:
 
 
 def _largest(s: Array, A1: Array, A2: Array, excess: Array, *tensors: Array) -> Array:
-    """Return the complexity at its first maximum going from m = 0 to where it rises, m < 0."""
+    """Return the complexity at its first maximum on the way from m = 0 to m < 0, where it rises."""
     from scipy.optimize import elementwise
 
     def negative(y: Array, s: Array, A1: Array, A2: Array, excess: Array, *tensors: Array) -> Array:

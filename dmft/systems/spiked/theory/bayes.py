@@ -6,10 +6,10 @@ Per component and up to a constant, the free entropy at overlap m is
 
 for any orders p >= 2 (arXiv:1812.09066, with two channels).  Its stationary points are the fixed
 points of Bayes-optimal state evolution (:mod:`dmft.systems.spiked.theory.state_evolution`); its
-global maximum is at the overlap that the posterior mean has, with mean square error 1 - m.  x =
-1/Delta_2 belongs to the matrix channel, p >= 3 to the tensors.  All quantities are dimensionless.
-A scalar out of its range is refused; where an entry of an array is out of its range the result is
-NaN.
+global maximum is at the overlap that the posterior mean has, with mean square error 1 - m.  Below,
+x = 1/Delta_2 belongs to the matrix channel and p >= 3 to the tensors.  All quantities are
+dimensionless.  A scalar out of its range is refused; where an entry of an array is out of its range
+the result is NaN.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Channels = Mapping[int, ArrayLike]
 
 
 class Region(StrEnum):
-    """How far the signal can be found, by any means and by AMP from an uninformed start."""
+    """Whether the signal can be found at all, and by AMP from an uninformed start."""
 
     IMPOSSIBLE = "impossible"
     """The global maximum of Phi is m = 0: no estimator does better than a guess."""
@@ -122,7 +122,7 @@ class CriticalPoints:
 
 
 def free_entropy(model: SpikedMixture, m: ArrayLike) -> Any:
-    """Return Phi(m) = [ln(1-m) + m + Q(m)]/2, with an error of the rounding of m^2 at small m.
+    """Return ``Phi(m) = [ln(1-m) + m + Q(m)]/2``; at small m its error is about 1e-16 m^2.
 
     Parameters
     ----------
@@ -140,6 +140,11 @@ def free_entropy(model: SpikedMixture, m: ArrayLike) -> Any:
     ------
     ValueError
         m is outside [0, 1].
+
+    Examples
+    --------
+    >>> round(float(free_entropy(SpikedMixture({2: 0.5}), 0.5)), 6)
+    0.028426
     """
     m = overlaps("m", m, 0.0)
     return _free_entropy(model, m, 1.0 - m)[()]
@@ -157,6 +162,12 @@ def fixed_points(model: SpikedMixture) -> States:
     -------
     States
         Ascending in m; the zero is always one of them.
+
+    Examples
+    --------
+    >>> found = fixed_points(SpikedMixture({2: 0.5}))  # 1 - Delta_2
+    >>> found.m.round(12)
+    array([0. , 0.5])
     """
     found = state_evolution.fixed_points(model, "bayes")
     return States(found.m, found.stable, _free_entropy(model, found.m, found.mse), found.mse)
@@ -236,6 +247,13 @@ def spinodals(
     ------
     ValueError
         A parameter is out of its range, or p, delta_p and channels are not given one way.
+
+    Examples
+    --------
+    ``x = (2 sqrt(Delta_p) - 1)/Delta_p`` for p = 3:
+
+    >>> 1.0 / spinodals(3, 0.64)
+    array([0.9375])
     """
     given = tensors(p, delta_p, channels)
     return _branches(given, lambda *one: [x for _, x in reversed(roots.spinodals(*one))])
@@ -269,6 +287,13 @@ def first_order(
     ------
     ValueError
         A parameter is out of its range, or p, delta_p and channels are not given one way.
+
+    Examples
+    --------
+    For p = 3 it is the information-theoretic line:
+
+    >>> round(float(first_order(3, 0.5)[0] - information_theoretic(3, 0.5)), 12)
+    0.0
     """
     given = tensors(p, delta_p, channels)
     return _branches(given, lambda *one: [jump.x for jump in roots.transitions(*one)])
@@ -303,6 +328,11 @@ def classify(
     ------
     ValueError
         A parameter is out of its range, or p, delta_p and channels are not given one way.
+
+    Examples
+    --------
+    >>> classify(3, 0.5, 1.0 / np.array([0.8, 0.9, 1.1]))
+    array(['impossible', 'hard', 'easy'], dtype='<U10')
     """
     given = tensors(p, delta_p, channels)
     x = 1.0 / numbers("delta_2", delta_2, 1e-300, 1e300, "finite and > 0 (in [1e-300, 1e300])")  # type: ignore[arg-type]
@@ -339,6 +369,12 @@ def critical_points(p: int) -> CriticalPoints:
     ------
     ValueError
         p is out of its range.
+
+    Examples
+    --------
+    >>> point = critical_points(4).critical
+    >>> round(point.delta_p * 27, 12), round(point.delta_2 * 9, 12), round(point.m * 3, 12)
+    (8.0, 8.0, 1.0)
     """
     p = checks.integer("p", p, low=3, high=MAX_ORDER)
     m, c = (p - 3) / (p - 1), 2 / (p - 1)
@@ -357,7 +393,7 @@ def critical_points(p: int) -> CriticalPoints:
 def _falls_to_one(p: int, j: int) -> tuple[float, float]:
     """Return m, 1 - m with ``p (1-m) sum_{k>=j} m^(k-j)/k = 1``; the left side falls from p/j to 0.
 
-    It is X = Y where both are 1 (j = 3) or 0 (j = 2), Delta_p being eliminated.
+    This is the equation X = Y where both are 1 (j = 3) or 0 (j = 2), with Delta_p eliminated.
     """
     from scipy.optimize import brentq
 

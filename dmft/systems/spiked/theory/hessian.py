@@ -7,10 +7,10 @@ N grows,
 
 with the GOE's spectrum the semicircle on [-2, 2] and e the unit vector along the signal
 (arXiv:1902.00139, two channels; with the same notation, any mixture).  An eigenvalue leaves the
-bulk at its lower end iff ``theta = Q''(m) (1-m^2)/sqrt(Q''(1))`` is above 1 (Baik, Ben Arous and
-Peche).  mu is ``Solution.mu`` along a solution at T = 0, and ``-sum_p p e_p`` anywhere.  All
-quantities are dimensionless.  A scalar out of its range is refused; where an entry of an array is
-out of its range the result is NaN.
+bulk at its lower end if and only if ``theta = Q''(m) (1-m^2)/sqrt(Q''(1))`` is above 1 (Baik, Ben
+Arous and Peche).  mu is ``Solution.mu`` along a solution at T = 0, and ``-sum_p p e_p`` anywhere.
+All quantities are dimensionless.  A scalar out of its range is refused; where an entry of an array
+is out of its range the result is NaN.
 """
 
 from __future__ import annotations
@@ -49,6 +49,12 @@ def bulk_edges(model: SpikedMixture, mu: ArrayLike) -> Array:
     ------
     ValueError
         mu is not finite.
+
+    Examples
+    --------
+    >>> model = SpikedMixture({2: 0.25, 3: 1.0})
+    >>> bulk_edges(model, 6.0).round(6)
+    array([ 1.101021, 10.898979])
     """
     centre = _multiplier(mu)[..., np.newaxis]
     return np.asarray(centre + 2.0 * np.sqrt(model.d2Q(1.0)) * np.array([-1.0, 1.0]))
@@ -69,13 +75,19 @@ def isolated_eigenvalue(model: SpikedMixture, m: ArrayLike, mu: ArrayLike) -> An
     Returns
     -------
     float64 or ndarray, shape of m and mu broadcast together
-        The eigenvalue (dimensionless); NaN where theta <= 1: there is none.  (At theta < -1, which
-        takes odd orders and m < 0, one leaves the bulk at its upper end.)
+        The eigenvalue (dimensionless); NaN where theta <= 1, where there is none.  (At theta < -1,
+        which needs odd orders and m < 0, an eigenvalue leaves the bulk at its upper end.)
 
     Raises
     ------
     ValueError
         A parameter is out of its range, or shapes do not broadcast.
+
+    Examples
+    --------
+    >>> model = SpikedMixture({2: 0.25})  # theta = 2 at m = 0
+    >>> float(isolated_eigenvalue(model, 0.0, 4.0))
+    -1.0
     """
     m, centre = _pair(m, mu)
     theta = _strength(model, m)
@@ -106,6 +118,12 @@ def smallest_eigenvalue(model: SpikedMixture, m: ArrayLike, mu: ArrayLike) -> An
     ------
     ValueError
         A parameter is out of its range, or shapes do not broadcast.
+
+    Examples
+    --------
+    >>> model = SpikedMixture({2: 0.25, 3: 1.0})
+    >>> round(float(smallest_eigenvalue(model, 0.0, 6.0)), 6)
+    0.5
     """
     m, centre = _pair(m, mu)
     # At theta = 1 the isolated eigenvalue is the end of the bulk.
@@ -132,6 +150,11 @@ def eigenvector_overlap(model: SpikedMixture, m: ArrayLike) -> Any:
     ------
     ValueError
         m is out of its range.
+
+    Examples
+    --------
+    >>> float(eigenvector_overlap(SpikedMixture({2: 0.25}), 0.0))
+    0.75
     """
     theta = np.maximum(_strength(model, overlaps("m", m)), 1.0)
     return np.asarray((theta - 1.0) / theta * ((theta + 1.0) / theta))[()]

@@ -12,12 +12,13 @@ Q', Q'' at 1 where no argument is given, and the Lagrange multiplier ``mu = -sum
                   and theta > 1;  0 for larger t or theta <= 1;  infinite for t < 2.             (2)
 
 Phi comes from the determinant of the Hessian; L, for minima only, is the cost of keeping its
-eigenvalue along the signal positive.  At fixed mu the energy terms are at most ``-(mu - m
-Q'(m))^2/[2 (Q'+Q'')]``.  The count is annealed, so Sigma bounds the typical number from above.  At
-the stable fixed points m > 0 of :func:`dmft.systems.spiked.theory.state_evolution.ml`, the minima
-correlated with the signal, it is 0 (arXiv:1902.00139 for two channels; with the same notation, any
-mixture).  All quantities are dimensionless, complexities per N.  A scalar out of its range is
-refused; where an entry of an array is out of its range the result is NaN.
+eigenvalue along the signal positive.  At fixed mu the energy terms are at most
+``-(mu - m Q'(m))^2/[2 (Q'+Q'')]``.  The count is annealed, so Sigma bounds the typical number from
+above.  Sigma is 0 at the minima correlated with the signal, which are the stable fixed points m > 0
+of :func:`dmft.systems.spiked.theory.state_evolution.ml`.  The formula is that of arXiv:1902.00139
+for two channels, and holds in the same notation for any mixture.  All quantities are
+dimensionless, and complexities are per N.  A scalar out of its range is refused; where an entry of
+an array is out of its range the result is NaN.
 """
 
 from __future__ import annotations
@@ -39,9 +40,11 @@ Array = NDArray[np.float64]
 Kind = Literal["minima", "all"]
 
 FLOAT_MAX = float(np.finfo(float).max)
-# Maxima up to this times (z+kappa^2)^2 (1+g^2) count as 0, as fixed points of ML-AMP are.
+# A maximum up to this times (z+kappa^2)^2 (1+g^2) counts as 0: it is a rounding error at the fixed
+# points of ML-AMP, where the complexity is exactly 0.
 ROUNDING = 4e-14
-# Steps of asinh(kappa/(z/100)), kappa = m/sqrt(1-m^2), and the largest kappa looked at.
+# Overlaps are looked at in steps of asinh(kappa/(z/100)), kappa = m/sqrt(1-m^2), up to the largest
+# kappa.
 STEP, LARGEST = 0.005, 1e7
 
 
@@ -85,7 +88,7 @@ def complexity(
     kind : {"minima", "all"}
         Count minima, or all stationary points.
     precision : int, optional
-        Number of decimal digits, >= 15, of an evaluation of eq. (1) by mpmath, as it is written.
+        Number of decimal digits, >= 15: eq. (1) is evaluated as it is written, by mpmath.
 
     Returns
     -------
@@ -155,6 +158,12 @@ def most_numerous(model: SpikedMixture, m: ArrayLike, kind: Kind = "minima") -> 
     ------
     ValueError
         A parameter is out of its range.
+
+    Examples
+    --------
+    >>> model = SpikedMixture({2: 1.0, 3: 1.0})  # marginal minima: mu = 2 sqrt(Q''(1))
+    >>> round(float(most_numerous(model, 0.0).mu / np.sqrt(model.d2Q(1.0))), 6)
+    2.0
     """
     minima = _is_minima(kind)
     m = overlaps("m", m)
@@ -178,9 +187,16 @@ def spurious_intervals(model: SpikedMixture) -> Array:
 
     Notes
     -----
-    Points where Sigma_min only touches 0, as the good minimum does, are not counted, nor are
-    intervals whose height is that of rounding errors.  Gaps narrower than 0.5 % of ``|m|``
-    between intervals may be missed.
+    Points where Sigma_min only touches 0, as at the minimum correlated with the signal, are not
+    counted, nor are intervals whose height is that of rounding errors.  Gaps narrower than 0.5 % of
+    ``|m|`` between intervals may be missed.
+
+    Examples
+    --------
+    >>> spurious_intervals(SpikedMixture({2: 1.0, 3: 1.0})).shape
+    (1, 2)
+    >>> spurious_intervals(SpikedMixture({2: 0.2, 3: 1.0})).shape
+    (0, 2)
     """
     if model.orders == (2,):
         # z = 0: a matrix has 2 N stationary points.
@@ -204,6 +220,12 @@ def spurious_band(model: SpikedMixture) -> Array:
     -------
     ndarray, shape (2,)
         Lower and upper end (dimensionless); NaN where there is no such interval.
+
+    Examples
+    --------
+    >>> low, high = spurious_band(SpikedMixture({2: 1.0, 3: 1.0}))
+    >>> bool(low < 0.0 < high)
+    True
     """
     if model.orders == (2,):
         return np.full(2, np.nan)
@@ -221,9 +243,9 @@ def _is_minima(kind: str) -> bool:
 def _arguments(
     model: SpikedMixture, m: ArrayLike, mu: ArrayLike | None, energies: ArrayLike | None
 ) -> tuple[Array, Array | None, Array | None, NDArray[np.bool_]]:
-    """Return m, mu (also where it follows from energies) and energies as arrays of one shape.
+    """Return m, mu and energies as arrays of one shape, and where they are in their range.
 
-    And where they are in their range; elsewhere they are 0.
+    mu is computed from the energies where they are given.  Entries out of their range become 0.
     """
     m = overlaps("m", m)
     if energies is None:
@@ -341,7 +363,7 @@ def _intervals(model: SpikedMixture) -> tuple[Array, float]:
     tops = 1 + np.flatnonzero((values[1:-1] >= values[:-2]) & (values[1:-1] > values[2:]))
     maxima = elementwise.find_minimum(lambda u: -height(u), (u[tops - 1], u[tops], u[tops + 1]))
     peak = maxima.x[np.argmin(np.abs(tops - _uphill(values, middle)))]
-    # With the maxima among the points no interval between two of them is missed.
+    # The maxima are added to the points, so that no interval around one of them is missed.
     u, values = np.append(u, maxima.x), np.append(values, -maxima.f_x)
     order = np.argsort(u)
     u, positive = u[order], values[order] > 0.0

@@ -117,6 +117,11 @@ def lines(p: int, delta_p: ArrayLike, T: float = 1.0) -> dict[str, Array]:
     ------
     ValueError
         A parameter is out of its range.
+
+    Examples
+    --------
+    >>> lines(3, [1.0])["gradient_flow"]
+    array([2.])
     """
     return {line.name: np.asarray(1.0 / line.delta_2(p, delta_p, T)) for line in THRESHOLD_LINES}
 
@@ -138,6 +143,12 @@ def phase_diagram(p: int, delta_p_grid: ArrayLike | None = None, T: float = 1.0)
     ------
     ValueError
         A parameter is out of its range.
+
+    Examples
+    --------
+    >>> diagram = phase_diagram(3, [0.5, 1.0, 2.0])
+    >>> [band.name for band in diagram.regions]
+    ['impossible', 'easy', 'hard', 'easy', 'gradient flow', 'trivial']
     """
     p = checks.integer("p", p, low=3, high=MAX_ORDER)
     for delta in np.ravel(() if delta_p_grid is None else delta_p_grid):

@@ -92,6 +92,11 @@ def ml(model: SpikedMixture, m0: ArrayLike, steps: int) -> Array:
     ------
     ValueError
         A parameter is out of its range.
+
+    Examples
+    --------
+    >>> ml(SpikedMixture({2: 0.5}), 0.1, 2).round(6)
+    array([0.1     , 0.140028, 0.194257])
     """
     noise = math.sqrt(float(model.dQ(1.0)))
 
@@ -126,6 +131,11 @@ def bayes(model: SpikedMixture, m0: ArrayLike, steps: int) -> Array:
     ------
     ValueError
         A parameter is out of its range.
+
+    Examples
+    --------
+    >>> bayes(SpikedMixture({2: 0.5}), 0.1, 2).round(6)
+    array([0.1     , 0.166667, 0.25    ])
     """
 
     def update(m: Array) -> Array:
@@ -169,6 +179,12 @@ def fixed_points(model: SpikedMixture, kind: Kind = "ml") -> FixedPoints:
     ``S^2 (1-m^2) = Q'(1)`` (ml).  Where the left side is the larger, one iteration increases m.
     The zeros are sought in y = ln(m/(1-m)), which resolves both ends of the interval, above a
     bound from the polynomial's lowest coefficient, which is computed in exact arithmetic.
+
+    Examples
+    --------
+    >>> found = fixed_points(SpikedMixture({2: 0.5}), "bayes")
+    >>> found.m.round(12), found.stable
+    (array([0. , 0.5]), array([False,  True]))
     """
     if kind not in ("ml", "bayes"):
         raise ValueError(f"kind = {kind!r} is not allowed: it must be 'ml' or 'bayes'")

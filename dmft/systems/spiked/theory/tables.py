@@ -37,6 +37,12 @@ def threshold_table(p: int, delta_p: ArrayLike, *, T: float = 1.0) -> dict[str, 
     ------
     ValueError
         A parameter is out of its range.
+
+    Examples
+    --------
+    >>> table = threshold_table(3, [0.5, 2.0])
+    >>> table["inv_delta_2_ml_amp"].round(6)
+    array([2.      , 1.366025])
     """
     delta_p = np.atleast_1d(np.asarray(delta_p, dtype=np.float64)).ravel()
     T = checks.finite_number("T", T, low=0.0, wanted="a finite number >= 0 (temperature)")

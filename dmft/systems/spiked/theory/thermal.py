@@ -1,6 +1,6 @@
 """Transitions of the spherical mixed p-spin glass (no spike): statics T_K and dynamics T_d.
 
-With covariance N Q(q) of the loss and beta = 1/T, equilibrium is that of overlap 0 as long as
+With covariance N Q(q) of the loss and beta = 1/T, equilibrium has overlap 0 as long as
 
     Phi(q) = beta^2 Q(q) + ln(1-q) + q <= 0   for all q in [0, 1]
 
@@ -10,6 +10,8 @@ With covariance N Q(q) of the loss and beta = 1/T, equilibrium is that of overla
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,15 +19,15 @@ __all__ = ["check_start", "dynamical_temperature", "static_temperature"]
 
 Array = NDArray[np.float64]
 
-# T0 = T_K to rounding is allowed.
+# T0 may lie below T_K by this fraction, which is a rounding error.
 SLACK = 1e-12
 
 
-def _largest(function) -> float:  # type: ignore[no-untyped-def]
+def _largest(function: Callable[[Array], Array]) -> float:
     """Return the largest value of a function on (0, 1): the best of a grid, then refined."""
     from scipy.optimize import minimize_scalar
 
-    # Even in ln(q/(1-q)): the maximum may sit near either end.
+    # The grid is uniform in ln(q/(1-q)), because the maximum may be close to either end.
     x = np.linspace(-14.0, 25.0, 1561)
     values = function(1.0 / (1.0 + np.exp(-x)))
     best = int(np.argmax(values))
@@ -47,6 +49,13 @@ def static_temperature(orders: Array, kernel: Array) -> float:
     ----------
     orders, kernel : ndarray, shape (n_channels,)
         Orders p >= 2 and coefficients, > 0.
+
+    Examples
+    --------
+    The spherical p-spin glass with Q = q^3 (Crisanti and Sommers 1992):
+
+    >>> round(static_temperature(np.array([3]), np.array([3.0])), 5)
+    0.82881
     """
     powers, kernel = np.asarray(orders, dtype=float), np.asarray(kernel, dtype=float)
 
@@ -62,7 +71,15 @@ def static_temperature(orders: Array, kernel: Array) -> float:
 
 
 def dynamical_temperature(orders: Array, kernel: Array) -> float:
-    """Return T_d: ``T_d^2 = max_q (1-q) Q'(q)/q``, parameters as of :func:`static_temperature`."""
+    """Return T_d: ``T_d^2 = max_q (1-q) Q'(q)/q``, parameters as of :func:`static_temperature`.
+
+    Examples
+    --------
+    ``T_d = sqrt(3)/2`` for Q = q^3:
+
+    >>> round(dynamical_temperature(np.array([3]), np.array([3.0])), 6)
+    0.866025
+    """
     powers, kernel = np.asarray(orders, dtype=float), np.asarray(kernel, dtype=float)
 
     def ratio(q: Array) -> Array:
@@ -73,7 +90,7 @@ def dynamical_temperature(orders: Array, kernel: Array) -> float:
 
 
 def check_start(T0: float, orders: Array, deltas: Array, loss_deltas: Array) -> str:
-    """Check the temperature of a thermal start; return a sentence where it needs one.
+    """Check the temperature of a thermal start; return a sentence for the user, or nothing.
 
     Parameters
     ----------

@@ -147,6 +147,11 @@ def bayes_amp(
     ------
     ValueError
         A parameter is out of its range, or p, delta_p and channels are not given one way.
+
+    Examples
+    --------
+    >>> float(bayes_amp(3, 0.5))
+    1.0
     """
     return tensors(p, delta_p, channels).answer(1.0)
 
@@ -200,6 +205,11 @@ def trivialization(
     is at m = 0.  A further band of minima, against the signal, can be left beyond both
     (:func:`dmft.systems.spiked.theory.kac_rice.spurious_intervals`).  For p = 3, Delta_p = 1 and
     1/Delta_2 = 2.5653 its height, at m = -0.45, is 4e-7.
+
+    Examples
+    --------
+    >>> round(1.0 / float(trivialization(3, 1.0)), 6)
+    2.462754
     """
     if at not in ("m=0", "any"):
         raise ValueError(f"at = {at!r} is not allowed: it must be 'm=0' or 'any'")
@@ -240,11 +250,11 @@ def langevin(
     -------
     ndarray, shape (..., n_branches)
         Every root Delta_2, ascending, padded with NaN to the largest number of roots met.
-        Branch 0, the smallest Delta_2, is the physical line, NaN only where a parameter is out of
-        its range: below it the condition for escape
-        holds at every Delta_2.  It holds again between branch 1 and branch 2, or the end of the
-        range, but the dynamics does not select that state where it was tried: p = 4,
-        Delta_4 = 0.2, T = 1, 1/Delta_2 = 1.04, where small overlaps decay up to t = 1e4.
+        Branch 0, the smallest Delta_2, is the physical line: below it the condition for escape
+        holds at every Delta_2.  It is NaN only where a parameter is out of its range.  The
+        condition holds again between branch 1 and branch 2, or the end of the range, but the
+        dynamics did not select that state in the one case that was tried: p = 4, Delta_4 = 0.2,
+        T = 1, 1/Delta_2 = 1.04, where small overlaps decay up to t = 1e4.
 
     Raises
     ------
@@ -265,6 +275,13 @@ def langevin(
     - T = 1, p = 3: one branch, up to D = 1 at Delta_3 = 2.
     - T = 1, p >= 4, and T > 1: branch 1 starts at D = 1/T for Delta_p -> 0, merges with branch 0 at
       Da (2/(p-1) at T = 1), and the line jumps to 1/T.
+
+    Examples
+    --------
+    ``Delta_2 = sqrt(Delta_p/2)`` for p = 3 and T = 1:
+
+    >>> langevin(3, 0.5, 1.0)
+    array([0.5])
     """
     given = tensors(p, delta_p, channels)
     temperature = numbers("T", T, 0.0, np.finfo(float).max, "finite and >= 0")  # type: ignore[arg-type]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dmft import theory
+from dmft.systems.spiked import plots
+from dmft.systems.spiked.reference.entries import ENTRIES
 from dmft.systems.spiked.theory import bayes, phases, thresholds
+from dmft.systems.spiked.theory.tables import threshold_table
+from dmft.systems.spiked.theory.threshold_lines import THRESHOLD_LINES
 
 NAMES = ["ml_amp", "gradient_flow", "trivialization", "bayes_amp", "information_theoretic"]
 
@@ -88,3 +93,17 @@ def test_bad_input_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             theory.phase_diagram(**given)
+
+
+def test_one_table_makes_lines_tables_figures_and_reference_data() -> None:
+    names = [line.name for line in THRESHOLD_LINES]
+    columns = [line.column for line in THRESHOLD_LINES]
+    assert sorted(line.rank for line in THRESHOLD_LINES) == list(range(len(names)))
+    assert list(phases.lines(3, [1.0])) == names
+    assert list(threshold_table(3, [1.0])) == ["p", "delta_p", *columns]
+    ranked = sorted(THRESHOLD_LINES, key=lambda line: line.rank)
+    assert list(plots.CURVES) == [line.column for line in ranked]
+    entry = ENTRIES["thresholds"]
+    assert [column.name for column in entry.columns] == ["p", "delta_p", *columns]
+    data = Path(__file__).parents[4] / "data" / entry.system / "thresholds.csv"
+    assert data.read_text().splitlines()[0].split(",") == ["p", "delta_p", *columns]
