@@ -18,7 +18,11 @@ from numpy.typing import NDArray
 
 __all__ = [
     "INTERIOR",
+    "Factors",
+    "Known",
+    "NodeIntegrals",
     "Past",
+    "Rules",
     "evaluate",
     "known_part",
     "lagrange",
@@ -95,6 +99,63 @@ class Past(NamedTuple):
     logs: Array
     last: Array
     last_counts: IntArray
+
+
+class Rules(NamedTuple):
+    """Interpolation and quadrature on a panel, and the kernels K1 and K2 by ascending powers.
+
+    `ref` and `bary` are nodes on [-1, 1] and barycentric weights, `gauss_x` and `gauss_w` the
+    Gauss rule on [0, 1].
+    """
+
+    ref: Array
+    bary: Array
+    gauss_x: Array
+    gauss_w: Array
+    K1: Array
+    K2: Array
+
+
+class NodeIntegrals(NamedTuple):
+    """Nodes t'_k of slice n, and the panels of the integrals over (t'_k, t) and (0, t'_k)."""
+
+    nodes: Array
+    nodes_tau: Array
+    panels: Array
+    counts: IntArray
+
+
+class Factors(NamedTuple):
+    """Factors of K1's coefficients where the loss depends on time, empty otherwise.
+
+    `rows`, shape (2, nodes, powers), are those at t'_k, before a jump there and after it;
+    `columns`, shape (2, nodes, points, powers), those at s.  Those of K2 are one power lower.
+    """
+
+    rows: Array
+    columns: Array
+
+
+class Known(NamedTuple):
+    """What of the memory integrals of slice n does not depend on the iterate.
+
+    `fixed`, shape (3, nodes, nodes), zero before: [0] the equation of R on R, [1] and [2] that of C
+    on C and on R, from the points whose stencil does not hold slice n.  Of the other points, at
+    most `cap` for a list and node, what is needed to evaluate them.  `points`, shape (2, nodes,
+    cap, 7): weight, coordinate of s on slice n, weight of slice n in the stencil of C and
+    coordinate there, C and R from older slices, weight of slice n in the stencil of R.  `kernels`,
+    shape (2, nodes, cap, 2, powers): the coefficients of K1 and K2 there, empty if they are
+    constant.  `where`, shape (2, nodes, cap, 2): the panels of both coordinates.  `found`, shape
+    (2, nodes): the number of points.
+    For the equations in t, `fixed` holds the factors of Sigma(t,.) in the equation of R, and of
+    Sigma(t,.) and D(t,.) in that of C.
+    """
+
+    fixed: Array
+    points: Array
+    kernels: Array
+    where: NDArray[np.int32]
+    found: IntArray
 
 
 def past_of(
@@ -503,28 +564,17 @@ def evaluate(
 
 @njit(cache=True, parallel=True, error_model="numpy", fastmath={"contract"})
 def known_part(
-    past: Past, n: int, nodes: Array, nodes_tau: Array, ref: Array, bary: Array,
-    gauss_x: Array, gauss_w: Array, K1: Array, K2: Array, rows: Array, columns: Array,
-    panels: Array, counts: IntArray, forward: bool, fixed: Array, points: Array, kernels: Array,
-    where: NDArray[np.int32], found: IntArray,
+    past: Past, n: int, at_nodes: NodeIntegrals, rules: Rules, factors: Factors, forward: bool,
+    known: Known,
 ) -> None:  # fmt: skip
-    """All parts of the memory integrals of slice n that do not depend on the iterate.
+    """Fill in all parts of the memory integrals of slice n that do not depend on the iterate.
 
-    `panels` and `counts` are those of the integrals over (t'_k, t) and (0, t'_k) for every node k.
-    `rows`, shape (2, nodes, powers), and `columns`, shape (2, nodes, points, powers), are factors
-    of K1's coefficients where the loss depends on time, empty otherwise: at t'_k, before a jump
-    there and after it, and at s; those of K2 are one power lower.
-    The last five arguments are the results.  `fixed`, shape (3, nodes, nodes), zero before: [0] the
-    equation of R on R, [1] and [2] that of C on C and on R, from the points whose stencil does not
-    hold slice n.  Of the other points, at most `cap` for a list and node, what is needed to
-    evaluate them.  `points`, shape (2, nodes, cap, 7): weight, coordinate of s on slice n, weight
-    of slice n in the stencil of C and coordinate there, C and R from older slices, weight of slice
-    n in the stencil of R.  `kernels`, shape (2, nodes, cap, 2, powers): the coefficients of K1 and
-    K2 there, empty if they are constant.  `where`, shape (2, nodes, cap, 2): the panels of both
-    coordinates.  `found`, shape (2, nodes): the number of points.
-    With `forward`, for the equations in t, `fixed` holds the factors of Sigma(t,.) in the equation
-    of R, and of Sigma(t,.) and D(t,.) in that of C.
+    With `forward` those of the equations in t, see `Known`.
     """
+    nodes, nodes_tau, panels, counts = at_nodes
+    ref, bary, gauss_x, gauss_w, K1, K2 = rules
+    rows, columns = factors
+    fixed, points, kernels, where, found = known
     size, p, g = nodes.size, ref.size - 1, gauss_x.size
     driven = rows.size > 0
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
@@ -605,13 +655,13 @@ def known_part(
 
 @njit(cache=True)
 def row_points(
-    past: Past, n: int, ref: Array, bary: Array, gauss_x: Array, gauss_w: Array, panels: Array,
-    left_count: int, count: int,
-) -> tuple[Array, IntArray, Array, IntArray, Array]:  # fmt: skip
+    past: Past, n: int, rules: Rules, panels: Array, left_count: int, count: int
+) -> tuple[Array, IntArray, Array, IntArray, Array]:
     """Quadrature over (0, t) on slice n: weights, panels, interpolation rows and time stencils.
 
     `panels[:count]` are those of the whole interval, the first `left_count` in its left half.
     """
+    ref, bary, gauss_x, gauss_w = rules.ref, rules.bary, rules.gauss_x, rules.gauss_w
     p, g, t = ref.size - 1, gauss_x.size, past.t[n]
     total = g * count
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1

@@ -5,17 +5,29 @@ Everything jitted here calls only functions of this file (numba's cache does not
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-__all__ = ["forward_integrals", "integrals"]
+from dmft.two_time._lookups import Known
+
+__all__ = ["Polynomials", "forward_integrals", "integrals"]
 
 Array = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 # Nodes are done in so many passes over the slice, see `integrals`.
 SPREAD = 8
+
+
+class Polynomials(NamedTuple):
+    """Nodes and barycentric weights of a panel; K1 and K2 by ascending powers."""
+
+    ref: Array
+    bary: Array
+    K1: Array
+    K2: Array
 
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"}, forceinline=True)
@@ -66,33 +78,35 @@ def _by_panel(values: Array, p: int, width: int) -> Array:
     return out
 
 
+@njit(cache=True)
+def _padded(ref: Array, bary: Array, width: int) -> tuple[Array, Array]:
+    """Nodes and weights up to a width; padded nodes have no weight, and are not met by any x."""
+    nodes, weights = np.full(width, 2.0), np.zeros(width)
+    nodes[: ref.size], weights[: ref.size] = ref, bary
+    return nodes, weights
+
+
+@njit(cache=True)
+def _add_panels(p: int, by_panel: Array, out: Array) -> None:
+    """Add derivatives by the nodes of every panel to those by the nodes of the slice."""
+    for q in range(len(by_panel)):
+        for b in range(p + 1):
+            out[q * p + b] += by_panel[q, b]
+
+
 @njit(cache=True, parallel=True, error_model="numpy")
 def integrals(
-    R: Array,
-    C: Array,
-    ref: Array,
-    bary: Array,
-    K1: Array,
-    K2: Array,
-    fixed: Array,
-    points: Array,
-    kernels: Array,
-    panels: NDArray[np.int32],
-    counts: IntArray,
-    want: bool,
-    dI1: Array,
-    dI2: Array,
+    R: Array, C: Array, polynomials: Polynomials, known: Known, want: bool, dI1: Array, dI2: Array
 ) -> tuple[Array, Array]:
     """Memory integrals I1 (equation of R) and I2 (equation of C) of every node at (R, C).
 
-    `kernels` holds the coefficients of K1 and K2 at every point where the loss depends on time.
     With `want`, dI1 and dI2, shape (nodes, 2 nodes), become their derivatives by (R, C).
     """
+    ref, bary, K1, K2 = polynomials
+    fixed, points, kernels, panels, counts = known
     size, p = R.size, ref.size - 1
     width = (p + 4) // 4 * 4
-    # Padded nodes have no weight, and are not met by any x.
-    nodes, weights = np.full(width, 2.0), np.zeros(width)
-    nodes[: p + 1], weights[: p + 1] = ref, bary
+    nodes, weights = _padded(ref, bary, width)
     R_at, C_at = _by_panel(R, p, width), _by_panel(C, p, width)
     I1, I2 = np.empty(size), np.empty(size)
     driven = kernels.size > 0
@@ -147,20 +161,17 @@ def integrals(
         if want:
             dI1[k, :size], dI1[k, size:] = fixed[0, k], 0.0
             dI2[k, :size], dI2[k, size:] = fixed[2, k], fixed[1, k]
-            for q in range(len(R_at)):
-                for b in range(p + 1):
-                    dI1[k, q * p + b] += R1[q, b]
-                    dI1[k, size + q * p + b] += C1[q, b]
-                    dI2[k, q * p + b] += R2[q, b]
-                    dI2[k, size + q * p + b] += C2[q, b]
+            _add_panels(p, R1, dI1[k, :size])
+            _add_panels(p, C1, dI1[k, size:])
+            _add_panels(p, R2, dI2[k, :size])
+            _add_panels(p, C2, dI2[k, size:])
     return I1, I2
 
 
 @njit(cache=True, parallel=True, error_model="numpy")
 def forward_integrals(
-    R: Array, C: Array, ref: Array, bary: Array, K1: Array, K2: Array, fixed: Array, points: Array,
-    panels: NDArray[np.int32], counts: IntArray, want: bool, dI1: Array, dI2: Array,
-) -> tuple[Array, Array]:  # fmt: skip
+    R: Array, C: Array, polynomials: Polynomials, known: Known, want: bool, dI1: Array, dI2: Array
+) -> tuple[Array, Array]:
     """Memory integrals of the equations in t, which hold the kernels of the newest slice.
 
     I1 = int_t'^t Sigma(t,s) R(s,t') ds,
@@ -168,10 +179,11 @@ def forward_integrals(
     sums over Sigma = R K2(C) and D = K1(C) at the nodes: with factors `fixed`, and those of the
     points whose stencils hold slice n.  Arguments and results are those of `integrals`.
     """
+    ref, bary, K1, K2 = polynomials
+    fixed, points, _, panels, counts = known
     size, p = R.size, ref.size - 1
     width = (p + 4) // 4 * 4
-    nodes, weights = np.full(width, 2.0), np.zeros(width)
-    nodes[: p + 1], weights[: p + 1] = ref, bary
+    nodes, weights = _padded(ref, bary, width)
     # By R: Sigma_R, by C: Sigma_C and D_C.
     Sigma, D, Sigma_R, Sigma_C, D_C = np.empty((5, size))
     for b in range(size):
@@ -210,10 +222,8 @@ def forward_integrals(
                     else:
                         _add(w * _gather(D_at, q, B) * wr, H, qh, R2)
         a = fixed[:, k].copy()
-        for q in range(len(R_at)):
-            for b in range(p + 1):
-                for i in range(3):
-                    a[i, q * p + b] += factors[i, q, b]
+        for i in range(3):
+            _add_panels(p, factors[i], a[i])
         i1, i2 = 0.0, 0.0
         for b in range(size):
             i1 += a[0, b] * Sigma[b]
@@ -224,9 +234,7 @@ def forward_integrals(
                 dI1[k, b], dI1[k, size + b] = a[0, b] * Sigma_R[b], a[0, b] * Sigma_C[b]
                 dI2[k, b] = a[1, b] * Sigma_R[b]
                 dI2[k, size + b] = a[1, b] * Sigma_C[b] + a[2, b] * D_C[b]
-            for q in range(len(R_at)):
-                for b in range(p + 1):
-                    dI1[k, q * p + b] += R1[q, b]
-                    dI2[k, q * p + b] += R2[q, b]
-                    dI2[k, size + q * p + b] += C2[q, b]
+            _add_panels(p, R1, dI1[k, :size])
+            _add_panels(p, R2, dI2[k, :size])
+            _add_panels(p, C2, dI2[k, size:])
     return I1, I2

@@ -56,6 +56,19 @@ def _narrowest(
 
 
 @njit(cache=True)
+def _cuts(length: float, a: float, jumps: Array) -> Array:
+    """Ends of the interval (a, a + length) and the jumps inside, as distances from a."""
+    cuts = np.empty(jumps.size + 2)
+    cuts[0], parts = 0.0, 1
+    for jump in jumps:
+        if a < jump < a + length:
+            cuts[parts] = jump - a
+            parts += 1
+    cuts[parts] = length
+    return cuts[: parts + 1]
+
+
+@njit(cache=True)
 def _graded(
     length: float, h: float, a: float, b_tau: float, edges: Array, edges_tau: Array, jumps: Array,
     out: Array,
@@ -67,13 +80,8 @@ def _graded(
     right end from t.  Panels wider than those of the slice are bisected: where the slice is
     refined, so is the quadrature.  Jumps inside cut the interval into parts, each graded so.
     """
-    cuts = np.empty(jumps.size + 2)
-    cuts[0], parts = 0.0, 1
-    for jump in jumps:
-        if a < jump < a + length:
-            cuts[parts] = jump - a
-            parts += 1
-    cuts[parts] = length
+    cuts = _cuts(length, a, jumps)
+    parts = cuts.size - 1
     count, left, reserve = 0, 0, 4 * parts
     for part in range(parts):
         reserve += 2 * _levels(cuts[part + 1] - cuts[part], h)

@@ -74,11 +74,9 @@ class ForwardEquations(SliceEquations):
         return speed, stretch
 
     def _integrals(self, x: Unknown, want: bool, dI1: Array, dI2: Array) -> tuple[Array, Array]:
-        fixed, points, _, panels, counts = self.known
         values: tuple[Array, Array] = forward_integrals(
-            x.R, x.C, self.nodes, self.bary, self.coefficients.K1, self.coefficients.K2,
-            fixed, points, panels, counts, want, dI1, dI2,
-        )  # fmt: skip
+            x.R, x.C, self.polynomials, self.known, want, dI1, dI2
+        )
         return values
 
     def _two_times(self, F: Array, x: Unknown, I1: Array, I2: Array, at_nodes: Array) -> None:

@@ -26,7 +26,7 @@ from scipy.linalg import lu_factor, lu_solve
 
 from dmft.systems.spiked.protocol.drive import Side
 from dmft.systems.spiked.solvers.problem import Problem
-from dmft.systems.spiked.solvers.slices._assembly import integrals
+from dmft.systems.spiked.solvers.slices._assembly import Polynomials, integrals
 from dmft.systems.spiked.solvers.slices._quadrature import quadrature
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.systems.spiked.solvers.slices.time_coefficients import (
@@ -36,11 +36,12 @@ from dmft.systems.spiked.solvers.slices.time_coefficients import (
 )
 from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
+from dmft.two_time._lookups import Known
 from dmft.two_time._one_time import one_times
 from dmft.two_time.panels import PanelGrid
 from dmft.two_time.slices import NEVER
 
-__all__ = ["Slice", "SliceEquations", "Unknown"]
+__all__ = ["SliceEquations", "Solved", "Unknown"]
 
 Array = NDArray[np.float64]
 
@@ -56,7 +57,7 @@ class Unknown(NamedTuple):
     mu: float
 
 
-class Slice(NamedTuple):
+class Solved(NamedTuple):
     """A solved slice: values, whether Newton's method converged, its evaluations, last update."""
 
     values: Unknown
@@ -65,11 +66,17 @@ class Slice(NamedTuple):
     update: float
 
 
-# fixed, points, kernels, where and found of `lookups.known_part`.
-_Known = tuple[Array, Array, Array, NDArray[np.int32], NDArray[np.int64]]
+class _RowPoints(NamedTuple):
+    """Quadrature over the whole slice: weights, panels, interpolation rows, and time stencils."""
+
+    weight: Array
+    panel: NDArray[np.int64]
+    rows: Array
+    spans: NDArray[np.int64]
+    stencils: Array
 
 
-class _Row(NamedTuple):
+class _RowIntegrals(NamedTuple):
     """Integrals M of (3) and (4) and G of (5) over the slice; derivatives by R, m and C."""
 
     M: float
@@ -93,59 +100,72 @@ class SliceEquations:
         self.problem, self.history, self.grid = problem, history, grid
         self.coefficients = d = coefficients or TimeCoefficients(problem)
         jumps = d.jumps[d.jumps < grid.t]
-        reference = panels.reference(grid.order)
-        self.nodes, self.bary = reference.nodes, reference.weights
-        self.right, self.left, half = panels.collocation_rows(grid, reference)
-        self.size, self.nodes_t = len(grid.nodes), grid.nodes
+        self._collocate()
+        parts, counts = self._panels(h0, jumps)
+        reference, gauss = panels.reference(grid.order), np.polynomial.legendre.leggauss(GAUSS)
+        ref, bary = reference.nodes, reference.weights
+        x, w = 0.5 * (1.0 + gauss[0]), 0.5 * gauss[1]
+        rules = lookups.Rules(ref, bary, x, w, d.K1, d.K2)
+        factors = self._factors(parts, counts, x)
+        self.polynomials = Polynomials(ref, bary, d.K1, d.K2)
+        self.known = self._room(GAUSS * int(np.max(counts)))
+        past, n = history.past(), history.n
+        at_nodes = lookups.NodeIntegrals(grid.nodes, grid.nodes_tau, parts, counts)
+        lookups.known_part(past, n, at_nodes, rules, factors, self.forward, self.known)
+        self.row = _RowPoints(*lookups.row_points(past, n, rules, parts[0, 0], *counts[0, 0]))
+        self.index = grid.order * self.row.panel[:, None] + np.arange(grid.order + 1)
+        self.times = lookups.time_stencils(past, n, grid.nodes)
+        self.T_left, self.S_left = d.temperature(grid.nodes), d.signal(grid.nodes)
+        self._left_of_jumps(jumps)
+        self.m_scale = history.m_scale
+        self.mu_scale = 1.0 / history.t0
+
+    def _collocate(self) -> None:
+        """Note the differentiation rows of the nodes, in the panels on the right and on the left.
+
+        A node at the end of the slice has one panel only.
+        """
+        grid = self.grid
+        self.right, self.left, half = panels.collocation_rows(grid, panels.reference(grid.order))
+        self.size = len(grid.nodes)
         k, p = np.arange(self.size), grid.order
-        # The panels right and left of a node (at the ends the only one).
         on_right, on_left = np.minimum(k // p, len(half) - 1), np.maximum((k - 1) // p, 0)
         self.half_right, self.half_left = half[on_right], half[on_left]
         self.columns_right = p * on_right[:, None] + np.arange(p + 1)
         self.columns_left = p * on_left[:, None] + np.arange(p + 1)
-        x, w = np.polynomial.legendre.leggauss(GAUSS)
+
+    def _panels(self, h0: float, jumps: Array) -> tuple[Array, NDArray[np.int64]]:
+        """Return the panels of the memory integrals of every node, and their numbers."""
+        grid = self.grid
         levels = max(0, math.ceil(math.log2(0.5 * grid.t / h0)))
         cap = 4 * (levels + 3) * (len(jumps) + 1) + 3 * len(grid.edges)
-        past, n = history.past(), history.n
-        parts, counts = quadrature(
+        found: tuple[Array, NDArray[np.int64]] = quadrature(
             grid.nodes, grid.nodes_tau, h0, grid.edges, grid.edges_tau, jumps, cap
         )
-        rules = self.nodes, self.bary, 0.5 * (1.0 + x), 0.5 * w
-        rows, columns = self._factors(parts, counts)
-        self.known = self._room(GAUSS * int(np.max(counts)))
-        fixed, points, kernels, where, found = self.known
-        lookups.known_part(
-            past, n, grid.nodes, grid.nodes_tau, *rules, d.K1, d.K2, rows, columns, parts, counts,
-            self.forward, fixed, points, kernels, where, found,
-        )  # fmt: skip
-        self.row = lookups.row_points(past, n, *rules, parts[0, 0], *counts[0, 0])
-        self.times = lookups.time_stencils(past, n, grid.nodes)
-        self.T_left, self.S_left = d.temperature(grid.nodes), d.signal(grid.nodes)
-        self._left_of_jumps(jumps)
-        self.index = grid.order * self.row[1][:, None] + np.arange(grid.order + 1)
-        self.m_scale = history.m_scale
-        self.mu_scale = 1.0 / history.t0
+        return found
 
-    def _room(self, cap: int) -> _Known:
+    def _room(self, cap: int) -> Known:
         """Return the arrays of the known part, with room for `cap` points of a list and node."""
         size, scratch, powers = self.size, self.history.scratch, self.coefficients.K1.size
         fixed = scratch("fixed", (3, size, size))
         fixed[...] = 0.0
         shape = (2, size, cap if self.coefficients.drive is not None else 0, 2, powers)
-        return (
+        return Known(
             fixed, scratch("points", (2, size, cap, 7)), scratch("kernels", shape),
             scratch("where", (2, size, cap, 2), np.int32), np.zeros((2, size), np.int64),
         )  # fmt: skip
 
-    def _factors(self, parts: Array, counts: NDArray[np.int64]) -> tuple[Array, Array]:
-        """Return the factors of the kernels at the nodes and at all points of their integrals."""
+    def _factors(self, parts: Array, counts: NDArray[np.int64], x: Array) -> lookups.Factors:
+        """Return the factors of the kernels at the nodes and at all points of their integrals.
+
+        `x` are the Gauss points on [0, 1].
+        """
         d, g = self.coefficients, self.grid
         sides: tuple[Side, Side] = ("before", "after")
         rows = np.stack([d.factors(g.nodes, side) for side in sides])
         if d.drive is None:
             self.row_factors = np.empty(0)
-            return rows, np.empty((2, self.size, 0, 0))
-        x = 0.5 * (1.0 + np.polynomial.legendre.leggauss(GAUSS)[0])
+            return lookups.Factors(rows, np.empty((2, self.size, 0, 0)))
         index = np.arange(np.max(counts))[:, None]
         left, all_ = (counts[:, :, k, None, None] for k in range(2))
         # Beyond the parts of a node is memory of any contents.
@@ -157,11 +177,11 @@ class SliceEquations:
         s = np.where(index < all_, s, 0.0).reshape(2, self.size, -1)
         columns = d.factors(s)
         self.row_factors = columns[0, 0, : GAUSS * counts[0, 0, 1]]
-        return rows, columns
+        return lookups.Factors(rows, columns)
 
     def _left_of_jumps(self, jumps: Array) -> None:
         """Note the nodes at jumps and mu before each: of two slices there the first one has it."""
-        self.jump_nodes = np.searchsorted(self.nodes_t, jumps)
+        self.jump_nodes = np.searchsorted(self.grid.nodes, jumps)
         last = self.history.segments[:, lookups.FINAL]
         self.jump_mu = self.history.mu[last[last < NEVER].astype(np.int64)]
 
@@ -184,12 +204,13 @@ class SliceEquations:
     def _integrals(self, x: Unknown, want: bool, dI1: Array, dI2: Array) -> tuple[Array, Array]:
         """Return the memory integrals of the equations of R and of C, and fill in derivatives."""
         values: tuple[Array, Array] = integrals(
-            x.R, x.C, self.nodes, self.bary, self.coefficients.K1, self.coefficients.K2, *self.known,
-            want, dI1, dI2,
-        )  # fmt: skip
+            x.R, x.C, self.polynomials, self.known, want, dI1, dI2
+        )
         return values
 
-    def _residual(self, x: Unknown, I1: Array, I2: Array, at_nodes: Array, row: _Row) -> Array:
+    def _residual(
+        self, x: Unknown, I1: Array, I2: Array, at_nodes: Array, row: _RowIntegrals
+    ) -> Array:
         N, m0 = self.size, self.problem.m0
         F = np.empty(2 * N + 2)
         self._two_times(F, x, I1, I2, at_nodes)
@@ -223,7 +244,9 @@ class SliceEquations:
         mu_left[self.jump_nodes] = self.jump_mu
         return mu_left
 
-    def _jacobian(self, x: Unknown, dI1: Array, dI2: Array, at_nodes: Array, row: _Row) -> Array:
+    def _jacobian(
+        self, x: Unknown, dI1: Array, dI2: Array, at_nodes: Array, row: _RowIntegrals
+    ) -> Array:
         N = self.size
         J = self.history.scratch("J", (2 * N + 2, 2 * N + 2))
         J[:, 2 * N :] = J[2 * N :] = 0.0
@@ -256,7 +279,7 @@ class SliceEquations:
         J[N : 2 * N, 2 * N + 1] = hl * dmu_k * x.C
         J[N : 2 * N, 2 * N] = -hl * (S_k + dS_k * dm_k * x.m) * scale
 
-    def _last_rows(self, J: Array, x: Unknown, row: _Row) -> None:
+    def _last_rows(self, J: Array, x: Unknown, row: _RowIntegrals) -> None:
         """Fill in the rows of (3), (4) and (5)."""
         N, scale, m0 = self.size, self.m_scale, self.problem.m0
         J[N] = 0.0
@@ -273,10 +296,11 @@ class SliceEquations:
         J[2 * N + 1, 2 * N] = -(S + x.m * dS) * scale
         J[2 * N + 1, 2 * N + 1] = 1.0
 
-    def _row_integrals(self, x: Unknown, side: Side = "before") -> _Row:
+    def _row_integrals(self, x: Unknown, side: Side = "before") -> _RowIntegrals:
         h, d = self.history, self.coefficients
-        w, _, rows, spans, stencils = self.row
-        m_s, _, dm_s, _ = one_times(h.m, h.mu, h.log_m, h.n, spans, stencils).T
+        w, rows = self.row.weight, self.row.rows
+        stencils = self.row.spans, self.row.stencils
+        m_s, _, dm_s, _ = one_times(h.m, h.mu, h.log_m, h.n, *stencils).T
         R, C = self._on_row(x)
         signal = d.S if d.drive is None else d.S * self.row_factors
         S, dS = polynomial(signal, m_s), polynomial(derivative(signal), m_s)
@@ -288,20 +312,20 @@ class SliceEquations:
         np.add.at(dM_R, self.index, (w * S)[:, None] * rows)
         np.add.at(dG_R, self.index, (w * at_C)[:, None] * rows)
         np.add.at(dG_C, self.index, (w * R * slope)[:, None] * rows)
-        return _Row(
+        return _RowIntegrals(
             float(np.sum(w * R * S)), dM_R, float(np.sum(w * R * dS * dm_s)),
             float(np.sum(w * R * at_C)), dG_R, dG_C,
         )  # fmt: skip
 
     def _on_row(self, x: Unknown) -> tuple[Array, Array]:
         """Values of R and C at the points of the integrals over the slice."""
-        rows = self.row[2]
+        rows = self.row.rows
         R, C = (np.einsum("jb,jb->j", rows, values[self.index]) for values in (x.R, x.C))
         return R, C
 
     def energies(self, x: Unknown, side: Side = "before") -> Array:
         """Energy per channel, e_p = -a_p m^p/p - int R noise_p C^(p-1)."""
-        d, w = self.coefficients, self.row[0]
+        d, w = self.coefficients, self.row.weight
         R, C = self._on_row(x)
         K1 = d.kernel(d.factors(self.grid.t, side), self.row_factors)[0]
         memory = np.sum((w * R)[:, None] * K1 * C[:, None] ** np.arange(len(d.K1)), axis=0)
@@ -313,7 +337,7 @@ class SliceEquations:
         S = float(polynomial(d.signal(t, "after"), x.m))
         return float(d.temperature(t, "after")) + x.m * S + self._row_integrals(x, "after").G
 
-    def solve(self, x: Unknown, tol: float, max_iter: int = 12) -> Slice:
+    def solve(self, x: Unknown, tol: float, max_iter: int = 12) -> Solved:
         """Chord Newton from x: one factorisation, renewed while the contraction is poor."""
         lu = None
         last = math.inf
@@ -322,13 +346,13 @@ class SliceEquations:
             fresh = J is not None
             if J is not None:
                 if not np.all(np.isfinite(J)):
-                    return Slice(x, False, iteration, math.inf)
+                    return Solved(x, False, iteration, math.inf)
                 # The transpose is in the sequence that LAPACK takes without a copy.
                 lu = lu_factor(J.T, overwrite_a=True, check_finite=False)
             d = lu_solve(lu, F, trans=1, check_finite=False)
             size = float(np.max(np.abs(d)))
             if not math.isfinite(size) or size > 10.0:
-                return Slice(x, False, iteration, size)
+                return Solved(x, False, iteration, size)
             N = self.size
             x = Unknown(
                 x.R - d[:N], x.C - d[N : 2 * N], x.m - float(d[2 * N]) * self.m_scale,
@@ -338,8 +362,8 @@ class SliceEquations:
             left = size * size * 10.0 if fresh else size * min(1.0, size / last)
             if left < tol:
                 self.history.set_one_time(x.m, x.mu)
-                return Slice(x, True, iteration, size)
+                return Solved(x, True, iteration, size)
             if not fresh and size > 0.2 * last:
                 lu = None
             last = size
-        return Slice(x, False, max_iter, last)
+        return Solved(x, False, max_iter, last)
