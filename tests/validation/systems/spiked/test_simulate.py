@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import dmft
-from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.model import Coefficients, SpikedMatrixTensor, SpikedMixture
 from dmft.systems.spiked.protocol import Annealing, Overlap, PowerLaw, Protocol, Thermal
 from dmft.systems.spiked.solvers.gradient_descent import GradientDescent, GradientDescentOptions
+from dmft.systems.spiked.solvers.problem import Problem
 from validation.statistics import Ensemble, compare
 from validation.systems.spiked.instances import draw, start
 from validation.systems.spiked.simulate import ROOT_SEED, simulate, simulate_driven, step_error
@@ -159,8 +159,8 @@ def descent(coefficients, t_end):
     stepper = GradientDescent(problem, GradientDescentOptions(0.1), math.nan)
     while not stepper.finished:
         assert stepper.advance().ok
-    record = stepper.record()
-    return np.array([record.m[-1], record.mu[-1], record.e_p[-1].sum()])
+    series = stepper.record().series
+    return np.array([series[name][-1] for name in ("m", "mu", "e")])
 
 
 def ordered_entries(model, epsilon):
