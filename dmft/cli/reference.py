@@ -119,9 +119,9 @@ def make(names: Names, /, *, data: Path = DATA, workers: Whole = 1) -> int:
 def entries() -> dict[str, Entry]:
     """Return all tables: of the theory, and of the simulations."""
     from dmft.reference import ENTRIES
-    from validation.systems.spiked.ensembles import ENTRIES as SIMULATED
+    from validation.systems import reference_tables
 
-    return ENTRIES | SIMULATED
+    return ENTRIES | reference_tables()
 
 
 def _chosen(names: list[str] | None) -> dict[str, Entry]:

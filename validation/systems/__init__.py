@@ -1,0 +1,21 @@
+"""The systems whose theory is checked, by name.  To add one: its folder, and a line here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from validation.systems.base import SystemChecks, resolve
+from validation.systems.spiked.system import SPIKED
+
+__all__ = ["SYSTEMS", "reference_tables"]
+
+SYSTEMS: dict[str, SystemChecks] = {system.name: system for system in (SPIKED,)}
+
+
+def reference_tables() -> dict[str, Any]:
+    """Return the reference tables that are simulated, of all systems."""
+    found: dict[str, Any] = {}
+    for system in SYSTEMS.values():
+        if system.tables:
+            found |= resolve(system.tables)
+    return found
