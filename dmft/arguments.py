@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from cyclopts import Parameter, Token
+from cyclopts import CycloptsError, Parameter, Token
 
 __all__ = [
     "BAD_INPUT",
@@ -20,6 +20,7 @@ __all__ = [
     "Number",
     "Whole",
     "checkpoint_of",
+    "guarded",
     "numbers",
     "say",
 ]
@@ -57,6 +58,18 @@ def say(sentence: str, status: int) -> int:
     """Print the sentence on stderr and return the status."""
     print(f"dmft: {sentence}", file=sys.stderr)
     return status
+
+
+def guarded(call: Callable[[], Any]) -> int:
+    """Call and return the exit status; turn what went wrong into one line on stderr."""
+    try:
+        return int(call() or 0)
+    except (CycloptsError, ValueError, FileNotFoundError) as error:
+        return say(" ".join(str(error).split()), BAD_INPUT)
+    except KeyboardInterrupt:
+        return say("interrupted", INTERRUPTED)
+    except (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError) as error:
+        return say(f"{type(error).__name__}: {error}", FAILED)
 
 
 def checkpoint_of(output: Path) -> Path:

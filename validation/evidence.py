@@ -1,28 +1,23 @@
-"""What a claim of the package rests on: theory, mean, standard error and z, and one verdict."""
+"""What a claim of the package rests on: model, N, seeds, theory, mean, z, and one verdict."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmft.solution import Solution
-from dmft.systems.spiked.model import SpikedMixture
-from validation.compare import Verdict, judge, mean_and_scatter, standard_error
-from validation.statistics import Comparison
+from validation.comparison import Columns, Comparison
+from validation.statistics import Finding
 
-__all__ = ["Evidence", "against", "compared", "judged", "name_of", "table_of"]
+__all__ = ["Claim", "Evidence", "evidence_of"]
 
-Array = NDArray[np.float64]
-Table = dict[str, NDArray[Any]]
-
-# Of a line in a figure.
+# Times of a line in a figure.
 POINTS = 201
+WORDS = {Finding.AGREE: "holds", Finding.UNDECIDED: "undecided", Finding.DISAGREE: "FAILS"}
 
 
 @dataclass(frozen=True)
@@ -33,24 +28,46 @@ class Evidence:
     ----------
     claim : str
         What is claimed.
-    basis : str
-        Model, N, number of seeds, protocol.
+    model : str
+        The model, with its parameters.
+    setting : str
+        Start, protocol, and how it was simulated.
+    seeds : mapping of float to int
+        N -> number of independent runs; empty if nothing is drawn at a finite N.
     table : dict of str to ndarray
         Columns quantity, t, t_prime, theory, mean, standard_error, z; NaN where one does not apply.
     verdict : str
-        In words, with numbers.
-    agree : bool
-        Whether theory and simulation agree.
+        The verdict in words, with numbers.
+    finding : Finding
+        The answer of the verdict.
     curve : dict of str to ndarray
-        Columns t, m, mu, e of the theory, for lines; empty where nothing depends on time.
+        Columns t and quantities of the theory, for lines; empty where nothing depends on time.
     """
 
     claim: str
-    basis: str
-    table: Table
+    model: str
+    setting: str
+    seeds: Mapping[float, int]
+    table: Columns
     verdict: str
-    agree: bool
-    curve: Table = field(default_factory=dict, repr=False)
+    finding: Finding
+    curve: Columns = field(default_factory=dict, repr=False)
+
+    @property
+    def basis(self) -> str:
+        """Model, setting, N and seeds in one line."""
+        drawn = ", ".join(f"{count} seeds at N = {n:g}" for n, count in self.seeds.items())
+        return "; ".join(filter(None, (self.model, self.setting, drawn)))
+
+    @property
+    def word(self) -> str:
+        """Holds, undecided or FAILS."""
+        return WORDS[self.finding]
+
+    @property
+    def fails(self) -> bool:
+        """Whether the claim is refuted."""
+        return self.finding is Finding.DISAGREE
 
     @property
     def largest_z(self) -> float:
@@ -64,8 +81,9 @@ class Evidence:
             name: {key: values.tolist() for key, values in getattr(self, name).items()}
             for name in ("table", "curve")
         }
-        texts = {name: getattr(self, name) for name in ("claim", "basis", "verdict")}
-        return json.dumps(texts | {"agree": bool(self.agree)} | columns)
+        texts = {name: getattr(self, name) for name in ("claim", "model", "setting", "verdict")}
+        seeds = [[float(n), int(count)] for n, count in self.seeds.items()]
+        return json.dumps(texts | {"seeds": seeds, "finding": self.finding.name} | columns)
 
     @classmethod
     def parse(cls, text: str) -> Evidence:
@@ -73,50 +91,31 @@ class Evidence:
         found = json.loads(text)
         for name in ("table", "curve"):
             found[name] = {key: np.array(values) for key, values in found[name].items()}
+        found["seeds"] = dict(found["seeds"])
+        found["finding"] = Finding[found["finding"]]
         return cls(**found)
 
 
-def table_of(quantity: Sequence[str], theory: Any, mean: Any, error: Any, t: Any = np.nan) -> Table:
-    theory, mean, error = (np.asarray(x, dtype=np.float64) for x in (theory, mean, error))
-    size = len(quantity)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(error > 0.0, (mean - theory) / error, np.nan)
-    return {
-        "quantity": np.array(quantity), "t": np.broadcast_to(t, size).astype(float),
-        "t_prime": np.full(size, np.nan), "theory": theory, "mean": mean,
-        "standard_error": error, "z": z,
-    }  # fmt: skip
+# A claim solves, simulates and compares; its argument asks for few seeds.
+Claim = Callable[[bool], Evidence]
 
 
-def against(
-    names: list[str], expected: Sequence[float], sample: Array, t: Any = np.nan
-) -> tuple[Table, Verdict]:
-    """Compare the mean of a sample, shape (n_seeds, n_entries), with what is expected."""
-    mean, scatter, freedom = mean_and_scatter(sample)
-    verdict = judge(mean - np.asarray(expected), scatter, freedom)
-    return table_of(names, expected, mean, standard_error(scatter), t), verdict
-
-
-def compared(claim: str, basis: str, theory: Solution, result: Comparison) -> Evidence:
+def evidence_of(
+    claim: str, model: str, setting: str, seeds: Mapping[float, int], result: Comparison,
+    theory: Solution | None = None,
+) -> Evidence:  # fmt: skip
+    """Return the evidence of a comparison, with the lines of the theory if it is a run in time."""
     found = result.table
-    mean = found.get("mean", found.get("limit"))
-    assert mean is not None
-    if "correction" in found:
-        mean = mean - found["correction"]
+    mean = found["limit"] if "limit" in found else found["mean"]
     table = {
         "quantity": found["quantity"], "t": found["t"],
         "t_prime": found.get("t_prime", np.full(len(mean), np.nan)), "theory": found["theory"],
         "mean": mean, "standard_error": found["standard_error"], "z": found["z"],
     }  # fmt: skip
-    t = np.linspace(0.0, float(np.max(found["t"])), POINTS)
-    at = theory.at(t)
-    curve = {"t": t, "m": at.m, "mu": at.mu, "e": at.e}
-    return Evidence(claim, basis, table, str(result.verdict), result.verdict.agree, curve)
-
-
-def judged(claim: str, basis: str, table: Table, verdict: Verdict) -> Evidence:
-    return Evidence(claim, basis, table, str(verdict), verdict.agree)
-
-
-def name_of(model: SpikedMixture) -> str:
-    return ", ".join(f"Delta_{p} = {delta:.4g}" for p, delta in model.channels.items())
+    curve: Columns = {}
+    if theory is not None:
+        t = np.linspace(0.0, float(np.max(found["t"])), POINTS)
+        drawn = dict.fromkeys(found["quantity"].tolist())
+        curve = {"t": t} | {k: v for k, v in theory.columns(t).items() if k in drawn}
+    verdict = f"{result.verdict}; {result.verdict.reason}"
+    return Evidence(claim, model, setting, seeds, table, verdict, result.verdict.finding, curve)

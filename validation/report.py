@@ -6,17 +6,16 @@ goes on where it was.
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -25,16 +24,20 @@ from tqdm import tqdm
 from dmft import checks, storage, tables
 from dmft._version import __version__
 from dmft.sweep.execute import available_cores
-from dmft.systems.spiked import plots
-from validation.evidence import Evidence
-from validation.systems.spiked.claims import CLAIMS
+from validation.comparison import Columns
+from validation.evidence import WORDS, Evidence
+from validation.figures import figure
+from validation.systems import SYSTEMS
+from validation.systems.base import SystemChecks
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+__all__ = ["chosen", "report"]
 
-__all__ = ["report"]
 
-MARKS = "osD^v"
+class Section(NamedTuple):
+    """The claims of one system on the page: key, evidence and figure of each."""
+
+    system: SystemChecks
+    claims: list[tuple[str, Evidence, str]]
 
 
 def report(
@@ -55,7 +58,8 @@ def report(
     quick : bool, default False
         Few seeds: minutes instead of an hour.
     only : sequence of str, optional
-        Keys of `validation.systems.spiked.claims.CLAIMS`; all of them unless given.
+        Claims to check: "spiked/langevin", or "langevin" of every system that has it, or "spiked",
+        all claims of that system.  All claims unless given.
     workers : int, optional
         Number of processes; one for each core unless given.
     force : bool, default False
@@ -66,7 +70,7 @@ def report(
     Returns
     -------
     dict of str to Evidence
-        In the order of the page.
+        "system/key" -> evidence, in the order of the page.
 
     Raises
     ------
@@ -82,26 +86,54 @@ def report(
     if page.suffix != ".html":
         raise ValueError(f"output = {str(page)!r} is not allowed: it must end in .html")
     table = storage.check_target(page.with_suffix(".csv"), force=force)
-    names = list(CLAIMS) if only is None else list(only)
-    for name in names:
-        if name not in CLAIMS:
-            raise ValueError(f"only = {name!r} is not allowed: it must be one of {list(CLAIMS)}")
+    names = chosen(only)
     workers = checks.integer("workers", workers or available_cores(), low=1, high=1024)
     parts = page.with_name(f".{page.name}.parts")
     found = _all(names, quick, workers, parts, progress)
     environment = Environment(
         loader=PackageLoader("validation"), autoescape=True, undefined=StrictUndefined
     )
+    words = Counter(evidence.word for evidence in found.values())
     text = environment.get_template("evidence.html").render(
-        version=__version__, quick=quick, table=table.name,
-        claims=[(name, found[name], _figure(found[name])) for name in names],
-        agreeing=sum(evidence.agree for evidence in found.values()),
+        version=__version__, quick=quick, table=table.name, sections=_sections(found),
+        counts=[(word, words[word]) for word in WORDS.values()], total=len(found),
     )  # fmt: skip
     tables.save_csv(table, _rows(found), force=force)
     with storage.write_text(page, force=force) as file:
         file.write(text)
     shutil.rmtree(parts, ignore_errors=True)
     return found
+
+
+def chosen(only: Sequence[str] | None = None) -> list[str]:
+    """Return the names "system/key" of the claims that are asked for, in the order of the page.
+
+    Raises
+    ------
+    ValueError
+        A name is neither a system nor a claim.
+    """
+    known = [f"{name}/{key}" for name, system in SYSTEMS.items() for key in system.load_claims()]
+    if only is None:
+        return known
+    found: set[str] = set()
+    for name in only:
+        meant = {one for one in known if name in (one, *one.split("/", 1))}
+        if not meant:
+            keys = ", ".join(dict.fromkeys(part for one in known for part in one.split("/", 1)))
+            raise ValueError(f"only = {name!r} is not allowed: it must be one of {keys}")
+        found |= meant
+    return [name for name in known if name in found]
+
+
+def _sections(found: dict[str, Evidence]) -> list[Section]:
+    sections = []
+    for name, system in SYSTEMS.items():
+        own = [(key, evidence) for key, evidence in found.items() if key.startswith(f"{name}/")]
+        if own:
+            claims = [(key, evidence, figure(evidence)) for key, evidence in own]
+            sections.append(Section(system, claims))
+    return sections
 
 
 def _all(
@@ -115,9 +147,9 @@ def _all(
     (parts / "key").write_text(key)
     found: dict[str, Evidence] = {}
     for name in names:
-        if (parts / f"{name}.json").is_file():
-            found[name] = Evidence.parse((parts / f"{name}.json").read_text(encoding="utf-8"))
-    missing = sorted((name for name in names if name not in found), key=_slow)
+        if _part(parts, name).is_file():
+            found[name] = Evidence.parse(_part(parts, name).read_text(encoding="utf-8"))
+    missing = sorted((name for name in names if name not in found), key=_place)
     bar = tqdm(
         total=len(names), initial=len(found), unit="claim",
         disable=None if progress is None else not progress,
@@ -131,7 +163,7 @@ def _all(
                 errors.append(error)
                 continue
             found[running[future]] = future.result()
-            with storage.write_text(parts / f"{running[future]}.json", force=True) as file:
+            with storage.write_text(_part(parts, running[future]), force=True) as file:
                 file.write(future.result().dump())
             bar.set_postfix_str(running[future], refresh=False)
             bar.update()
@@ -140,12 +172,16 @@ def _all(
     return {name: found[name] for name in names}
 
 
-# Of a full run; what is not here takes seconds to a minute.
-SLOW = ("stored-flow", "hessian", "annealing-bias", "stored-langevin", "stored-mixture", "flow")
+def _part(parts: Path, name: str) -> Path:
+    """Return the file that keeps one claim until the page is written."""
+    return parts / f"{name.replace('/', '.')}.json"
 
 
-def _slow(name: str) -> int:
-    return SLOW.index(name) if name in SLOW else len(SLOW)
+def _place(name: str) -> int:
+    """Return the place of a claim in the sequence in which they begin: the slowest first."""
+    system, key = name.split("/", 1)
+    slow = SYSTEMS[system].slow
+    return slow.index(key) if key in slow else len(slow)
 
 
 @contextmanager
@@ -166,81 +202,23 @@ def _one_thread() -> None:
 
 
 def _check(name: str, quick: bool) -> Evidence:
-    return CLAIMS[name](quick)
+    system, key = name.split("/", 1)
+    return SYSTEMS[system].load_claims()[key](quick)
 
 
-def _rows(found: dict[str, Evidence]) -> dict[str, np.ndarray]:
+def _rows(found: dict[str, Evidence]) -> Columns:
     """Return one table of all claims."""
-    rows: dict[str, list[Any]] = {"key": [], "claim": [], "basis": [], "agree": []}
+    rows: dict[str, list[Any]] = {}
     for name, evidence in found.items():
-        size = len(evidence.table["z"])
-        told = (name, evidence.claim, evidence.basis, int(evidence.agree))
-        for column, value in zip(list(rows)[:4], told, strict=True):
-            rows[column] += [value] * size
+        system, key = name.split("/", 1)
+        told = {
+            "system": system, "key": key, "claim": evidence.claim, "model": evidence.model,
+            "setting": evidence.setting, "N": " ".join(f"{n:g}" for n in evidence.seeds),
+            "seeds": " ".join(str(count) for count in evidence.seeds.values()),
+            "finding": evidence.word,
+        }  # fmt: skip
+        for column, value in told.items():
+            rows.setdefault(column, []).extend([value] * len(evidence.table["z"]))
         for column, values in evidence.table.items():
             rows.setdefault(column, []).extend(values)
     return {column: np.array(values) for column, values in rows.items()}
-
-
-def _figure(evidence: Evidence) -> str:
-    """Return the figure of a claim: theory and simulation, and z, as a base64 PNG."""
-    from matplotlib.figure import Figure
-
-    with plots.style():
-        canvas = Figure(figsize=(9.0, 2.5), layout="constrained")
-        if evidence.curve:
-            axes = canvas.subplots(1, 4)
-            for ax, name in zip(axes, plots.NAMES, strict=False):
-                _against_time(ax, evidence, name)
-            _scores(axes[-1], evidence)
-        else:
-            left, right = canvas.subplots(1, 2, sharey=True)
-            _deviations(left, right, evidence)
-        file = io.BytesIO()
-        canvas.savefig(file, format="png", dpi=110)
-    return base64.b64encode(file.getvalue()).decode()
-
-
-def _against_time(ax: Axes, evidence: Evidence, name: str) -> None:
-    ax.plot(evidence.curve["t"], evidence.curve[name], label="theory")
-    own = evidence.table["quantity"] == name
-    columns = (evidence.table[key][own] for key in ("t", "mean", "standard_error"))
-    plots.points(ax, *columns, color=plots.COLORS[1], label="simulation")
-    ax.set(xlabel="time $t$", ylabel=plots.NAMES[name])
-    if name == "m":
-        ax.legend()
-
-
-def _deviations(left: Axes, right: Axes, evidence: Evidence) -> None:
-    """Draw mean - theory with its error, and z, one row for each entry."""
-    table, place = evidence.table, np.arange(len(evidence.table["z"]))
-    off, error = table["mean"] - table["theory"], table["standard_error"]
-    left.axvline(0.0, color="#606060", linewidth=0.7)
-    left.errorbar(off, place, xerr=error, fmt="o", markersize=3, capsize=2, linewidth=1)
-    left.set_yticks(place, table["quantity"])
-    left.invert_yaxis()
-    left.locator_params(axis="x", nbins=5)
-    left.set(xlabel="mean $-$ theory")
-    if not np.any(np.isfinite(table["z"])):
-        left.ticklabel_format(axis="x", style="sci", scilimits=(0, 0))
-        right.set_axis_off()
-        right.text(0.5, 0.5, "no scatter", ha="center", transform=right.transAxes)
-        return
-    reach = max(3.5, 1.1 * evidence.largest_z)
-    right.axvspan(-2.0, 2.0, color="#e8e8e8", zorder=0)
-    right.axvline(0.0, color="#606060", linewidth=0.7)
-    right.plot(table["z"], place, "o", markersize=3)
-    right.set(xlim=(-reach, reach), xlabel="$z$")
-
-
-def _scores(ax: Axes, evidence: Evidence) -> None:
-    """Draw z of all entries against t."""
-    table = evidence.table
-    ax.axhspan(-2.0, 2.0, color="#e8e8e8", zorder=0)
-    ax.axhline(0.0, color="#606060", linewidth=0.7)
-    for k, kind in enumerate(dict.fromkeys(table["quantity"].tolist())):
-        own, mark = table["quantity"] == kind, MARKS[k % len(MARKS)]
-        ax.plot(table["t"][own], table["z"][own], mark, markersize=3, label=kind, alpha=0.7)
-    reach = max(3.5, 1.1 * evidence.largest_z)
-    ax.set(ylim=(-reach, reach), ylabel="$z$", xlabel="time $t$")
-    ax.legend(ncols=4, loc="upper center", handletextpad=0.1, columnspacing=0.6)

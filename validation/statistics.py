@@ -1,219 +1,376 @@
-"""Many runs together: mean, standard error, and z-scores against the theory."""
+"""Statistics of many runs against a theory: joint test, Student's law, power, limit in 1/N.
+
+A sample is an array of shape (n_seeds, n_entries): one row per run, one column per number that is
+compared.  The columns of one run are strongly correlated, so that their z-scores are not
+independent tests.  The joint test of all of them is Hotelling's,
+
+    T^2 = d^T V^-1 d,   T^2 (f - r + 1)/(f r) ~ F(r, f - r + 1),
+
+with d = mean - theory, V the covariance of the mean from the scatter of the runs, with f degrees of
+freedom, and r entries (T.W. Anderson, An Introduction to Multivariate Statistical Analysis, 5.2).
+With few runs V is singular.  Then, and where times are so close that entries are nearly the same,
+the test is of the r leading principal components of the scaled entries only.  They are chosen from
+V, which for Gaussian runs is independent of d; their variances are then estimated too large rather
+than too small, so the test errs towards agreement.
+
+The largest |z| is tested besides, by Student's law with f degrees of freedom and Bonferroni's
+factor for the number of entries.  Twice the smaller of both p-values decides (`judge`).
+"""
 
 from __future__ import annotations
 
+import enum
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special, stats
 
-from dmft.solution import Solution
-from validation.compare import Verdict, extrapolate, judge, mean_and_scatter, standard_error
-
-__all__ = ["QUANTITIES", "Comparison", "Ensemble", "Entry", "compare", "compare_sizes", "expected"]
+__all__ = [
+    "DEVIATION",
+    "DISAGREE_BELOW",
+    "DOUBT_BELOW",
+    "Extrapolation",
+    "Finding",
+    "JointTest",
+    "Verdict",
+    "extrapolate",
+    "joint_test",
+    "judge",
+    "mean_and_scatter",
+    "more_seeds",
+    "sigmas",
+    "standard_error",
+    "visible_shift",
+]
 
 Array = NDArray[np.float64]
 
-QUANTITIES = ("m", "mu", "e")
-ROUNDING = 1e-13
+# A component with less than this fraction of the scatter of the largest one is left out: there
+# rounding, or a term in 1/N, would be taken for a disagreement.
+SMALLEST_SCATTER = 1e-3
+# Below this p-value the verdict is "disagree": a right theory meets it at most once in 1000
+# comparisons.
+DISAGREE_BELOW = 1e-3
+# Below this p-value the verdict is not "agree": a right theory meets it at most once in 20
+# comparisons.
+DOUBT_BELOW = 0.05
+# "agree" is said only if a relative error of DEVIATION in any quantity would have escaped that word
+# with this probability.
+POWER = 0.9
+DEVIATION = 0.1
 
 
-class Entry(NamedTuple):
-    """An observable: m, mu or e at t, or C(t, t_prime); t_prime is NaN for the others."""
+class Finding(enum.Enum):
+    """The three answers that a comparison can have."""
 
-    quantity: str
-    t: float
-    t_prime: float = math.nan
-
-
-@dataclass(frozen=True)
-class Ensemble:
-    """Runs of independent instances.
-
-    Attributes
-    ----------
-    n : float
-        Number of components N.
-    t : ndarray, shape (n_times,)
-        Times.
-    m, mu, e : ndarray, shape (n_seeds, n_times)
-        Overlap, Lagrange multiplier (NaN: not known) and energy per spin of each run.
-    C : ndarray, shape (n_seeds, n_times, n_times), optional
-        Correlation x(t).x(t')/N of each run.
-    """
-
-    n: float
-    t: Array
-    m: Array
-    mu: Array
-    e: Array
-    C: Array | None = None
-
-    @property
-    def seeds(self) -> int:
-        """Number of runs."""
-        return len(self.m)
-
-    def mean(self, quantity: str) -> Array:
-        """Return the mean over runs, shape (n_times,)."""
-        return np.asarray(getattr(self, quantity).mean(axis=0))
-
-    def standard_error(self, quantity: str) -> Array:
-        """Return the standard error of the mean, shape (n_times,)."""
-        values = getattr(self, quantity)
-        return np.asarray(values.std(axis=0, ddof=1) / math.sqrt(len(values)))
-
-    def entries(self) -> list[Entry]:
-        """Return what scatters: m, mu, e at each t > 0, then C(t,t') if it is known, t' < t."""
-        rows = []
-        known = [quantity for quantity in QUANTITIES if not np.isnan(getattr(self, quantity)).all()]
-        for t in self.t[self.t > 0.0]:
-            rows += [Entry(quantity, float(t)) for quantity in known]
-            if self.C is not None:
-                rows += [Entry("C", float(t), float(s)) for s in self.t[self.t < t]]
-        return rows
-
-    def sample(self) -> Array:
-        """Return the values of :meth:`entries`, shape (n_seeds, n_entries)."""
-        place = {float(t): k for k, t in enumerate(self.t)}
-        columns = []
-        for name, t, t_prime in self.entries():
-            values = getattr(self, name)[:, place[t]]
-            columns.append(values if name != "C" else values[:, place[t_prime]])
-        return np.stack(columns, axis=1)
+    AGREE = "agree"
+    UNDECIDED = "UNDECIDED"
+    DISAGREE = "DISAGREE"
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Theory against an ensemble: one row per entry.
+class JointTest:
+    """Hotelling's test of all entries together.
 
     Attributes
     ----------
-    table : dict of str to ndarray
-        Columns t, t_prime (only with C), quantity, theory, correction, mean, standard_error, z.
-    verdict : Verdict
-        All entries together.
+    chi2 : float
+        T^2 = d^T V^-1 d; a chi-square with `components` degrees of freedom for very many runs.
+    components : int
+        Number r of principal components that enter.
+    entries : int
+        Number of entries they come from.
+    p_value : float
+        Probability that agreement gives as large a T^2 (an upper bound where r < entries).
     """
 
-    table: dict[str, NDArray[Any]]
-    verdict: Verdict
+    chi2: float
+    components: int
+    entries: int
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a sample says about a theory.
+
+    Attributes
+    ----------
+    joint : JointTest
+        The test of all entries together.
+    largest_z : float
+        Largest |z| of a single entry.
+    largest_p : float
+        Its p-value by Student's law, times the number of entries, at most 1.
+    freedom : float
+        Degrees of freedom of the standard errors.
+    p_value : float
+        Twice the smaller of the p-values of the joint test and of the largest z, at most 1: the
+        probability that a right theory looks as bad by chance.
+    visible : mapping of str to float
+        Quantity -> relative error of the theory, the same at all times, that would have escaped the
+        word "agree" with probability 0.9.  Quantities whose theory is 0 are missing.
+    deviation : float
+        The relative error that every quantity should have shown for the word "agree".
+    """
+
+    joint: JointTest
+    largest_z: float
+    largest_p: float
+    freedom: float
+    p_value: float
+    visible: Mapping[str, float] = field(default_factory=dict)
+    deviation: float = DEVIATION
 
     @property
-    def largest_z(self) -> float:
-        """Largest |z|; the entries are correlated, so it is no test of them all together."""
-        return float(np.max(np.abs(self.table["z"])))
+    def blind(self) -> dict[str, float]:
+        """The quantities in which the stated deviation could have been missed."""
+        return {name: error for name, error in self.visible.items() if error > self.deviation}
+
+    @property
+    def finding(self) -> Finding:
+        """The answer: DISAGREE for p < 0.001; AGREE for p >= 0.05 and enough seeds to tell."""
+        if self.p_value < DISAGREE_BELOW:
+            return Finding.DISAGREE
+        if self.p_value < DOUBT_BELOW or self.blind:
+            return Finding.UNDECIDED
+        return Finding.AGREE
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the theory is refuted; a right one is in at most 1 of 1000 comparisons."""
+        return self.finding is Finding.DISAGREE
+
+    @property
+    def reason(self) -> str:
+        """What the word rests on: the rate of false alarms, and the power."""
+        if self.p_value < DISAGREE_BELOW:
+            return "a right theory gives p < 0.001 at most once in 1000 comparisons"
+        by_chance = "a right theory gives p < 0.05 at most once in 20 comparisons"
+        if self.p_value < DOUBT_BELOW:
+            return f"{by_chance}: more seeds decide"
+        deviation = f"{100.0 * self.deviation:.3g} %"
+        if self.blind:
+            factor = more_seeds(max(self.blind.values()) / self.deviation, self.freedom)
+            return (
+                f"too few seeds to tell: a theory that is wrong by {deviation} in"
+                f" {', '.join(self.blind)} could pass; about {factor:.2g} times as many seeds would"
+                " show it"
+            )
+        if self.visible:
+            return f"{by_chance}, one that is wrong by {deviation} in any quantity 9 times in 10"
+        return by_chance
+
+    @property
+    def power(self) -> str:
+        """The errors that the seeds would show, such as ``m 3.1 %, e 0.2 %``."""
+        return ", ".join(f"{name} {100.0 * error:.2g} %" for name, error in self.visible.items())
+
+    def __str__(self) -> str:
+        joint = self.joint
+        of = "" if joint.components == joint.entries else f" components of {joint.entries} entries"
+        return (
+            f"p = {self.p_value:.2g} ({sigmas(self.p_value):.1f} sigma): joint chi-square"
+            f" {joint.chi2:.1f} of {joint.components}{of} (p = {joint.p_value:.2g}),"
+            f" largest |z| = {self.largest_z:.2f} (p = {self.largest_p:.2g})"
+        )
 
 
-def expected(theory: Solution, entries: Sequence[Entry]) -> Array:
-    """Return what the theory says of each entry, shape (n_entries,).
+def sigmas(p_value: float) -> float:
+    """Return the number of standard deviations of a two-sided Gaussian test of this p-value."""
+    return float(stats.norm.isf(p_value / 2.0))
+
+
+def mean_and_scatter(values: Array) -> tuple[Array, Array, float]:
+    """Return mean, scatter F and degrees of freedom of a sample.
+
+    F has the shape of the sample, and ``F^T F`` is the covariance of the mean: unlike the
+    covariance it stays small when entries are many.
 
     Raises
     ------
     ValueError
-        A time is beyond what `theory` reached.
+        There are fewer than two runs.
     """
-    t = np.array([entry.t for entry in entries])
-    at, values = theory.at(t), np.empty(len(t))
-    names = np.array([entry.quantity for entry in entries])
-    for name in QUANTITIES:
-        values[names == name] = getattr(at, name)[names == name]
-    two = names == "C"
-    if np.any(two):
-        values[two] = theory.C(t[two], np.array([entry.t_prime for entry in entries])[two])
-    return values
+    seeds = len(values)
+    if seeds < 2:
+        raise ValueError(f"seeds = {seeds} is not allowed: it must be >= 2")
+    mean = values.mean(axis=0)
+    return mean, (values - mean) / math.sqrt((seeds - 1) * seeds), float(seeds - 1)
 
 
-def compare(theory: Solution, ensemble: Ensemble, smaller: Ensemble | None = None) -> Comparison:
-    """Return z = (mean - theory - correction)/(standard error) for each entry, and a verdict.
+def standard_error(scatter: Array) -> Array:
+    """Return the standard error of the mean of each entry."""
+    return np.asarray(np.sqrt(np.sum(scatter**2, axis=0)))
+
+
+def joint_test(difference: Array, scatter: Array, freedom: float) -> JointTest:
+    """Test that the mean of `difference` is zero.
 
     Parameters
     ----------
-    theory : Solution
-        The mean-field theory, N = infinity.
-    ensemble : Ensemble
-        Runs at finite N.
-    smaller : Ensemble, optional
-        Runs at a smaller N' and the same times.  The theory is then corrected by
-        ``(mean' - theory) N'/N``, the leading 1/N term, whose standard error is included.  Without
-        it the correction is 0.
-
-    Returns
-    -------
-    Comparison
-        Times at which the runs do not scatter (t = 0) are left out.
+    difference : ndarray, shape (n_entries,)
+        Mean over runs less the theory.
+    scatter : ndarray, shape (n_runs, n_entries)
+        F of :func:`mean_and_scatter`.
+    freedom : float
+        Degrees of freedom of the covariance F^T F: runs - 1; infinite if it is known exactly.
 
     Raises
     ------
     ValueError
-        Fewer than two runs, a time beyond what `theory` reached, or `smaller` is not smaller.
+        An entry does not scatter.
     """
-    if smaller is not None and smaller.n >= ensemble.n:
-        raise ValueError(f"n = {smaller.n} of `smaller` is not allowed: it must be < {ensemble.n}")
-    entries = ensemble.entries()
-    theory_values = expected(theory, entries)
-    mean, scatter, freedom = mean_and_scatter(ensemble.sample())
-    correction = np.zeros_like(mean)
-    if smaller is not None:
-        ratio = smaller.n / ensemble.n
-        small, small_scatter, small_freedom = mean_and_scatter(smaller.sample())
-        correction = (small - theory_values) * ratio
-        scatter = np.vstack([scatter, ratio * small_scatter])
-        freedom = min(freedom, small_freedom)
-    extra = {"correction": correction, "mean": mean}
-    return _comparison(entries, theory_values, extra, mean - correction, scatter, freedom)
+    errors = standard_error(scatter)
+    if not np.all(errors > 0.0):
+        raise ValueError("an entry does not scatter over the runs: leave it out")
+    _, spread, axes = np.linalg.svd(scatter / errors, full_matrices=False)
+    clear = int(np.sum(spread > SMALLEST_SCATTER * spread[0]))
+    # Half of the degrees of freedom: with r near f the test has hardly any power.
+    r = max(1, int(min(clear, freedom / 2.0)))
+    along = axes[:r] @ (difference / errors)
+    chi2 = float(np.sum((along / spread[:r]) ** 2))
+    if math.isinf(freedom):
+        return JointTest(chi2, r, len(errors), float(stats.chi2.sf(chi2, r)))
+    F = chi2 * (freedom - r + 1.0) / (freedom * r)
+    p_value = float(stats.f.sf(F, r, freedom - r + 1.0))
+    return JointTest(chi2, r, len(errors), p_value)
 
 
-def compare_sizes(theory: Solution, ensembles: Sequence[Ensemble]) -> Comparison:
-    """Compare the limit of the fit ``mean(N) = limit + slope/N`` with the theory.
+def visible_shift(freedom: float, entries: int) -> float:
+    """Return the shift of one mean that would not be called "agree" 9 times in 10.
+
+    The shift is in units of the estimated standard error.  Only the test of the largest |z| is
+    counted, so that the true probability is larger: z is then noncentral t, and it has to exceed
+    the z at which Student's p-value of one of `entries` entries is `DOUBT_BELOW`/2.
+
+    Examples
+    --------
+    Three runs show far less than many runs with the same standard error:
+
+    >>> [round(visible_shift(freedom, 10), 1) for freedom in (2, 9, 1000)]
+    [30.4, 5.8, 4.3]
+    """
+    threshold = _largest_z_of_agreement(freedom, entries)
+    if math.isinf(freedom) or freedom > 1e6:
+        return float(threshold + stats.norm.isf(1.0 - POWER))
+    return float(special.nctdtrinc(freedom, 1.0 - POWER, threshold))
+
+
+def _largest_z_of_agreement(freedom: float, entries: int) -> float:
+    return float(stats.t.isf(DOUBT_BELOW / (4.0 * entries), freedom))
+
+
+def more_seeds(ratio: float, freedom: float) -> float:
+    """Return by what factor the seeds have to grow for `visible_shift` errors to shrink by `ratio`.
+
+    With g times as many seeds standard errors are smaller by the root of g, and Student's law is
+    closer to Gauss's.  One entry is taken for all: their number hardly matters to the ratio.
+    """
+    now, low, high = visible_shift(freedom, 1), 1.0, ratio**2
+    while high / low > 1.01:
+        middle = math.sqrt(low * high)
+        smaller = visible_shift(freedom * middle, 1) / (now * math.sqrt(middle))
+        low, high = (middle, high) if smaller > 1.0 / ratio else (low, middle)
+    return high
+
+
+def judge(
+    difference: Array, scatter: Array, freedom: float,
+    visible: Mapping[str, float] | None = None, deviation: float = DEVIATION,
+) -> Verdict:  # fmt: skip
+    """Return the verdict on a mean less its theory.
 
     Parameters
     ----------
-    theory : Solution
-        The mean-field theory, N = infinity.
-    ensembles : sequence of Ensemble
-        Runs at two or more N, all with the same times.
-
-    Returns
-    -------
-    Comparison
-        Its table has limit, slope, slope_error in place of correction and mean.
+    difference, scatter, freedom
+        As in :func:`joint_test`.
+    visible : mapping of str to float, optional
+        See :class:`Verdict`; without it nothing is said of the power.
+    deviation : float
+        The relative error that every quantity of `visible` should show.
 
     Raises
     ------
     ValueError
-        Times or observables differ, all N are the same, fewer than two runs of one, or a time
-        beyond what `theory` reached.
+        An entry does not scatter.
     """
-    entries = ensembles[0].entries()
-    for runs in ensembles:
-        if [str(entry) for entry in runs.entries()] != [str(entry) for entry in entries]:
-            raise ValueError(f"n = {runs.n:g} has other times than n = {ensembles[0].n:g}")
-    fit = extrapolate([runs.n for runs in ensembles], [runs.sample() for runs in ensembles])
-    extra = {"limit": fit.limit, "slope": fit.slope, "slope_error": fit.slope_error}
-    theory_values = expected(theory, entries)
-    return _comparison(entries, theory_values, extra, fit.limit, fit.scatter, fit.freedom)
+    joint = joint_test(difference, scatter, freedom)
+    largest = float(np.max(np.abs(difference) / standard_error(scatter)))
+    single = min(1.0, 2.0 * float(stats.t.sf(largest, freedom)) * len(difference))
+    p_value = min(1.0, 2.0 * min(joint.p_value, single))
+    return Verdict(joint, largest, single, freedom, p_value, visible or {}, deviation)
 
 
-def _comparison(
-    entries: Sequence[Entry],
-    theory_values: Array,
-    extra: dict[str, Array],
-    mean: Array,
-    scatter: Array,
-    freedom: float,
-) -> Comparison:
-    """Return the table, with the columns `extra`, and the verdict."""
-    difference, error = mean - theory_values, standard_error(scatter)
-    for entry, value, around in zip(entries, error, mean, strict=True):
-        # Of equal numbers the mean differs by rounding.
-        if not value > ROUNDING * max(1.0, abs(around)):
-            raise ValueError(f"{entry.quantity} at t = {entry.t:g} is the same in all runs")
-    verdict = judge(difference, scatter, freedom)
-    quantity, t, t_prime = (np.array(column) for column in zip(*entries, strict=True))
-    table = {"t": t, "t_prime": t_prime, "quantity": quantity, "theory": theory_values}
-    if "C" not in quantity:
-        del table["t_prime"]
-    return Comparison(table | extra | {"standard_error": error, "z": difference / error}, verdict)
+@dataclass(frozen=True)
+class Extrapolation:
+    """Fit of the mean over runs by ``mean(N) = limit + slope/N``, for each entry.
+
+    Attributes
+    ----------
+    limit, slope : ndarray, shape (n_entries,)
+        The two coefficients.
+    scatter : ndarray, shape (n_runs, n_entries)
+        Of `limit`, over the runs of all N: F of :func:`mean_and_scatter`.
+    slope_error : ndarray, shape (n_entries,)
+        Standard error of `slope`.
+    freedom : float
+        Degrees of freedom of `scatter` (Welch and Satterthwaite; the least favourable entry).
+    misfit : float
+        Chi-square per degree of freedom of the worst entry; NaN for two sizes.
+    """
+
+    limit: Array
+    slope: Array
+    scatter: Array
+    slope_error: Array
+    freedom: float
+    misfit: float
+
+
+def extrapolate(sizes: Sequence[float], samples: Sequence[Array]) -> Extrapolation:
+    """Extrapolate samples of several N to 1/N = 0.
+
+    The weights are those of a scatter that falls like N^(-1/2), for all entries the same: so the
+    limit is one linear combination of the means, and so is its scatter.
+
+    Parameters
+    ----------
+    sizes : sequence of float
+        N of each sample, at least two different ones.
+    samples : sequence of ndarray
+        Shapes (n_seeds, n_entries), at least two runs each.
+
+    Raises
+    ------
+    ValueError
+        All N are the same, or a sample has fewer than two runs.
+    """
+    N = np.asarray(sizes, dtype=np.float64)
+    if len(np.unique(N)) < 2:
+        raise ValueError(f"n = {N[0]:g} is not enough: 1/N needs at least two different n")
+    parts = [mean_and_scatter(sample) for sample in samples]
+    means = np.array([mean for mean, _, _ in parts])
+    variances = np.array([standard_error(scatter) ** 2 for _, scatter, _ in parts])
+    weights = np.sqrt(N * [len(sample) for sample in samples])
+    design = np.stack([np.ones_like(N), 1.0 / N], axis=1)
+    # Columns scaled: 1/N may be 1e-12.
+    scale = np.array([1.0, N.min()])
+    rows = np.linalg.pinv(weights[:, None] * design * scale) * weights * scale[:, None]
+    limit, slope = rows @ means
+    scatter = np.vstack([a * part[1] for a, part in zip(rows[0], parts, strict=True)])
+    each = rows[0, :, None] ** 2 * variances
+    shares = np.sum(each**2 / np.array([[freedom] for _, _, freedom in parts]), axis=0)
+    # A sample without scatter has no shares; what it is compared with says so.
+    freedom = float(np.min(each.sum(axis=0) ** 2 / np.maximum(shares, np.finfo(float).tiny)))
+    misfit = math.nan
+    if len(N) > 2:
+        off = (means - design @ np.stack([limit, slope])) ** 2
+        # Entries without scatter are refused by what follows.
+        off = np.divide(off, variances, where=variances > 0.0, out=np.zeros_like(off))
+        misfit = float(np.max(off.sum(axis=0))) / (len(N) - 2)
+    slope_error = np.sqrt(rows[1] ** 2 @ variances)
+    return Extrapolation(limit, slope, scatter, slope_error, freedom, misfit)

@@ -6,15 +6,14 @@ A command's module loads when the command is called: ``dmft --help`` needs names
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import cyclopts
 from cyclopts import App, Parameter
 
 from dmft._version import __version__
-from dmft.arguments import BAD_INPUT, FAILED, INTERRUPTED, say
+from dmft.arguments import guarded
 from dmft.systems import SYSTEMS
 from dmft.systems.base import Command
 
@@ -70,18 +69,6 @@ def _with_config(
         app.config = (cyclopts.config.Toml(config, must_exist=True, use_commands_as_keys=False),)
     result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     return int(result or 0)
-
-
-def guarded(call: Callable[[], Any]) -> int:
-    """Call and return the exit status; turn what went wrong into one line on stderr."""
-    try:
-        return int(call() or 0)
-    except (cyclopts.CycloptsError, ValueError, FileNotFoundError) as error:
-        return say(" ".join(str(error).split()), BAD_INPUT)
-    except KeyboardInterrupt:
-        return say("interrupted", INTERRUPTED)
-    except (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError) as error:
-        return say(f"{type(error).__name__}: {error}", FAILED)
 
 
 def main(arguments: list[str] | None = None) -> int:

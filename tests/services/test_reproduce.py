@@ -20,7 +20,8 @@ def stand_in(model, *, n, seeds, m0, times, step, progress):
     s = dmft.solve(model, float(times[-1]), m0=m0, tol=1e-4)
     at, rng = s.at(times), np.random.default_rng(0)
     noise = rng.standard_normal((3, seeds, len(times))) / np.sqrt(n)
-    return SimpleNamespace(t=times, m=at.m + noise[0], mu=at.mu + noise[1], e=at.e + noise[2])
+    values = zip(("m", "mu", "e"), (at.m, at.mu, at.e), noise, strict=True)
+    return SimpleNamespace(t=times, series={name: v + scatter for name, v, scatter in values})
 
 
 @pytest.fixture

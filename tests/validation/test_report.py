@@ -12,36 +12,24 @@ import pandas as pd
 import pytest
 
 from validation.cli import main
-from validation.evidence import Evidence, table_of
-from validation.report import report
-from validation.systems.spiked.claims import CLAIMS
+from validation.comparison import columns_of
+from validation.evidence import Evidence
+from validation.report import chosen, report
+from validation.statistics import Finding
+from validation.systems import SYSTEMS
 
 FAST = ["mixture", "endpoint"]
 
 
-DEAR = (
-    "flow", "p4", "cooling", "annealing", "learning-rate", "momentum", "stored-mixture", "thermal",
-    "stored-flow", "annealing-bias", "complexity", "sensitivity", "quench",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(k, marks=[pytest.mark.slow] * (k in DEAR)) for k in CLAIMS]
-)
-def test_claim_holds(name):
-    found = CLAIMS[name](True)
-    assert found.agree, found.verdict
-    sizes = {len(values) for values in found.table.values()}
-    assert len(sizes) == 1
-    assert np.isfinite(found.table["theory"]).all()
-
-
 def test_evidence_reads_back_to_the_same_numbers():
-    table = table_of(["m", "e"], [0.1, 1 / 3], [0.3, 0.2], [0.0, 0.01])
-    found = Evidence("claim", "basis", table, "verdict", np.bool_(True), {"t": np.arange(3.0)})
+    table = columns_of(["m", "e"], [0.1, 1 / 3], [0.3, 0.2], [0.0, 0.01])
+    seeds, curve = {1e8: 20, 200: 4}, {"t": np.arange(3.0)}
+    found = Evidence("claim", "model", "", seeds, table, "verdict", Finding.UNDECIDED, curve)
     back = Evidence.parse(found.dump())
-    assert back.agree is True
-    assert (back.claim, back.basis, back.verdict) == ("claim", "basis", "verdict")
+    assert back.finding is Finding.UNDECIDED
+    assert (back.word, back.fails) == ("undecided", False)
+    assert (back.claim, back.verdict, back.seeds) == ("claim", "verdict", seeds)
+    assert back.basis == "model; 20 seeds at N = 1e+08, 4 seeds at N = 200"
     for name, values in found.table.items():
         np.testing.assert_array_equal(back.table[name], values)
     np.testing.assert_array_equal(back.curve["t"], [0.0, 1.0, 2.0])
@@ -56,12 +44,25 @@ def test_page_and_table(tmp_path, capsys):
     assert capsys.readouterr().out.count("holds") == 2
     text = page.read_text()
     assert "2 of 2 claims hold" in text
+    assert '<h2 id="spiked">Spiked matrix-tensor model</h2>' in text
     assert text.count("data:image/png;base64,") == 2
     # Self-contained: nothing is loaded, and the only file it names is the table.
     assert re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', text) == ["evidence.csv"]
     table = pd.read_csv(tmp_path / "evidence.csv")
     assert set(table.key) == set(FAST)
-    assert {"theory", "mean", "standard_error", "z", "t", "t_prime"} <= set(table.columns)
+    assert set(table.system) == {"spiked"}
+    assert set(table.seeds) == {20, 4}
+    assert {
+        "model",
+        "N",
+        "finding",
+        "theory",
+        "mean",
+        "standard_error",
+        "z",
+        "t",
+        "t_prime",
+    } <= set(table.columns)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evidence.csv", "evidence.html"]
     assert main(run) == 2
     assert "exists already" in capsys.readouterr().err
@@ -87,7 +88,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     kept.write_text(text.replace("Delta_2", "kept: Delta_2"))
     again = report(page, quick=True, workers=1, only=FAST, progress=False)
     assert before > 0
-    assert again[kept.stem].basis.startswith("kept: ")
+    assert again[kept.stem.replace(".", "/")].basis.startswith("kept: ")
     assert page.exists()
     assert not parts.exists()
 
@@ -97,11 +98,31 @@ def test_parts_of_another_kind_of_run_are_not_used(tmp_path):
     parts = tmp_path / ".evidence.html.parts"
     parts.mkdir()
     (parts / "key").write_text("another version")
-    (parts / "endpoint.json").write_text("nothing of use")
+    (parts / "spiked.endpoint.json").write_text("nothing of use")
     found = report(
         tmp_path / "evidence.html", quick=True, workers=1, only=["endpoint"], progress=False
     )
-    assert found["endpoint"].agree
+    assert found["spiked/endpoint"].word == "holds"
+
+
+def test_claims_are_chosen_by_key_or_system():
+    """All systems are asked; the sequence is that of the page."""
+    everything = chosen()
+    assert {name.split("/")[0] for name in everything} == set(SYSTEMS)
+    assert chosen(["spiked"]) == [name for name in everything if name.startswith("spiked/")]
+    assert chosen(["amp", "spiked/langevin", "amp"])[:2] == ["spiked/langevin", "spiked/amp"]
+
+
+def test_a_claim_that_fails_is_status_1(tmp_path, capsys, monkeypatch):
+    table = columns_of(["m"], [0.1], [0.3], [0.01])
+    for finding, status in ((Finding.DISAGREE, 1), (Finding.UNDECIDED, 0)):
+        found = {"spiked/amp": Evidence("It is so", "model", "", {}, table, "p = 0", finding)}
+        monkeypatch.setattr("validation.report._all", lambda *_, found=found: found)
+        assert main(["report", "--output", str(tmp_path / f"{status}.html")]) == status
+    out = capsys.readouterr().out
+    assert re.search(r"spiked/amp +FAILS +p = 0", out)
+    assert "1 of 1 claims FAIL" in (tmp_path / "1.html").read_text()
+    assert "0 of 1 claims hold, 1 of 1 claims undecided" in (tmp_path / "0.html").read_text()
 
 
 def test_a_claim_that_cannot_be_computed_is_status_1(tmp_path, capsys, monkeypatch):

@@ -1,22 +1,26 @@
-"""Simulations at finite N of each system."""
+"""The systems whose theory is checked, by name.  To add one: its folder, and a line here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["reference_tables", "simulators"]
+from validation.systems.base import SystemChecks, resolve
+from validation.systems.spiked.system import SPIKED
+
+__all__ = ["SYSTEMS", "reference_tables", "simulators"]
+
+SYSTEMS: dict[str, SystemChecks] = {system.name: system for system in (SPIKED,)}
 
 
-def simulators() -> dict[str, Callable[..., Any]]:
-    """Return the simulation that the main job of each system compares its theory with."""
-    from validation.systems.spiked.simulate import simulate
+def reference_tables() -> dict[str, Any]:
+    """Return the reference tables that are simulated, of all systems."""
+    found: dict[str, Any] = {}
+    for system in SYSTEMS.values():
+        if system.tables:
+            found |= resolve(system.tables)
+    return found
 
-    return {"spiked": simulate}
 
-
-def reference_tables() -> Mapping[str, Any]:
-    """Return the reference tables that simulations make."""
-    from validation.systems.spiked.ensembles import ENTRIES
-
-    return ENTRIES
+def simulators() -> dict[str, Any]:
+    """Return the simulation that the main job compares the theory of each system with."""
+    return {name: resolve(s.simulator) for name, s in SYSTEMS.items() if s.simulator}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from typing import Protocol as Interface
@@ -55,16 +55,12 @@ SWEEP_M0, SWEEP_TIME, SWEEP_QUICK_TIME = 1e-10, 1e4, 10.0
 
 
 class Ensemble(Interface):
-    """Finite-N runs: times (n,), and m, mu, e of shape (seeds, n)."""
+    """Finite-N runs: times (n,), and the series m, mu, e of shape (seeds, n)."""
 
     @property
     def t(self) -> Array: ...
     @property
-    def m(self) -> Array: ...
-    @property
-    def mu(self) -> Array: ...
-    @property
-    def e(self) -> Array: ...
+    def series(self) -> Mapping[str, Array]: ...
 
 
 class Simulator(Interface):
@@ -216,7 +212,7 @@ def _dynamics(
             for quantity, ax in axes.items():
                 text = rf"$1/\Delta_2={1 / model.deltas[0]:.3g}$"
                 plots.one_time(ax, solution, quantity, label=text)
-                values = getattr(ensemble, quantity)
+                values = ensemble.series[quantity]
                 error = values.std(axis=0, ddof=1) / math.sqrt(len(values))
                 plots.points(ax, ensemble.t, values.mean(axis=0), error, color=plots.COLORS[k])
         axes["m"].legend()
@@ -244,7 +240,7 @@ def _compare(
     theory_at = solution.at(ensemble.t)
     rows = []
     for quantity in plots.NAMES:
-        values = getattr(ensemble, quantity)
+        values = ensemble.series[quantity]
         mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / math.sqrt(len(values))
         for k, t in enumerate(ensemble.t):
             expected = float(getattr(theory_at, quantity)[k])

@@ -93,8 +93,8 @@ def endpoints(
 ) -> Array:
     """Return the overlaps after `steps` iterations on `seeds` independent instances, (seeds,).
 
-    Parameters are those of :func:`validation.systems.spiked.instances.draw` and :func:`run`; instance k has the
-    k-th child of ``SeedSequence(root_seed)``.
+    Parameters are those of `draw` (in ``instances``) and :func:`run`; instance k has the k-th child
+    of ``SeedSequence(root_seed)``.
 
     Raises
     ------

@@ -119,7 +119,7 @@ class Revealed:
     n : float
         Number of components N; any size, for no vector of N components is stored.
     nugget2, known, room
-        See :class:`validation.systems.spiked.limit.Gram`.
+        See `Gram` in limit.py.
     rng : Generator
         Where the random numbers come from.
     """
@@ -151,7 +151,7 @@ class Revealed:
         Raises
         ------
         ArithmeticError
-            As :class:`validation.systems.spiked.limit.Gram`, or the conditioning is inexact.
+            As `Gram` in limit.py, or the conditioning is inexact.
         MemoryError
             The next direction would take more than 8 GB.
         """

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from dmft import checks
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.protocol import Overlap, Protocol
-from validation.statistics import QUANTITIES, Ensemble
+from validation.ensemble import Ensemble
 from validation.systems.spiked.instances import Instance, check_size, draw, start
 from validation.systems.spiked.stored import (
     Loss,
@@ -23,8 +23,17 @@ from validation.systems.spiked.stored import (
 )  # fmt: skip
 
 __all__ = [
-    "METHODS", "MOST_REPLICAS", "check", "check_momentum", "check_times", "children", "simulate",
-    "simulate_driven", "start_of", "step_error",
+    "METHODS",
+    "MOST_REPLICAS",
+    "ROOT_SEED",
+    "check_momentum",
+    "check_stored",
+    "check_times",
+    "children",
+    "simulate",
+    "simulate_driven",
+    "start_of",
+    "step_error",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -33,6 +42,7 @@ METHODS: dict[str, Callable[..., Trajectory]] = {
     "gradient_flow": gradient_flow,
     "gradient_descent": gradient_descent,
 }
+QUANTITIES = ("m", "mu", "e")
 ROOT_SEED = 20190718
 LATEST = 1e6
 # Products of pairs of components are an array for each.
@@ -89,7 +99,7 @@ def simulate(
     ArithmeticError
         A run diverged: the step is too long.  The time is named.
     """
-    times = check(
+    times = check_stored(
         model, n=n, seeds=seeds, m0=m0, times=times, method=method, step=step, dtype=dtype
     )
     replicas = _check_replicas(replicas)
@@ -142,7 +152,7 @@ def simulate_driven(
         A run left the range of numbers: the step is too long.  The time is named.
     """
     m0, momentum = start_of(protocol), check_momentum(momentum, "gradient_descent")
-    times = check(
+    times = check_stored(
         model, n=n, seeds=seeds, m0=m0, times=times, method="gradient_descent", step=step,
         dtype=dtype,
     )  # fmt: skip
@@ -173,8 +183,8 @@ def _ensemble(
             except FloatingPointError as error:
                 raise ArithmeticError(f"couplings leave the range of {dtype} ({error})") from None
             rows.append([np.reshape(x, (len(times), -1)).mean(axis=1) for x in found[1:]])
-    m, mu, e = np.array(rows).transpose(1, 0, 2)
-    return Ensemble(int(n), times, m, mu, e)
+    series = dict(zip(QUANTITIES, np.array(rows).transpose(1, 0, 2), strict=True))
+    return Ensemble(int(n), times, series)
 
 
 def _check_replicas(replicas: int) -> int:
@@ -227,13 +237,15 @@ def step_error(
     :func:`simulate`.
     """
     method = "gradient_flow"
-    times = check(model, n=n, seeds=2, m0=m0, times=times, method=method, step=step, dtype=dtype)
+    times = check_stored(
+        model, n=n, seeds=2, m0=m0, times=times, method=method, step=step, dtype=dtype
+    )
     loss = Loss(draw(model, n, m0, np.random.SeedSequence(root_seed, spawn_key=(0,)), dtype))
     whole, half = (gradient_flow(loss, times, h) for h in (step, step / 2))
     return {name: np.abs(getattr(whole, name) - getattr(half, name)) for name in QUANTITIES}
 
 
-def check(
+def check_stored(
     model: SpikedMixture,
     *,
     n: int,

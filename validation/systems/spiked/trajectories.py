@@ -17,7 +17,7 @@ from tqdm import tqdm
 from dmft import checks
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.protocol import Overlap, Protocol
-from validation.statistics import Ensemble
+from validation.ensemble import Ensemble
 from validation.systems.spiked.limit import Driving, Field, Setting, steps_of
 from validation.systems.spiked.revealed import Revealed, check_memory
 from validation.systems.spiked.simulate import (
@@ -29,7 +29,7 @@ from validation.systems.spiked.simulate import (
 )
 from validation.systems.spiked.stored import diverged, falling
 
-__all__ = ["QUERIES", "Path", "flow_step_error", "follow", "simulate_revealed"]
+__all__ = ["QUERIES", "Path", "check_revealed", "flow_step_error", "follow", "simulate_revealed"]
 
 Array = NDArray[np.float64]
 # A point (and a Setting) -> the force there (in growing coordinates), e, and x.grad H/N.
@@ -37,7 +37,7 @@ Query = Callable[..., tuple[Array, float, float]]
 
 # Queries of one step.
 QUERIES = {"gradient_descent": 1, "gradient_flow": 4}
-# At T = 0, in units of sqrt(Q'(1)) (see validation.systems.spiked.limit.Gram): the error of m is below KNOWN.
+# At T = 0, in units of sqrt(Q'(1)) (see `Gram` in limit.py): the error of m is below KNOWN.
 KNOWN, NUGGET = 1e-6, 1e-7
 # Scatter like 7 N^(-1/2) stays above rounding, and at T = 0 above what KNOWN leaves out.
 LARGEST_N, LARGEST_N_WITHOUT_NOISE = 10**15, 10**12
@@ -71,7 +71,7 @@ def follow(
     Parameters
     ----------
     query : callable
-        The field, as :meth:`validation.systems.spiked.revealed.Revealed.query`; with T > 0 its force has noise.
+        The field, as `Revealed.query` in revealed.py; with T > 0 its force has noise.
     c : ndarray
         Start, in growing coordinates.
     times : ndarray
@@ -192,7 +192,7 @@ def simulate_revealed(
         At T = 0: so many directions were revealed that the tensors do not fit memory.
     """
     m0, largest_T, drive = _driving(model, m0, T, protocol, method, momentum, times, step)
-    times = check(
+    times = check_revealed(
         model, n=n, seeds=seeds, m0=m0, times=times, method=method, step=step, T=largest_T
     )
     nugget2, known = (2.0 * T / step, 0.0) if largest_T > 0.0 else (_nugget2(model), KNOWN)
@@ -215,8 +215,8 @@ def simulate_revealed(
                 )  # fmt: skip
             paths.append(path)
             bar.update()
-    m, mu, e, C = (np.array([getattr(path, name) for path in paths]) for name in Path._fields[1:])
-    return Ensemble(n, times, m, mu, e, C)
+    found = {name: np.array([getattr(path, name) for path in paths]) for name in Path._fields[1:]}
+    return Ensemble(n, times, found, {"C": found.pop("C")})
 
 
 def _driving(
@@ -251,7 +251,7 @@ def _driven(
     return h, T, [s._replace(nugget2=max(s.nugget2, low)) for s, low in pairs]
 
 
-def check(
+def check_revealed(
     model: SpikedMixture,
     *,
     n: float,

@@ -8,8 +8,8 @@ import pytest
 
 from dmft.systems.spiked.model import SpikedMixture
 from tests.exact.cases import SEED
-from validation.compare import extrapolate, judge, mean_and_scatter, standard_error
-from validation.statistics import Ensemble
+from validation.ensemble import Ensemble
+from validation.statistics import extrapolate, judge, mean_and_scatter, standard_error
 from validation.systems.spiked.simulate import simulate
 from validation.systems.spiked.trajectories import simulate_revealed
 
@@ -67,7 +67,9 @@ def against_stored(model, n, T, runs, m0=0.3):
     rng = np.random.default_rng(5)
     stored = [stored_invariant(model, n, m0, times, 0.2, T, rng) for _ in range(runs)]
     m, mu, e, C = (np.array(values) for values in zip(*stored, strict=True))
-    return scores(revealed.sample(), Ensemble(n, times, m, mu, e, C).sample())
+    return scores(
+        revealed.sample(), Ensemble(n, times, {"m": m, "mu": mu, "e": e}, {"C": C}).sample()
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,11 +78,13 @@ def against_stored(model, n, T, runs, m0=0.3):
 )
 @pytest.mark.slow
 def test_law_is_that_of_stored_tensors(orders, n, T):
-    """At an N so small that all N directions are revealed on the way (21 queries)."""
+    """At an N so small that all N directions are revealed on the way (21 queries).
+
+    A right law fails once in 1000 times.
+    """
     z, verdict = against_stored(SpikedMixture(dict.fromkeys(orders, 0.8)), n, T, 400)
     assert len(z) == 60
-    assert np.max(np.abs(z)) < 4.0
-    assert verdict.agree
+    assert not verdict.refuted
 
 
 LAWS = [
@@ -107,15 +111,14 @@ def law(k):
 @pytest.mark.slow
 @pytest.mark.parametrize("k", range(len(LAWS)), ids=lambda k: str(LAWS[k]))
 def test_law_is_that_of_stored_tensors_many_runs(k):
-    """No z beyond 4, and the entries agree jointly.
+    """The entries are not refuted, which those of a right law are once in 1000 times.
 
     They are strongly correlated: halves of one ensemble differ by an rms z outside [.7, 1.4] once
     in seven times, above 1.6 once in a hundred.
     """
     z, verdict = law(k)
-    assert verdict.agree
+    assert not verdict.refuted
     assert 0.4 < np.sqrt(np.mean(z**2)) < 1.9
-    assert np.max(np.abs(z)) < 4.0
 
 
 @pytest.mark.slow
@@ -139,7 +142,7 @@ def test_ordered_entries_differ_by_one_over_n():
             SEED, n=n, seeds=runs, m0=0.3, times=times, step=0.2, method="gradient_descent"
         )
         two = simulate_revealed(SEED, n=n, seeds=runs, m0=0.3, times=times, step=0.2, root_seed=1)
-        columns = [[getattr(x, k) for k in ("m", "mu", "e")] for x in (one, two)]
+        columns = [[x[k] for k in ("m", "mu", "e")] for x in (one, two)]
         differences.append(np.hstack(columns[0]) - np.hstack(columns[1]))
     fit = extrapolate(sizes, differences)
     error = standard_error(fit.scatter)

@@ -10,8 +10,8 @@ import dmft
 from dmft.systems.spiked.model import Coefficients, SpikedMixture
 from dmft.systems.spiked.protocol import Annealing, Overlap, PowerLaw, Protocol, Thermal
 from tests.exact.cases import SEED
-from validation.compare import sigmas
-from validation.statistics import compare
+from validation.comparison import compare
+from validation.statistics import Finding, sigmas
 from validation.systems.spiked.limit import limit_flow
 from validation.systems.spiked.revealed import Restricted, Revealed, symmetric_gaussian
 from validation.systems.spiked.trajectories import flow_step_error, follow, simulate_revealed
@@ -75,13 +75,15 @@ def test_large_n_tends_to_gradient_descent():
 @pytest.mark.slow
 @pytest.mark.parametrize("T", [0.0, 1.0])
 def test_a_hundred_million_spins(T):
-    """N = 1e8, 40 runs: every m, mu, e and C(t,t') within 4 standard errors; m good to 2e-4."""
+    """N = 1e8, 40 runs: agreement in m, mu, e and C(t,t'); m good to 2e-4.
+
+    A right theory misses that word once in 20 times; the seed is fixed.
+    """
     times = np.arange(0.0, 11.0)
     theory = dmft.solve(SEED, 10.0, m0=0.1, T=T, method="gradient_descent", step=0.1)
     runs = simulate_revealed(SEED, n=1e8, seeds=40, m0=0.1, times=times, T=T)
     result = compare(theory, runs)
-    assert result.largest_z < 4.0
-    assert result.verdict.agree
+    assert result.verdict.finding is Finding.AGREE
     assert runs.standard_error("m").max() < 2e-4
 
 
@@ -109,14 +111,16 @@ QUICK = [("schedule", 0.7), ("thermal", 0.0)]
     ],
 )
 def test_protocols_at_a_hundred_million_spins(name, momentum):
-    """Every m, mu, e and C(t,t') within 4 standard errors of the theory; m good to 3e-4."""
+    """m, mu, e and C(t,t') do not refute the theory; m good to 3e-4.
+
+    A right theory is refuted once in 1000 times.
+    """
     options = dmft.GradientDescentOptions(0.1, momentum=momentum)
     how = {"protocol": PROTOCOLS[name]}
     theory = dmft.solve(SEED, 10.0, method="gradient_descent", options=options, **how)
     runs = simulate_revealed(SEED, n=1e8, seeds=20, times=TIMES, momentum=momentum, **how)
     result = compare(theory, runs)
-    assert result.largest_z < 4.5  # twenty seeds: Student's distribution
-    assert result.verdict.agree
+    assert not result.verdict.refuted
     assert runs.standard_error("m").max() < 3e-4
 
 
@@ -131,7 +135,7 @@ def test_annealing_without_its_kernel_is_caught():
 def test_flow_at_large_n_agrees_with_dense():
     theory = dmft.solve(SEED, 10.0, m0=0.1, method="dense", tol=1e-7)
     runs = simulate_revealed(SEED, n=1e8, seeds=10, m0=0.1, times=TIMES, method="gradient_flow")
-    assert compare(theory, runs).largest_z < 5.0  # ten seeds: Student's distribution
+    assert not compare(theory, runs).verdict.refuted  # a right theory is once in 1000 times
     assert np.max(np.abs(runs.mean("m") - theory.at(TIMES).m)) < 1e-3
 
 
@@ -153,14 +157,17 @@ class WrongModel(SpikedMixture):
 
 @pytest.mark.parametrize("kernel", [None, 0, 1, 2])
 def test_one_per_cent_in_one_kernel_is_caught(kernel):
-    """10 runs at N = 1e8, a few seconds: more than 5 sigma; the honest kernels pass."""
+    """10 runs at N = 1e8, a few seconds: more than 5 sigma; the honest kernels pass.
+
+    A right theory is refuted once in 1000 times.
+    """
     model = WrongModel(SEED.channels)
     kind = Coefficients if kernel is None else type("Kind", (Wrong,), {"kernel": kernel})
     object.__setattr__(model, "wrong", kind)
     theory = dmft.solve(model, 10.0, m0=0.1, T=1.0, method="gradient_descent", step=0.1)
     runs = simulate_revealed(SEED, n=1e8, seeds=10, m0=0.1, times=TIMES, T=1.0)
     verdict = compare(theory, runs).verdict
-    assert verdict.agree == (kernel is None)
+    assert verdict.refuted == (kernel is not None)
     if kernel is not None:
         assert sigmas(verdict.p_value) > 5.0
 
@@ -170,7 +177,7 @@ def test_one_per_cent_in_one_kernel_is_caught(kernel):
 def test_scatter_falls_like_the_root_of_n(n):
     """Sd of sqrt(N) m, e, C(t,0) at t = 10: 6.8, 1.4, .93, here to the error of 60 runs."""
     runs = simulate_revealed(SEED, n=n, seeds=60, m0=0.1, times=TIMES)
-    for values, want in ((runs.m, 6.8), (runs.e, 1.4), (runs.C[:, :, 0], 0.93)):
+    for values, want in ((runs["m"], 6.8), (runs["e"], 1.4), (runs["C"][:, :, 0], 0.93)):
         assert math.sqrt(n) * values[:, -1].std() == pytest.approx(want, rel=0.35)
 
 
@@ -188,7 +195,7 @@ def test_cost_does_not_depend_on_n():
 def test_all_directions_may_be_revealed():
     """N = 10: nothing is left to reveal after 8 queries, and runs go on."""
     runs = simulate_revealed(SEED, n=10, seeds=4, m0=0.2, times=TIMES, T=1.0)
-    for C in runs.C:
+    for C in runs["C"]:
         np.testing.assert_allclose(np.diag(C), 1.0, rtol=1e-12)
         assert np.linalg.eigvalsh(C)[0] > -1e-12
 
@@ -197,11 +204,11 @@ def test_runs_are_those_of_their_seeds():
     few, more = (
         simulate_revealed(SEED, n=1e6, seeds=k, m0=0.2, times=[1.0], progress=False) for k in (2, 3)
     )
-    assert np.array_equal(few.m, more.m[:2])
-    assert len({float(m) for m in more.m[:, 0]}) == 3
+    assert np.array_equal(few["m"], more["m"][:2])
+    assert len({float(m) for m in more["m"][:, 0]}) == 3
     other = simulate_revealed(SEED, n=4e6, seeds=3, m0=0.2, times=[1.0])
     theory = dmft.solve(SEED, 1.0, m0=0.2, method="gradient_descent", step=0.1).m[-1]
-    alike = (other.m[:, 0] - theory) * 2.0 / (more.m[:, 0] - theory)
+    alike = (other["m"][:, 0] - theory) * 2.0 / (more["m"][:, 0] - theory)
     assert np.all(np.abs(alike - 1.0) > 1e-2)
 
 
@@ -254,7 +261,7 @@ def test_start_on_the_signal_and_no_signal():
     for m0 in (-1.0, 0.0, 1.0):
         theory = dmft.solve(SEED, 2.0, m0=m0, method="gradient_descent", step=0.1)
         runs = simulate_revealed(SEED, n=1e6, seeds=20, m0=m0, times=TIMES[:3])
-        assert compare(theory, runs).verdict.agree
+        assert not compare(theory, runs).verdict.refuted  # a right theory is once in 1000 times
 
 
 def test_tensors_that_outgrow_memory_are_an_error(monkeypatch):

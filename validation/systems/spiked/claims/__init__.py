@@ -1,30 +1,24 @@
-"""The claims of the package, each with the simulation that it rests on.
+"""The claims about the spiked model, each with the simulation that it rests on.
 
-A claim is a function of the size ("quick" or full) that solves, simulates and compares; it returns
+A claim is a function of the size (True: few seeds) that solves, simulates and compares; it returns
 `Evidence`.  Every claim has seeds of its own, so that it can be repeated alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from validation.evidence import Evidence
-from validation.systems.spiked.claims import any_n, statics, stored_tensors
+from validation.evidence import Claim
+from validation.systems.spiked.claims import any_n, limits, statics, stored_tensors
+from validation.systems.spiked.claims.models import PROTOCOLS
 
 __all__ = ["CLAIMS"]
 
-CLAIMS: dict[str, Callable[[bool], Evidence]] = {
+CLAIMS: dict[str, Claim] = {
     "descent": any_n.descent,
     "langevin": any_n.langevin,
     "flow": any_n.flow,
     "mixture": any_n.mixture,
     "p4": any_n.pure_four,
-    **{
-        key: any_n.protocol(claim)
-        for key, claim in zip(
-            ("annealing", "learning-rate", "cooling", "quench"), any_n.PROTOCOLS, strict=True
-        )
-    },
+    **{key: any_n.driven(key) for key in PROTOCOLS},
     "thermal": any_n.thermal,
     "momentum": any_n.momentum,
     "endpoint": any_n.endpoint,
@@ -35,6 +29,6 @@ CLAIMS: dict[str, Callable[[bool], Evidence]] = {
     "amp": statics.message_passing,
     "hessian": statics.hessians,
     "complexity": statics.complexity,
-    "limit": any_n.limits,
+    "limit": limits.limits,
     "sensitivity": any_n.sensitivity,
 }

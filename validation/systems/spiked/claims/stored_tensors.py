@@ -11,9 +11,10 @@ from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.protocol import Overlap, Protocol
 from dmft.systems.spiked.solution import SpikedSolution
 from dmft.systems.spiked.solve import solve
-from validation.evidence import Evidence, compared, name_of
-from validation.statistics import Ensemble, compare_sizes
-from validation.systems.spiked.claims.any_n import PROTOCOLS, SEED_MODEL, STEP, TIMES
+from validation.comparison import compare
+from validation.ensemble import Ensemble
+from validation.evidence import Evidence, evidence_of
+from validation.systems.spiked.claims.models import PROTOCOLS, SEED_MODEL, STEP, TIMES, name_of
 from validation.systems.spiked.simulate import ROOT_SEED, simulate, simulate_driven
 
 __all__ = ["annealing_bias", "stored_flow", "stored_four", "stored_langevin"]
@@ -24,12 +25,14 @@ Array = NDArray[np.float64]
 FLOW_STEP = 0.2
 
 
-def _sizes(
-    claim: str, what: str, theory: SpikedSolution, ensembles: Sequence[Ensemble]
+def _limit(
+    claim: str, setting: str, theory: SpikedSolution, ensembles: Sequence[Ensemble]
 ) -> Evidence:
-    sizes = ", ".join(f"{runs.seeds} at N = {runs.n:g}" for runs in ensembles)
-    basis = f"{what}; stored tensors, seeds: {sizes}; limit of a fit linear in 1/N"
-    return compared(claim, basis, theory, compare_sizes(theory, ensembles))
+    """Compare the limit of large N with the theory."""
+    setting = f"{setting}; stored tensors; limit of a fit linear in 1/N"
+    seeds = {runs.n: runs.seeds for runs in ensembles}
+    result = compare(theory, *ensembles)
+    return evidence_of(claim, name_of(theory.model), setting, seeds, result, theory)
 
 
 def _stored_driven(
@@ -46,7 +49,7 @@ def _stored_driven(
         )
         for n, k in sizes.items()
     ]  # fmt: skip
-    return _sizes(claim, f"{name_of(model)}; {protocol}", theory, ensembles)
+    return _limit(claim, f"{protocol}; steps of {STEP:g}", theory, ensembles)
 
 
 def stored_flow(quick: bool) -> Evidence:
@@ -59,19 +62,19 @@ def stored_flow(quick: bool) -> Evidence:
         for n, k in sizes.items()
     ]  # fmt: skip
     claim = "Gradient flow on stored tensors, entries i1 < ... < ip: the trusted, slow way"
-    what = f"{name_of(SEED_MODEL)}; m0 = 0.2; Runge-Kutta steps of {FLOW_STEP:g}"
-    return _sizes(claim, what, theory, ensembles)
+    setting = f"m0 = 0.2; Runge-Kutta steps of {FLOW_STEP:g}"
+    return _limit(claim, setting, theory, ensembles)
 
 
 def stored_langevin(quick: bool) -> Evidence:
-    """Langevin on stored tensors."""
+    """Langevin dynamics on stored tensors."""
     sizes = {60: 60, 120: 30} if quick else {150: 480, 300: 160, 500: 60}
     claim = "Langevin dynamics (T = 1) on stored tensors"
     return _stored_driven(claim, SEED_MODEL, Protocol(Overlap(0.2), T=1.0), sizes, TIMES[1:])
 
 
 def stored_four(quick: bool) -> Evidence:
-    """Four indices, T = 0.5."""
+    """Three channels up to p = 4 on stored tensors."""
     sizes = {30: 60, 60: 20} if quick else {50: 800, 100: 200, 140: 60}
     model = SpikedMixture({2: 0.7, 3: 2.0, 4: 1.0})
     claim = "Three channels on stored tensors, T = 0.5"
@@ -81,6 +84,6 @@ def stored_four(quick: bool) -> Evidence:
 def annealing_bias(quick: bool) -> Evidence:
     """Whether the deviation of annealed runs at N = 80 is a term in 1/N."""
     sizes = {40: 150, 80: 60} if quick else {80: 3200, 160: 1600, 320: 400}
-    protocol = PROTOCOLS["Annealed tensor channel, Delta'_p(t) = Delta_p + C exp(-t/tau)"]
+    _, protocol = PROTOCOLS["annealing"]
     claim = "What annealed runs at N = 80 deviate by is a correction of order 1/N"
     return _stored_driven(claim, SEED_MODEL, protocol, sizes, TIMES[1:])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dmft.reference_table import Column, ReferenceTable
 from dmft.systems.spiked.model import SpikedMatrixTensor
-from validation.statistics import Ensemble
+from validation.ensemble import Ensemble
 from validation.systems.spiked.simulate import ROOT_SEED, simulate
 from validation.systems.spiked.trajectories import simulate_revealed
 
@@ -64,7 +64,7 @@ ENTRIES = {
     "finite_n": ReferenceTable(
         "spiked",
         f"Simulations at finite N: p = 3, Delta_2 = 0.7, Delta_3 = 1, m0 = {M0:g}",
-        "validation.systems.spiked.simulate and validation.systems.spiked.trajectories, with the seeds of the package",
+        "simulate and trajectories of validation.systems.spiked, with the seeds of the package",
         (
             Column("simulation", "how it was done", kind="string"),
             Column("T", "temperature"),

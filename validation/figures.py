@@ -1,0 +1,108 @@
+"""The figures of the page of evidence (extra `report`)."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from validation.evidence import Evidence
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["figure"]
+
+MARKS = "osD^v"
+# Colours of Okabe and Ito, which can be told apart without colour vision.
+THEORY, SIMULATION = "#0072B2", "#D55E00"
+STYLE = {
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.2,
+}
+# Series that are drawn at most, beside the panel of z.
+MOST_SERIES = 3
+GREEK = ("alpha", "beta", "delta", "epsilon", "gamma", "kappa", "lambda", "mu", "rho", "sigma")
+
+
+def figure(evidence: Evidence) -> str:
+    """Return the figure of a claim, theory and simulation and z, as a base64 PNG."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+        canvas = Figure(figsize=(9.0, 2.5), layout="constrained")
+        names = [name for name in evidence.curve if name != "t"][:MOST_SERIES]
+        if names:
+            axes = canvas.subplots(1, len(names) + 1)
+            for ax, name in zip(axes, names, strict=False):
+                _against_time(ax, evidence, name)
+            axes[0].legend()
+            _scores(axes[-1], evidence)
+        else:
+            left, right = canvas.subplots(1, 2, sharey=True)
+            _deviations(left, right, evidence)
+        file = io.BytesIO()
+        canvas.savefig(file, format="png", dpi=110)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _symbol(name: str) -> str:
+    """Return a quantity in mathtext, such as mu or e_p."""
+    head, _, index = name.partition("_")
+    head = rf"\{head}" if head in GREEK else head if len(head) == 1 else rf"\mathrm{{{head}}}"
+    return f"${head}_{{{index}}}$" if index else f"${head}$"
+
+
+def _against_time(ax: Axes, evidence: Evidence, name: str) -> None:
+    ax.plot(evidence.curve["t"], evidence.curve[name], color=THEORY, label="theory")
+    own = evidence.table["quantity"] == name
+    t, mean, error = (evidence.table[key][own] for key in ("t", "mean", "standard_error"))
+    ax.errorbar(
+        t, mean, yerr=error, fmt="o", markersize=3, capsize=2, linewidth=1, color=SIMULATION,
+        label="simulation",
+    )  # fmt: skip
+    ax.set(xlabel="time $t$", ylabel=_symbol(name))
+
+
+def _deviations(left: Axes, right: Axes, evidence: Evidence) -> None:
+    """Draw mean - theory with its error, and z, one row for each entry."""
+    table, place = evidence.table, np.arange(len(evidence.table["z"]))
+    off, error = table["mean"] - table["theory"], table["standard_error"]
+    left.axvline(0.0, color="#606060", linewidth=0.7)
+    left.errorbar(
+        off, place, xerr=error, fmt="o", markersize=3, capsize=2, linewidth=1, color=SIMULATION
+    )
+    left.set_yticks(place, table["quantity"])
+    left.invert_yaxis()
+    left.locator_params(axis="x", nbins=5)
+    left.set(xlabel="mean $-$ theory")
+    if not np.any(np.isfinite(table["z"])):
+        left.ticklabel_format(axis="x", style="sci", scilimits=(0, 0))
+        right.set_axis_off()
+        right.text(0.5, 0.5, "no scatter", ha="center", transform=right.transAxes)
+        return
+    reach = max(3.5, 1.1 * evidence.largest_z)
+    right.axvspan(-2.0, 2.0, color="#e8e8e8", zorder=0)
+    right.axvline(0.0, color="#606060", linewidth=0.7)
+    right.plot(table["z"], place, "o", markersize=3, color=SIMULATION)
+    right.set(xlim=(-reach, reach), xlabel="$z$")
+
+
+def _scores(ax: Axes, evidence: Evidence) -> None:
+    """Draw z of all entries against t."""
+    table = evidence.table
+    ax.axhspan(-2.0, 2.0, color="#e8e8e8", zorder=0)
+    ax.axhline(0.0, color="#606060", linewidth=0.7)
+    for k, kind in enumerate(dict.fromkeys(table["quantity"].tolist())):
+        own, mark = table["quantity"] == kind, MARKS[k % len(MARKS)]
+        label = _symbol(kind)
+        ax.plot(table["t"][own], table["z"][own], mark, markersize=3, label=label, alpha=0.7)
+    reach = max(3.5, 1.1 * evidence.largest_z)
+    ax.set(ylim=(-reach, reach), ylabel="$z$", xlabel="time $t$")
+    ax.legend(ncols=4, loc="upper center", handletextpad=0.1, columnspacing=0.6)
