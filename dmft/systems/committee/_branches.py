@@ -17,7 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dmft.numerics import maps
 from dmft.numerics.branches import Crossing, crossing, turning_point
+from dmft.numerics.maps import MapOptions
 from dmft.systems.committee import _channel, _prior
 from dmft.systems.committee.model import CommitteeMachine
 
@@ -39,6 +41,10 @@ Array = NDArray[np.float64]
 # The specialised branch is followed from this smaller eigenvalue of qhat on.  In alpha that is
 # within 1e-8 of the transition, where q of both branches agrees to 1e-9.
 FIRST = 1e-9
+# A point of the specialised branch is located to this relative accuracy by nested root finding, and
+# refined by root finding for both eigenvalues at once, which needs a third of the evaluations.
+COARSE = 1e-3
+REFINEMENT = MapOptions(tol=1e-11, radius=0.1)
 # alpha along a branch is known to about this precision (compared with grids twice as fine).
 NOISE = 2e-14
 
@@ -59,8 +65,11 @@ def unspecialized(machine: CommitteeMachine, hat: float) -> BranchPoint:
     return BranchPoint(hat / float(_channel.rates(values)[0]), values, hats)
 
 
-def specialized(machine: CommitteeMachine, minus: float) -> BranchPoint:
-    """Return the fixed point of K = 2 with a != b and this smaller eigenvalue of qhat."""
+def specialized(machine: CommitteeMachine, minus: float, tol: float = 1e-15) -> BranchPoint:
+    """Return the fixed point of K = 2 with a != b and this smaller eigenvalue of qhat.
+
+    The other eigenvalue is found to a relative accuracy of `tol`.
+    """
     from scipy.optimize import brentq
 
     def excess(plus: float) -> float:
@@ -71,7 +80,7 @@ def specialized(machine: CommitteeMachine, minus: float) -> BranchPoint:
     low, high = minus, max(1.1 * minus, 2.0)
     while excess(high) < 0.0:
         low, high = high, 1.3 * high
-    hats = np.array([brentq(excess, low, high, xtol=1e-14, rtol=1e-15), minus])
+    hats = np.array([brentq(excess, low, high, xtol=tol, rtol=max(tol, 1e-15)), minus])
     values = _prior.overlaps(machine.prior, hats)
     return BranchPoint(float(hats[0] / _channel.rates(values)[0]), values, hats)
 
@@ -112,23 +121,48 @@ def specialized_at(machine: CommitteeMachine, alpha: float) -> BranchPoint | Non
             low, high = high, 3.0 * high
     if specialized(machine, low).alpha >= alpha:
         return None
-    return _solve(lambda minus: specialized(machine, minus), alpha, low, high)
+    near = _solve(lambda minus: specialized(machine, minus, COARSE), alpha, low, high, COARSE)
+    exact = _refined(machine, near)
+    if exact is None:
+        return _solve(lambda minus: specialized(machine, minus), alpha, low, high)
+    return exact
+
+
+def _refined(machine: CommitteeMachine, near: BranchPoint) -> BranchPoint | None:
+    """Return the fixed point at the alpha of a point close to it; None where that fails.
+
+    The unknowns are the logarithms of both eigenvalues of qhat, so that a = b is no solution.
+    """
+
+    def change(logs: Array) -> Array:
+        values = _prior.overlaps(machine.prior, np.exp(logs))
+        return np.asarray(np.log(near.alpha * _channel.rates(values)))
+
+    found = maps.polish(change, np.log(near.hats), REFINEMENT)
+    if not found.success:
+        return None
+    hats = np.exp(found.x)
+    return BranchPoint(near.alpha, _prior.overlaps(machine.prior, hats), hats)
 
 
 def _solve(
-    branch: Callable[[float], BranchPoint], alpha: float, low: float, high: float
+    branch: Callable[[float], BranchPoint],
+    alpha: float,
+    low: float,
+    high: float,
+    tol: float = 1e-15,
 ) -> BranchPoint:
     """Return the point of a branch at alpha, with the coordinate between `low` and `high`."""
     from scipy.optimize import brentq
 
-    def excess(logarithm: float) -> float:
-        return branch(math.exp(logarithm)).alpha / alpha - 1.0
+    def excess(hat: float) -> float:
+        return branch(hat).alpha / alpha - 1.0
 
     # At the ends alpha may be met to rounding, with either sign.
-    x, y = math.log(low), math.log(high)
-    if excess(x) >= 0.0 or excess(y) <= 0.0:
-        return branch(low if excess(x) >= 0.0 else high)._replace(alpha=alpha)
-    return branch(math.exp(brentq(excess, x, y, xtol=1e-14, rtol=1e-15)))._replace(alpha=alpha)
+    if (below := excess(low)) >= 0.0 or excess(high) <= 0.0:
+        return branch(low if below >= 0.0 else high)._replace(alpha=alpha)
+    hat = float(brentq(excess, low, high, xtol=1e-18, rtol=max(tol, 1e-15)))
+    return branch(hat)._replace(alpha=alpha)
 
 
 def growth(machine: CommitteeMachine, point: BranchPoint) -> float:

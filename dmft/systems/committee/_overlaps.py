@@ -46,13 +46,13 @@ def eigenvalues(machine: CommitteeMachine, name: str, q: ArrayLike) -> Array:
     if machine.K == 1:
         found = values[0]
     else:
-        (a, b), (c, d) = values
+        a, b, c, d = (float(value) for value in values.ravel())
         if max(abs(b - c), abs(a - d)) > SLACK:
             raise ValueError(f"{said} that is symmetric, with two equal entries on its diagonal")
         found = np.array([a + b, a - b])
     if np.any(found < -SLACK) or np.any(found > 1.0 + SLACK):
         raise ValueError(f"{said} with eigenvalues in [0, 1]; its eigenvalues are {found.tolist()}")
-    return np.clip(found, 0.0, 1.0)
+    return np.asarray(np.clip(found, 0.0, 1.0))
 
 
 def start(machine: CommitteeMachine, name: str, value: Any) -> Array:

@@ -34,6 +34,8 @@ REACH = 8.5  # Standard normal variables are integrated up to here: beyond is 2e
 SPACING = 0.28
 # Larger qhat mean the same: binary weights are known but for a probability of exp(-60).
 CERTAIN = 120.0
+# Overlaps from here on do not tell qhat, as 1 - q is lost in the rounding of q.
+RESOLVED = 1.0 - 1e-12
 ROOT_2PI = math.sqrt(2.0 * math.pi)
 
 
@@ -58,12 +60,12 @@ def overlaps(prior: Prior, hats: Array) -> Array:
     hats = np.minimum(hats, CERTAIN)
     if hats.size == 1:
         axis = _axis(math.sqrt(float(hats[0])))
-        return np.minimum(np.array([np.sum(axis.odd**2 / axis.even)]), 1.0)
+        return np.array([min(float(np.sum(axis.odd**2 / axis.even)), 1.0)])
     plus, minus = (_axis(math.sqrt(2.0 * float(hat))) for hat in hats)
     weight = _joint(plus, minus)
     first = 0.5 * np.multiply.outer(plus.odd, minus.plain) ** 2
     second = 0.5 * np.multiply.outer(plus.plain, minus.odd) ** 2
-    return np.minimum(np.array([np.sum(first / weight), np.sum(second / weight)]), 1.0)
+    return np.array([min(float(np.sum(part / weight)), 1.0) for part in (first, second)])
 
 
 def information(prior: Prior, hats: Array) -> float:
@@ -97,33 +99,51 @@ def inverse(prior: Prior, eigenvalues: Array) -> Array:
     Raises
     ------
     ValueError
-        Binary weights have no such overlaps.
+        Binary weights have no such overlaps, or they are too close to perfect ones.
     """
-    from scipy.optimize import brentq, root
-
     if prior == "gaussian":
         return np.asarray(eigenvalues / (1.0 - eigenvalues))
-    positive = np.flatnonzero(eigenvalues > 0.0)
     hats = np.zeros_like(eigenvalues)
-
-    def excess(logs: Array) -> Array:
-        hats[positive] = np.exp(logs)
-        return np.asarray((overlaps(prior, hats) - eigenvalues)[positive])
-
-    if positive.size == 1:
-        x = brentq(lambda x: float(excess(np.array([x]))[0]), -60.0, math.log(CERTAIN), xtol=1e-15)
-        solution = np.array([x])
-    elif positive.size:
-        start = np.log(np.minimum(eigenvalues / (1.0 - eigenvalues), 0.3 * CERTAIN))
-        solution = root(excess, start, options={"xtol": 1e-14}).x
-    else:
-        return hats
-    if not np.max(np.abs(excess(solution))) < 1e-11:
+    positive = eigenvalues > 0.0
+    if np.max(eigenvalues) < RESOLVED and np.any(positive):
+        # Weights that are seen one by one are the start: exact for K = 1 and for b = 0.
+        alone = [_inverse_one(float(value)) for value in eigenvalues[positive]]
+        hats[positive] = _inverse_from(np.array(alone), eigenvalues, positive)
+    if not np.max(np.abs(overlaps(prior, hats) - eigenvalues)) < 1e-12:
         raise ValueError(
             f"q with the eigenvalues {eigenvalues.tolist()} is not allowed: binary weights have no"
             " such overlaps, or they are closer to perfect ones than can be resolved"
         )
     return hats
+
+
+def _inverse_one(value: float) -> float:
+    """Return qhat of one binary weight with this overlap."""
+    from scipy.optimize import brentq
+
+    def excess(logarithm: float) -> float:
+        return float(overlaps("binary", np.array([math.exp(logarithm)]))[0]) - value
+
+    return math.exp(brentq(excess, -60.0, math.log(CERTAIN), xtol=1e-14))
+
+
+def _inverse_from(start: Array, eigenvalues: Array, positive: NDArray[np.bool_]) -> Array:
+    """Return the positive eigenvalues of qhat, by root finding from a start.
+
+    The unknown is ln(qhat) and the equation one of ln(q/(1 - q)): that is nearly linear for small
+    qhat, and stays monotonic where q is close to 1.
+    """
+    from scipy.optimize import root
+
+    def excess(logs: Array) -> Array:
+        hats = np.zeros_like(eigenvalues)
+        hats[positive] = np.exp(np.clip(logs, -100.0, math.log(CERTAIN)))
+        found = np.clip(overlaps("binary", hats)[positive], 1e-300, 1.0 - 1e-16)
+        wanted = eigenvalues[positive]
+        return np.asarray(np.log(found / wanted) - np.log((1.0 - found) / (1.0 - wanted)))
+
+    logs = np.asarray(root(excess, np.log(start), options={"xtol": 1e-14}).x)
+    return np.asarray(np.exp(np.clip(logs, -100.0, math.log(CERTAIN))))
 
 
 def _axis(m: float) -> Axis:

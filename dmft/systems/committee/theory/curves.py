@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -118,10 +119,9 @@ def learning_curve(machine: CommitteeMachine, alphas: ArrayLike) -> LearningCurv
     >>> curve.optimal > 0, curve.amp > 0
     (array([ True, False, False]), array([ True,  True, False]))
     """
-    values = np.asarray(alphas, dtype=np.float64)
-    if values.ndim != 1 or values.size == 0:
+    if np.ndim(alphas) != 1 or np.size(alphas) == 0:
         raise ValueError(f"alphas = {alphas!r} is not allowed: it must be a list of numbers")
-    alpha = np.array([check_alpha(float(value)) for value in values])
+    alpha = np.array([check_alpha(value) for value in cast("Sequence[float]", alphas)])
     plain = [_branches.unspecialized_at(machine, float(value)) for value in alpha]
     stable = [point is not None and _is_stable(machine, point) for point in plain]
     branches = {"unspecialized": _branch(machine, "unspecialized", plain, stable)}

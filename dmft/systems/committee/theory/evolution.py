@@ -151,7 +151,7 @@ def fixed_point(
     --------
     >>> state = fixed_point(CommitteeMachine(K=1, prior="binary"), 1.3, "uninformed")
     >>> state.branch, round(state.eg, 6)
-    ('unspecialized', 0.230064)
+    ('unspecialized', 0.241437)
     >>> fixed_point(CommitteeMachine(K=1, prior="binary"), 1.6, "uninformed").branch
     'perfect'
     """

@@ -119,9 +119,9 @@ def generalization_error(machine: CommitteeMachine, q: ArrayLike, kind: Kind = "
 
     Examples
     --------
-    >>> generalization_error(CommitteeMachine(K=1), 0.0)
+    >>> round(generalization_error(CommitteeMachine(K=1), 0.0), 12)
     0.5
-    >>> generalization_error(CommitteeMachine(K=2), [[0.0, 0.0], [0.0, 0.0]])
+    >>> round(generalization_error(CommitteeMachine(K=2), [[0.0, 0.0], [0.0, 0.0]]), 12)
     0.25
     """
     if kind not in KINDS:
