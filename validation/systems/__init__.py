@@ -1,0 +1,1 @@
+"""Simulations and comparisons, one folder per system."""
