@@ -22,9 +22,9 @@ POINTS = (
     (CommitteeMachine(1, "gaussian"), 5.0),
     (CommitteeMachine(1, "binary"), 1.45),
     (CommitteeMachine(2, "gaussian"), 2.63),
-    (CommitteeMachine(2, "gaussian"), 4.0),
     (CommitteeMachine(2, "binary"), 1.77),
-    (CommitteeMachine(2, "binary"), 1.95),
+    pytest.param(CommitteeMachine(2, "gaussian"), 4.0, marks=pytest.mark.slow),
+    pytest.param(CommitteeMachine(2, "binary"), 1.95, marks=pytest.mark.slow),
 )
 
 
@@ -82,11 +82,12 @@ def test_the_potential_agrees_at_fixed_points(machine: CommitteeMachine, alpha: 
     assert free_entropy(machine, alpha, state.q) == pytest.approx(state.free_entropy, abs=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("machine", "alpha"), POINTS)
 def test_iterations_lead_there(machine: CommitteeMachine, alpha: float) -> None:
     """Both an almost uninformed and an almost specialised start, by plain iteration."""
     first = 0.01 if machine.K == 1 else [[0.02, 0.0], [0.0, 0.02]]
-    path = state_evolution(machine, alpha, first, 400)
+    path = state_evolution(machine, alpha, first, 300)
     state = fixed_point(machine, alpha, "uninformed")
     assert path[-1] == pytest.approx(state.q, abs=1e-5)
     assert fixed_point(machine, alpha, first).q == pytest.approx(state.q, abs=1e-12)
@@ -162,6 +163,7 @@ def test_perfect_overlaps(machine: CommitteeMachine) -> None:
     assert fixed_point(machine, 1.3, 0.5).branch == "unspecialized"
 
 
+@pytest.mark.slow
 def test_thresholds_are_where_they_say() -> None:
     """Each threshold from both sides, by what the fixed points there are."""
     small = 1e-6
@@ -217,6 +219,7 @@ def test_one_step_is_fast() -> None:
     assert np.median(times) < 0.06
 
 
+@pytest.mark.slow
 def test_close_to_the_transitions_is_not_slow() -> None:
     """Slow iterations are recognised, and the digits do not depend on them."""
     machine = CommitteeMachine(2, "gaussian")
