@@ -128,8 +128,18 @@ def _weights(machine: CommitteeMachine, A: Array, B: Array) -> tuple[Array, Arra
     posterior /= posterior.sum(axis=1, keepdims=True)
     mean = posterior @ states
     second = np.einsum("s,si,sj->ij", posterior.mean(axis=0), states, states)
-    # Perfectly known weights would leave no width at all in the labels.
-    return mean, second - mean.T @ mean / len(mean) + 1e-9 * np.eye(K)
+    return mean, _at_least(second - mean.T @ mean / len(mean), 4.0 / len(mean))
+
+
+def _at_least(V: Array, floor: float) -> Array:
+    """Return V with its eigenvalues raised to `floor`.
+
+    One binary weight of N that is wrong shifts the fields by 2/sqrt(N).  With a smaller width than
+    that, a label that contradicts the estimate has no weight but an unbounded gradient, and runs
+    that have come to almost perfect overlaps leave them again.
+    """
+    values, vectors = np.linalg.eigh(V)
+    return np.asarray(vectors * np.maximum(values, floor) @ vectors.T)
 
 
 def _labels(y: NDArray[np.int64], omega: Array, V: Array) -> Array:
