@@ -1,0 +1,1 @@
+"""Message passing on teacher instances of finite size, against state evolution."""
