@@ -30,9 +30,10 @@ __all__ = ["STEP", "Averages", "averages"]
 
 Array = NDArray[np.float64]
 
-# Step of the trapezoid rule in the natural variable of the integrand: halving it doubles the number
-# of nodes per dimension.  Measured in tests/systems/generative/test_averages.py.
-STEP = 0.12
+# Step of the trapezoid rule in the natural variable of the integrand.  Longer steps are cheaper; the
+# largest error for A from 1e-6 to 400 and V from 1e-6 to 1, measured by comparison with a step of
+# 0.04, is 5e-10 at 0.16, 7e-12 at 0.12 and 2e-12 at 0.1.
+STEP = 0.11
 # Beyond this many natural units from the narrow feature the steps grow.
 WIDTH = 3.0
 # Width of a rule that is all but equidistant.
@@ -108,25 +109,25 @@ def _relu(A: float, q_z: float, step: float) -> Averages:
     x, wx = _prior_rule(q_z, step)
     V = 1.0 - q_z
     stretch = math.sqrt(1.0 + A * V)
+    less = A * V / (1.0 + stretch)  # stretch - 1, without a cancellation
     log_negative = special.log_ndtr(-x)
     y, wy = normal_rule(step, WIDTH)
-    tau = (math.sqrt(A * V) * y + x) / stretch
-    zero = _relu_sums(x, log_negative, tau, wx * wy * np.exp(log_negative), A, V)
     scale = math.sqrt(A * V)
+    shift = (scale * y - less * x) / stretch
+    zero = _relu_sums(x, shift, wx * wy * np.exp(log_negative), A, V)
     center = -stretch * x[:, 0] / max(scale, 1e-3)
     unit = 1.0 / max(1.0, scale)
-    y, wy = normal_rule(step * unit, WIDTH * unit, np.clip(center, -9.0, 9.0))
-    tau = stretch * x + scale * y
-    positive = _relu_sums(x, log_negative, tau, wx * wy * special.ndtr(tau), A, V)
+    y, wy = normal_rule(step * unit, WIDTH * unit, np.clip(center, -10.0, 10.0))
+    shift = less * x + scale * y
+    positive = _relu_sums(x, shift, wx * wy * special.ndtr(x + shift), A, V)
     return Averages(*(a + b for a, b in zip(zero, positive, strict=True)))
 
 
-def _relu_sums(
-    x: Array, log_negative: Array, tau: Array, weights: Array, A: float, V: float
-) -> Averages:
-    ratio = 1.0 / math.sqrt(1.0 + A * V)
-    log_cdf = special.log_ndtr(tau)
-    positive, negative, log_Z = relu_weights(x, log_negative, tau, log_cdf, ratio)
+def _relu_sums(x: Array, shift: Array, weights: Array, A: float, V: float) -> Averages:
+    """Return weighted sums of v_hat^2, g^2 and ln Z at tau = x + shift."""
+    ratio, tau = 1.0 / math.sqrt(1.0 + A * V), x + shift
+    log_negative, log_cdf = special.log_ndtr(-x), special.log_ndtr(tau)
+    positive, negative, log_Z = relu_weights(x, log_negative, shift, log_cdf, ratio)
     mean = ratio * (tau + inverse_mills(tau, log_cdf))
     v_hat = positive * mean
     g = v_hat - positive * x - negative * inverse_mills(-x, log_negative)

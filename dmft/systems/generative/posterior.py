@@ -99,7 +99,7 @@ def inverse_mills(x: Array, log_cdf: Array) -> Array:
 
 
 def relu_weights(
-    x: Array, log_negative: Array, tau: Array, log_cdf: Array, ratio: float
+    x: Array, log_negative: Array, shift: Array, log_cdf: Array, ratio: float
 ) -> tuple[Array, Array, Array]:
     """Return the posterior probability of h > 0, that of h < 0, and ln Z.
 
@@ -107,12 +107,13 @@ def relu_weights(
     ----------
     x, log_negative : ndarray
         omega/sqrt(V), and ln Phi(-x), the log prior weight of h < 0.
-    tau, log_cdf : ndarray
-        Mean over standard deviation of h > 0 before the truncation, and ln Phi(tau).
+    shift, log_cdf : ndarray
+        ``tau - x``, with tau mean over standard deviation of h > 0 before the truncation, and
+        ln Phi(tau).  It comes apart from x because both are of order 1/sqrt(V) where V is small.
     ratio : float
         ``S/sqrt(V) = 1/sqrt(1 + A V)``.
     """
-    log_positive = math.log(ratio) + 0.5 * (tau - x) * (tau + x) + log_cdf
+    log_positive = math.log(ratio) + 0.5 * shift * (2.0 * x + shift) + log_cdf
     odds = log_positive - log_negative
     return (
         special.expit(odds),
@@ -122,11 +123,13 @@ def relu_weights(
 
 
 def _relu(B: Array, A: float, omega: Array, V: float) -> Posterior:
-    root, ratio = math.sqrt(V), 1.0 / math.sqrt(1.0 + A * V)
-    S = ratio * root
-    x, tau = omega / root, S * (B + omega / V)
+    root, stretch = math.sqrt(V), math.sqrt(1.0 + A * V)
+    ratio = 1.0 / stretch
+    x, S = omega / root, ratio * root
+    shift = S * B - x * A * V / (stretch * (1.0 + stretch))
+    tau = x + shift
     log_negative, log_cdf = special.log_ndtr(-x), special.log_ndtr(tau)
-    positive, negative, log_Z = relu_weights(x, log_negative, tau, log_cdf, ratio)
+    positive, negative, log_Z = relu_weights(x, log_negative, shift, log_cdf, ratio)
     mills, mills_negative = inverse_mills(tau, log_cdf), inverse_mills(-x, log_negative)
     mean, square = S * (tau + mills), S * S * (1.0 + tau * (tau + mills))
     v_hat = positive * mean

@@ -18,8 +18,8 @@ __all__ = ["normal_rule"]
 
 Array = NDArray[np.float64]
 
-# The standard normal weight outside [-8, 8] is 1.2e-15.
-RANGE = 8.0
+# The standard normal weight outside [-9, 9] is 2.3e-19; with 8 the averages were off by 3e-14.
+RANGE = 9.0
 
 
 def normal_rule(step: float, width: float, center: ArrayLike = 0.0) -> tuple[Array, Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -213,11 +213,20 @@ def mmse_curve(
     models = [SpikedGenerative(alpha, float(d), activation, channel, beta) for d in delta.flat]
     found = [fixed_point(model, start) for model in models]
 
-    def column(name: str, kind: Any = np.float64) -> Any:
-        return np.array([getattr(point, name) for point in found], dtype=kind).reshape(delta.shape)
+    def column(name: str) -> Array:
+        values = np.array([getattr(point, name) for point in found], dtype=np.float64)
+        return values.reshape(delta.shape)
 
-    names = ("q_v", "q_z", "q_u", "information", "mmse", "error")
-    return MMSECurve(delta, *[column(name) for name in names], column("success", np.bool_))
+    return MMSECurve(
+        delta,
+        q_v=column("q_v"),
+        q_z=column("q_z"),
+        q_u=column("q_u"),
+        information=column("information"),
+        mmse=column("mmse"),
+        error=column("error"),
+        success=column("success") > 0.0,
+    )
 
 
 def _in_bracket(model: SpikedGenerative, ends: Bracket) -> FixedPoint:
