@@ -30,9 +30,9 @@ __all__ = ["STEP", "Averages", "averages"]
 
 Array = NDArray[np.float64]
 
-# Step of the trapezoid rule in the natural variable of the integrand.  Longer steps are cheaper; the
-# largest error for A from 1e-6 to 400 and V from 1e-6 to 1, measured by comparison with a step of
-# 0.04, is 5e-10 at 0.16, 7e-12 at 0.12 and 2e-12 at 0.1.
+# Step of the trapezoid rule in the natural variable of the integrand.  Longer steps are cheaper;
+# the largest error for A from 1e-6 to 400 and V from 1e-6 to 1, measured by comparison with a step
+# of 0.04, is 5e-10 at 0.16, 7e-12 at 0.12 and 2e-12 at 0.1.
 STEP = 0.11
 # Beyond this many natural units from the narrow feature the steps grow.
 WIDTH = 3.0
