@@ -116,3 +116,12 @@ def test_cost_of_a_step(activation, limit):
         return time.process_time() - before
 
     assert min(cost() for _ in range(10)) < limit
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("A", [0.01, 1.0, 30.0])
+def test_the_latent_equation_has_one_root(activation, A):
+    """alpha G (1 - q_z)/q_z falls with q_z, so that it is 1 once for every alpha."""
+    logit = np.linspace(-8.0, 8.0, 40)
+    G = np.array([averages(activation, A, 1.0 / (1.0 + np.exp(-x))).G for x in logit])
+    assert np.all(np.diff(np.log(G) - logit) < 0.0)

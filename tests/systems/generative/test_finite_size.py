@@ -36,7 +36,7 @@ def test_amp_small(name):
     sample = ensemble(AMP[name], reached, k=200, seeds=8, root_seed=3)
     found = Agreement.of(sample[:, :2], expected(AMP[name])[:2])
     assert np.all(np.abs(found.z) < 4.5)
-    assert np.all(found.standard_error < 0.03)
+    assert np.all(found.standard_error < 0.05)
 
 
 @pytest.mark.slow
@@ -155,9 +155,9 @@ def test_bad_input_is_named():
         lamp(one)
     with pytest.raises(ValueError, match="k = 1 is not allowed"):
         draw(SpikedGenerative(1.0, 1.0), 1, 0)
-    with pytest.raises(ValueError, match="k = 2 .* that p is at least 2"):
+    with pytest.raises(ValueError, match=r"k = 2 .* that p is at least 2"):
         draw(SpikedGenerative(0.1, 1.0), 2, 0)
-    with pytest.raises(ValueError, match="steps = 0.5"):
+    with pytest.raises(ValueError, match=r"steps = 0\.5"):
         run(one, 0.5)
     with pytest.raises(ValueError, match="start = 2"):
         run(one, 1, start=2)

@@ -16,7 +16,7 @@ from dmft.numerics import maps
 from dmft.numerics.maps import FixedPoint, MapOptions, MapStatus
 from dmft.systems.generative.averages import STEP
 from dmft.systems.generative.model import Activation, Channel, SpikedGenerative
-from dmft.systems.generative.theory.curves import Bracket, bracket, excess, latent_overlap
+from dmft.systems.generative.theory.curves import ROUGH, Bracket, bracket, excess, latent_overlap
 from dmft.systems.generative.theory.information import information
 from dmft.systems.generative.theory.iteration import overlap_u, start_at, step
 
@@ -236,9 +236,10 @@ def _in_bracket(model: SpikedGenerative, ends: Bracket) -> FixedPoint:
         text = "q = 0 is the only fixed point: the noise is not below the transition"
         return FixedPoint(nothing, MapStatus.CONVERGED, text, 0.0, 0, nothing)
     A = math.sqrt(ends.low * ends.high)
-    near = np.array(latent_overlap(model.alpha, model.activation, A, 1e-4))
+    near = np.array(latent_overlap(model.alpha, model.activation, A, ROUGH))
     limits = [
-        latent_overlap(model.alpha, model.activation, end, 1e-4)[0] for end in (ends.low, ends.high)
+        latent_overlap(model.alpha, model.activation, end, ROUGH)[0]
+        for end in (ends.low, ends.high)
     ]
     found = maps.polish(lambda x: step(model, x), near, OPTIONS)
     if found.success and limits[0] <= found.x[0] <= limits[1]:
