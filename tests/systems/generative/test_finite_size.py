@@ -2,7 +2,7 @@
 
 Deviations z of n instances have Student's distribution: abs(z) > 3 by chance with probability 0.9 %
 for 16 instances (2.4 % for 8).  Over all 10 settings of AMP and 2 entries each, fresh seeds fail
-somewhere with a probability of at most 16 %.
+somewhere with a probability of at most 18 %.
 """
 
 import dataclasses

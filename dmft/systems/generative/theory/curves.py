@@ -43,7 +43,7 @@ EPS = float(np.finfo(np.float64).eps)
 # reach down to 1e-12 of the largest A.
 FIRST_STEP, GROWTH, STEPS = 0.4, 1.2, 15
 # Tolerance of the latent overlap, and step of the quadrature, while a fixed point is bracketed: the
-# averages are then right to about 1e-6 at a quarter of the cost.
+# averages are then right to 3e-7 at a quarter of the cost.
 ROUGH, ROUGH_STEP = 1e-4, 0.25
 
 
