@@ -1,0 +1,12 @@
+"""Spiked matrix with a generative prior: model, state evolution, thresholds (arXiv:1905.12385).
+
+``model`` -> ``quadrature``, ``posterior`` -> ``averages`` -> ``theory``: a step of state evolution
+is an average over the posterior of one component; theory iterates it and solves for its fixed
+points.
+"""
+
+from __future__ import annotations
+
+from dmft.systems.generative.model import SpikedGenerative
+
+__all__ = ["SpikedGenerative"]
