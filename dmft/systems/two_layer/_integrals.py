@@ -463,7 +463,8 @@ def unpack(y, K, T):
 
 @njit(cache=True, error_model="numpy")
 def rhs(y, K, T, v_teacher, code, rates, rule):
-    """Return dy/dt of the packed state, NaN beyond 1e100; rates = (eta, eta_v, kappa, kappa_v, sigma^2).
+    """Return dy/dt of the packed state, NaN beyond 1e100; rates = (eta, eta_v, kappa,
+    kappa_v, sigma^2, eta^2).
 
     dR_in/dt = eta v_i F_in - kappa R_in,
     dQ_ik/dt = eta (v_i F_ik + v_k F_ki) - 2 kappa Q_ik + eta^2 v_i v_k (S_ik + sigma^2 J2_ik),
@@ -477,16 +478,18 @@ def rhs(y, K, T, v_teacher, code, rates, rule):
     c = np.empty(K + M)
     c[:K] = -v
     c[K:] = v_teacher
-    eta, eta_v, kappa, kappa_v, sigma2 = rates[0], rates[1], rates[2], rates[3], rates[4]
+    eta, eta_v, kappa, kappa_v = rates[0], rates[1], rates[2], rates[3]
+    sigma2, eta2 = rates[4], rates[5]
     F = forces(C, c, K, code)
-    S = noise(C, c, K, code, rule)
-    J = slopes(C, K, code)
+    S, J = np.zeros((K, K)), np.zeros((K, K))
+    if eta2 != 0.0:
+        S, J = noise(C, c, K, code, rule), slopes(C, K, code)
     out = np.empty(y.size)
     at = 0
     for i in range(K):
         for k in range(i, K):
             drift = eta * (v[i] * F[i, k] + v[k] * F[k, i]) - 2.0 * kappa * C[i, k]
-            out[at] = drift + eta * eta * v[i] * v[k] * (S[i, k] + sigma2 * J[i, k])
+            out[at] = drift + eta2 * v[i] * v[k] * (S[i, k] + sigma2 * J[i, k])
             at += 1
     for i in range(K):
         for m in range(M):

@@ -40,10 +40,12 @@ class Rates(NamedTuple):
     kappa: float = 0.0
 
     def lowered(self, sigma: float, *, decays: bool | None = None) -> Array:
-        """Return (eta, eta_v, kappa, kappa of v, sigma^2); v decays where it is trained."""
+        """Return (eta, eta_v, kappa, kappa of v, sigma^2, eta^2); v decays where it is trained."""
         trained = self.eta_v != 0.0 if decays is None else decays
         decay = self.kappa if trained else 0.0
-        return np.array([self.eta, self.eta_v, self.kappa, decay, sigma * sigma])
+        return np.array(
+            [self.eta, self.eta_v, self.kappa, decay, sigma * sigma, self.eta * self.eta]
+        )
 
 
 def correlation(activation: str, C: Array) -> Array:

@@ -81,7 +81,8 @@ class Layout(NamedTuple):
 def flow_of(net: TwoLayerNetwork) -> Callable[[Array, Array], Array]:
     """Return dy/dt as a function of the packed state and of rates.
 
-    rates = (eta, eta_v, kappa, kappa of v, sigma^2).
+    rates = (eta, eta_v, kappa, kappa of v, sigma^2, eta^2); a last entry 0 drops the noise of SGD,
+    which leaves gradient flow, the limit of small learning rates.
     """
     rhs, rules = _integrals.rhs, legendre_rules()
     K, T, v_teacher, code = net.K, net.T, net.v_teacher, net.code
