@@ -85,9 +85,7 @@ class Checkpoint(NamedTuple):
 class Chain:
     """Integrate dy/dt = fun(t, y) to t_end with relative tolerance rtol and absolute atol (n,)."""
 
-    def __init__(
-        self, fun: Fun, start: Checkpoint, t_end: float, rtol: float, atol: Array
-    ) -> None:
+    def __init__(self, fun: Fun, start: Checkpoint, t_end: float, rtol: float, atol: Array) -> None:
         self.fun, self.t_end, self.rtol, self.atol = fun, t_end, rtol, atol
         self.checkpoint = start
         self.pieces = Pieces(start.t, start.y)

@@ -66,7 +66,7 @@ def error_of(activation: str, C: Array, c: Array) -> Array:
     """Return eg = c' I2 c/2 of covariances (..., n, n) and weights c = (-v, v*) of (..., n)."""
     I2 = correlation(activation, C)
     # Rounding can make a difference of large terms negative; eg is a mean square.
-    return np.maximum(0.5 * np.einsum("...a,...ab,...b->...", c, I2, c), 0.0)
+    return np.asarray(np.maximum(0.5 * np.einsum("...a,...ab,...b->...", c, I2, c), 0.0))
 
 
 class Averages:
@@ -93,11 +93,11 @@ class ErfAverages(Averages):
 
     def I2(self, a: int, b: int) -> float:
         C = self.C
-        return 2 / np.pi * float(np.arcsin(C[a, b] / np.sqrt((1 + C[a, a]) * (1 + C[b, b]))))
+        return float(2 / np.pi * np.arcsin(C[a, b] / np.sqrt((1 + C[a, a]) * (1 + C[b, b]))))
 
     def J2(self, i: int, k: int) -> float:
         C = self.C
-        return 2 / np.pi / float(np.sqrt((1 + C[i, i]) * (1 + C[k, k]) - C[i, k] ** 2))
+        return float(2 / np.pi / np.sqrt((1 + C[i, i]) * (1 + C[k, k]) - C[i, k] ** 2))
 
     def I3(self, i: int, b: int, a: int) -> float:
         # The weight g'(x_i) turns C into another Gaussian: C - C_i C_i'/(1 + C_ii).
@@ -150,7 +150,8 @@ class ReluAverages(Averages):
             """d/dt P at correlations t rho: a sum over all six of them (Plackett 1954)."""
             at = ReluAverages(np.eye(4) + t * (rho - np.eye(4)))
             return sum(
-                rho[j, l] * at.density(j, l)
+                float(rho[j, l])
+                * at.density(j, l)
                 * at.positive(tuple(x for x in range(4) if x not in (j, l)), (j, l))
                 for j, l in pairs
             )

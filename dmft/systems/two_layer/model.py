@@ -92,9 +92,7 @@ class TwoLayerNetwork:
         object.__setattr__(self, "K", K)
         object.__setattr__(self, "M", M)
         object.__setattr__(self, "activation", _activation(activation))
-        sigma = checks.finite_number(
-            "sigma", sigma, low=0.0, high=1e100, wanted="in [0, 1e100]"
-        )
+        sigma = checks.finite_number("sigma", sigma, low=0.0, high=1e100, wanted="in [0, 1e100]")
         object.__setattr__(self, "sigma", sigma)
         overlaps = matrix("T", np.eye(M) if T is None else T, (M, M))
         object.__setattr__(self, "T", semidefinite("T", overlaps))

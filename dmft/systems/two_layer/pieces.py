@@ -24,7 +24,7 @@ def _interpolate(values: Array, x: Array) -> Array:
     weights = (-1.0) ** np.arange(count)
     weights[[0, -1]] *= 0.5
     apart = x[:, None] - points(count)
-    here = np.abs(apart) < 1e-300
+    here = np.asarray(np.abs(apart) < 1e-300)
     factors = np.where(here.any(axis=1)[:, None], here, weights / np.where(here, 1.0, apart))
     top = np.einsum("mc,mcd->md", factors, values)
     return np.asarray(top / factors.sum(axis=1)[:, None])

@@ -17,7 +17,7 @@ from dmft.systems.two_layer.lowering import Layout, errors_of, flow_of
 from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
 from dmft.systems.two_layer.theory.errors import copies
 
-__all__ = ["FixedPoint", "fixed_point", "informed", "jacobian"]
+__all__ = ["FixedPoint", "fixed_point", "informed", "jacobian", "settle"]
 
 Array = NDArray[np.float64]
 Slope = Callable[[Array], Array]
@@ -25,8 +25,8 @@ Slope = Callable[[Array], Array]
 # dy/dt relative to eta times the size of the state: what rounding leaves of it.
 RESIDUAL = 1e-11
 # Times 1/eta that are integrated between two attempts at the root, and how many of them: together
-# 30 * (2^14 - 1)/eta, where the slowest mode seen (K > M, eta = 0.01) has decayed.
-FIRST_STRETCH, STRETCHES = 30.0, 14
+# 30 * (2^12 - 1)/eta = 1e5/eta.
+FIRST_STRETCH, STRETCHES = 30.0, 12
 # A root further away than this from the state reached, relative to its size, is another one.
 NEAR = 0.1
 
@@ -87,7 +87,9 @@ def fixed_point(
 
     The equations of motion (arXiv:1906.08632) are integrated, and again and again a root of their
     right-hand side is looked for close to the state reached, until one is found that is
-    stable.
+    stable.  Without a start it is the fixed point next to the student that represents the teacher,
+    in which units with the same task are alike, and extra units are small; that one is returned
+    whether it is stable or not.
 
     Parameters
     ----------
@@ -138,21 +140,52 @@ def fixed_point(
     def slope(y: Array) -> Array:
         return of_all(np.concatenate([y, full[free:]]), rates)[:free]
 
-    y, eigenvalues, message = _settle(slope, full[:free].copy())
+    owner = np.arange(net.K) if start is not None else copies(net, second > 0.0)[0]
+    labels, number = _alike(net, owner)
+    labels = labels[:free]
+    spread = np.zeros((free, number))
+    spread[np.arange(free), labels] = 1.0
+    spread = spread[:, spread.any(axis=0)]
+    mean = (spread / spread.sum(axis=0)).T
+    # With the first layer alone, units without a task stay next to 0 for times of order 1/eta^2 and
+    # more, until pairs w, -w grow; the flow would lead away to those.
+    nearest = start is None and second == 0.0
+    z, message = settle(lambda z: mean @ slope(spread @ z), mean @ full[:free], nearest=nearest)
     if message:
         return _nothing(net, free, message.format(eta=eta))
-    y = np.concatenate([y, full[free:]])
+    y = spread @ z
+    values = np.linalg.eigvals(jacobian(slope, y)).astype(np.complex128)
+    values = values[np.argsort(-values.real)]
+    left = float(np.abs(slope(y)).max())
+    state = np.concatenate([y, full[free:]])
     return FixedPoint(
-        layout.Q(y),
-        layout.R(y),
-        layout.v(y),
-        float(errors_of(net, y)),
-        eigenvalues * eta,
-        _stable(eigenvalues),
-        float(np.abs(slope(y[:free])).max()),
+        layout.Q(state),
+        layout.R(state),
+        layout.v(state),
+        float(errors_of(net, state)),
+        values * eta,
+        _stable(values),
+        left,
         True,
         "a root of the equations of motion",
     )
+
+
+def _alike(net: TwoLayerNetwork, owner: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """Return a label for every entry of the packed state, the same for entries that stay equal.
+
+    Units with the same owner are exchangeable when the start is symmetric among them.
+    """
+    names: dict[tuple[int, ...], int] = {}
+    keys: list[tuple[int, ...]] = []
+    for i in range(net.K):
+        for k in range(i, net.K):
+            low, high = sorted((int(owner[i]), int(owner[k])))
+            keys.append((0, low, high, int(i == k)))
+    keys += [(1, int(owner[i]), m, 0) for i in range(net.K) for m in range(net.M)]
+    keys += [(2, int(owner[i]), 0, 0) for i in range(net.K)]
+    labels = np.array([names.setdefault(key, len(names)) for key in keys])
+    return labels, len(names)
 
 
 def _nothing(net: TwoLayerNetwork, free: int, message: str) -> FixedPoint:
@@ -166,8 +199,12 @@ def _stable(eigenvalues: NDArray[np.complex128]) -> bool:
     return bool(eigenvalues.real.max() < 1e-6 * np.abs(eigenvalues).max())
 
 
-def _settle(slope: Slope, y: Array) -> tuple[Array, NDArray[np.complex128], str]:
-    """Return a stable root close to where the flow leads, or an unstable one, or a sentence."""
+def settle(slope: Slope, y: Array, *, nearest: bool = False) -> tuple[Array, str]:
+    """Return a stable root close to where the flow leads, or an unstable one, or a sentence.
+
+    With `nearest` any root will do that is found twice in a row.  The sentence has a place {eta:g}
+    for the learning rate.
+    """
     unstable = None
     stretch = FIRST_STRETCH
     largest = 1e6 * max(1.0, float(np.abs(y).max()))
@@ -175,8 +212,11 @@ def _settle(slope: Slope, y: Array) -> tuple[Array, NDArray[np.complex128], str]
         found = _root_near(slope, y)
         if found is not None:
             if _stable(found[1]):
-                return *found, ""
-            unstable = found
+                return found[0], ""
+            same = unstable is not None and np.allclose(unstable, found[0], rtol=0.0, atol=1e-9)
+            if nearest and same:
+                return found[0], ""
+            unstable = found[0]
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             # A divergence makes LSODA warn before it is recognised below.
             warnings.simplefilter("ignore")
@@ -185,12 +225,12 @@ def _settle(slope: Slope, y: Array) -> tuple[Array, NDArray[np.complex128], str]
                 method="LSODA", rtol=1e-9, atol=1e-12, t_eval=[stretch],
             )  # fmt: skip
         if not run.success or not np.all(np.abs(run.y[:, -1]) < largest):
-            return y, np.empty(0), "the dynamics diverges at learning_rate = {eta:g}"
+            return y, "the dynamics diverges at learning_rate = {eta:g}"
         y = run.y[:, -1]
         stretch *= 2.0
     if unstable is not None:
-        return *unstable, ""
-    return y, np.empty(0), "the dynamics has not settled at learning_rate = {eta:g}"
+        return unstable, ""
+    return y, "the dynamics has not settled at learning_rate = {eta:g}"
 
 
 def _root_near(slope: Slope, y: Array) -> tuple[Array, NDArray[np.complex128]] | None:
@@ -209,5 +249,4 @@ def _root_near(slope: Slope, y: Array) -> tuple[Array, NDArray[np.complex128]] |
             found = found - np.linalg.lstsq(matrix, slope(found), rcond=1e-10)[0]
     if not np.all(np.abs(slope(found)) < RESIDUAL * size):
         return None
-    eigenvalues = np.linalg.eigvals(jacobian(slope, found)).astype(np.complex128)
-    return found, eigenvalues[np.argsort(-eigenvalues.real)]
+    return found, np.linalg.eigvals(jacobian(slope, found)).astype(np.complex128)

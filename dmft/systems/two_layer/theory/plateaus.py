@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import root
 
 from dmft import checks
 from dmft.systems.two_layer.lowering import Layout, errors_of, flow_of
-from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
-from dmft.systems.two_layer.theory.fixed_points import jacobian
+from dmft.systems.two_layer.model import TwoLayerNetwork
+from dmft.systems.two_layer.theory.fixed_points import jacobian, settle
 
 __all__ = ["Plateau", "plateau"]
 
@@ -122,7 +120,8 @@ def plateau(
     rates = np.array([1.0, 0.0, 0.0, 0.0, sigma * sigma, eta])
     parameters = _symmetric(net, rates)
     if parameters is None:
-        return Plateau(*[math.nan] * 5, eta)
+        nan = math.nan
+        return Plateau(nan, nan, nan, nan, nan, eta)
     y = _packed(net, parameters)
     slope = flow_of(net)
     free = len(y) - K
@@ -151,40 +150,25 @@ def _packed(net: TwoLayerNetwork, parameters: Array) -> Array:
 
 
 def _symmetric(net: TwoLayerNetwork, rates: Array) -> Array | None:
-    """Return (Q_ii, Q_ik, R) of the symmetric fixed point, or None where none is found.
+    """Return (Q_ii, Q_ik, R) of the symmetric fixed point, or None where the dynamics has none.
 
-    The root is followed from eta = 0 in steps: far from it Newton's method finds others.
+    It is the one next to the plateau at eta -> 0, where erf units are all along the sum of the
+    teacher's; other units spread around that, and the equations lead there from a symmetric start.
     """
+    if net.activation == "erf" and rates[5] == 0.0:
+        return one_unit(net.K, net.M)
     layout, slope = Layout.of(net), flow_of(net)
 
-    def reduced(parameters: Array, at: Array) -> Array:
-        full = slope(_packed(net, parameters), at)
+    def reduced(parameters: Array) -> Array:
+        full = slope(_packed(net, parameters), rates)
         Q = layout.Q(full)
         return np.array([Q[0, 0], Q[0, 1], layout.R(full)[0, 0]])
 
-    guess = one_unit(net.K, net.M)
+    start = one_unit(net.K, net.M)
     if net.activation != "erf":
-        # ReLU and linear units: a vector w along the sum of the teacher's, K |w|^2 = 1 at best.
-        guess = np.array([net.M, net.M, net.K]) / net.K**2
-    if rates[5] == 0.0:
-        return guess if net.activation == "erf" else _polished(reduced, guess, rates)
-    parameters: Array | None = guess * np.array([1.0 + rates[5] * 1e-3, 1.0, 1.0])
-    for part in np.linspace(0.1, 1.0, 10):
-        at = rates.copy()
-        at[5] *= part
-        parameters = _polished(reduced, parameters, at)
-        if parameters is None:
-            return None
-    return parameters
-
-
-def _polished(
-    reduced: Callable[[Array, Array], Array], parameters: Array, rates: Array
-) -> Array | None:
-    with np.errstate(all="ignore"):
-        found = root(reduced, parameters, args=(rates,), options={"xtol": 1e-14}).x
-        left = float(np.abs(reduced(found, rates)).max())
+        start = np.array([1.0, 0.3, 0.6]) * net.M / net.K
+    found, message = settle(reduced, start, nearest=net.activation == "erf")
     q, c, r = found
-    # A solution with negative overlaps, or one without any, is not the plateau.
-    possible = r > 1e-6 and q > 0.0 and c <= q * (1.0 + 1e-9)
-    return found if left < 1e-11 * max(1.0, q) and possible else None
+    # [[Q, R], [R', T]] is positive semidefinite, and the student has learned something.
+    possible = r > 1e-6 and c <= q * (1.0 + 1e-9) and q + (net.K - 1) * c >= net.K * net.M * r * r
+    return None if message or not possible else found

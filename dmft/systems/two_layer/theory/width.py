@@ -23,12 +23,18 @@ Array = NDArray[np.float64]
 
 
 class Width(NamedTuple):
-    """Final errors at widths K, their small-eta law, and the ratio of the two; shapes (n,)."""
+    """Final errors at widths K, their small-eta law, the ratio of the two, growth; shapes (n,).
+
+    `growth` is the largest real part of the eigenvalues, per unit of time.  Where it is positive,
+    units that are alike drift apart in the end, by ``exp(growth t)``: two units that learn nothing
+    become w and -w, which cost nothing at any size.
+    """
 
     K: NDArray[np.int64]
     eg: Array
     law: Array
     ratio: Array
+    growth: Array
 
 
 def error_against_width(
@@ -61,7 +67,7 @@ def error_against_width(
     -------
     Width
         K, eg*, the law of :func:`asymptotic_error` and their ratio, which tends to 1 as
-        eta -> 0; NaN where no stable fixed point was found.
+        eta -> 0; NaN where no fixed point was found.
 
     Raises
     ------
@@ -77,11 +83,10 @@ def error_against_width(
     eta = checks.positive_number("learning_rate", learning_rate)
     checks.positive_number("sigma", sigma)
     K = np.array([checks.integer("K", width, low=M) for width in widths], dtype=np.int64)
-    eg, law = np.full(len(K), np.nan), np.full(len(K), np.nan)
+    eg, law, growth = np.full((3, len(K)), np.nan)
     for index, width in enumerate(K):
         net = TwoLayerNetwork(int(width), M, activation, sigma)
         found = fixed_point(net, eta, second_learning_rate=eta if both_layers else 0.0)
         law[index] = asymptotic_error(net, eta, both_layers=both_layers)
-        if found.success and found.stable:
-            eg[index] = found.eg
-    return Width(K, eg, law, eg / law)
+        eg[index], growth[index] = found.eg, found.eigenvalues.real.max()
+    return Width(K, eg, law, eg / law, growth)
