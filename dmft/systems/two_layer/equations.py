@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import quad
+from scipy.special import roots_legendre
 
 from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
 
@@ -146,17 +146,25 @@ class ReluAverages(Averages):
             angles = sum(float(np.arcsin(rho[pair])) for pair in pairs)
             return float(0.5 ** len(S) + 0.5 ** (len(S) - 1) * angles / np.pi)
 
-        def slope(t: float) -> float:
-            """d/dt P at correlations t rho: a sum over all six of them (Plackett 1954)."""
-            at = ReluAverages(np.eye(4) + t * (rho - np.eye(4)))
-            return sum(
-                float(rho[j, l])
-                * at.density(j, l)
-                * at.positive(tuple(x for x in range(4) if x not in (j, l)), (j, l))
-                for j, l in pairs
+        def slope(s: float) -> float:
+            """d/ds P at correlations t rho, t = 1 - s^2: a sum over all six (Plackett 1954)."""
+            at = ReluAverages(np.eye(4) + (1.0 - s * s) * (rho - np.eye(4)))
+            return (
+                2.0
+                * s
+                * sum(
+                    float(rho[j, l])
+                    * at.density(j, l)
+                    * at.positive(tuple(x for x in range(4) if x not in (j, l)), (j, l))
+                    for j, l in pairs
+                )
             )
 
-        return 0.0625 + float(quad(slope, 0.0, 1.0, epsabs=1e-14, epsrel=1e-12, limit=200)[0])
+        # Next to t = 1 the integrand varies as a square root: in s it is smooth.
+        x, w = roots_legendre(80)
+        return 0.0625 + 0.5 * sum(
+            float(weight) * slope(0.5 * (1.0 + float(at))) for at, weight in zip(x, w, strict=True)
+        )
 
     def density(self, j: int, l: int) -> float:
         """Density of x_j = x_l = 0."""
@@ -182,7 +190,7 @@ class ReluAverages(Averages):
         # E x_b f = sum_j C_bj E df/dx_j for f = Theta_i relu_a; the delta function is at x_i = 0.
         C = self.C
         first = C[b, a] * self.J2(i, a)
-        left = max(C[a, a] - C[i, a] ** 2 / C[i, i], 0.0)
+        left = 0.0 if a == i else max(C[a, a] - C[i, a] ** 2 / C[i, i], 0.0)
         return float(first + C[b, i] * np.sqrt(left / C[i, i]) / (2 * np.pi))
 
     def I4(self, i: int, k: int, a: int, b: int) -> float:

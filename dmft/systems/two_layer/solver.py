@@ -217,17 +217,26 @@ class TwoLayerSolver:
     def advance(self) -> Outcome:
         """Do one unit of work: a block of steps of the run that is behind."""
         chain = self.coarse if self.coarse.t < self.fine.t else self.fine
-        before = self.t
-        chain.advance()
-        if not chain.failed and chain is self.fine:
-            self._look_at_steps()
-        if chain.failed:
-            reached = self.t
-            self.fine.pieces.cut(reached)
-            return Outcome(False, f"{chain.failed} at t = {chain.t:g}; {self._advice()}")
-        if self.t > before:
+        self._advance(chain)
+        if self.fine.failed:
+            # What was reached keeps its error estimate.
+            while self.coarse.t < self.fine.t and not self.coarse.failed:
+                self._advance(self.coarse)
+        if self.t > self._compared:
             self._compare()
+        if chain.failed:
+            self.fine.pieces.cut(self.t)
+            return Outcome(False, f"{chain.failed}, at t = {chain.t:g}; {self._advice()}")
         return Outcome(True)
+
+    def _advance(self, chain: Chain) -> None:
+        try:
+            chain.advance()
+        except ValueError as error:
+            # A learning rate that is a function of time can be wrong at a later time only.
+            chain.failed = str(error)
+        if chain is self.fine:
+            self._look_at_steps()
 
     def _advice(self) -> str:
         if callable(self.how.learning_rate):

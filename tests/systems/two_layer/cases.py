@@ -9,9 +9,7 @@ C4 = np.array(
     [[1.3, 0.4, 0.25, -0.3], [0.4, 0.9, 0.5, 0.2], [0.25, 0.5, 1.1, 0.35], [-0.3, 0.2, 0.35, 0.7]]
 )
 IC_A = OrderParameters([[0.6, 0.05], [0.05, 0.5]], [[0.25, 0.05], [0.02, 0.3]], [1, 0.7])
-IC_B = OrderParameters(
-    0.3 * np.eye(3), [[0.1, 0], [0, 0.1], [0.05, 0.02]], [0.5, -0.5, 0.1]
-)
+IC_B = OrderParameters(0.3 * np.eye(3), [[0.1, 0], [0, 0.1], [0.05, 0.02]], [0.5, -0.5, 0.1])
 NET_B = TwoLayerNetwork(3, 2, "erf", 0.15, [[1, 0.3], [0.3, 1.2]], [1, -1])
 
 
@@ -45,4 +43,14 @@ def random_start(K, M, seed, *, v=None):
     return OrderParameters(C[:K, :K], C[:K, K:], v), C[K:, K:]
 
 
-__all__ = ["C4", "IC_A", "IC_B", "NET_B", "OnlineLearning", "finished", "net_a", "random_start", "run"]
+__all__ = [
+    "C4",
+    "IC_A",
+    "IC_B",
+    "NET_B",
+    "OnlineLearning",
+    "finished",
+    "net_a",
+    "random_start",
+    "run",
+]

@@ -1,4 +1,4 @@
-"""Averages with 30 digits, and by brute force, from formulas the package does not use."""
+"""Averages with 24 digits, and by brute force, from formulas the package does not use."""
 
 import itertools
 
@@ -8,11 +8,11 @@ from scipy.stats import multivariate_normal
 
 
 def relu_products(rho):
-    """Return E x_a x_b Theta_0..Theta_3 for a != b, 4 x 4 correlations, to 30 digits.
+    """Return E x_a x_b Theta_0..Theta_3 for a != b, 4 x 4 correlations, to 20 digits.
 
     Plackett's path scales all six correlations; the package scales three.
     """
-    with mp.workdps(30):
+    with mp.workdps(24):
         R = mp.matrix(rho.tolist())
         least = min(mp.eigsy(R, eigvals_only=True))
         cuts, distance = [mp.mpf(0), mp.mpf("0.5")], mp.mpf("0.25")
@@ -82,6 +82,6 @@ def correlations(weights):
     """Return the correlations of fields with these weights, shape (units, inputs)."""
     C = weights @ weights.T
     s = np.sqrt(np.diag(C))
-    rho = C / np.outer(s, s)
+    rho = np.clip(C / np.outer(s, s), -1.0, 1.0)
     np.fill_diagonal(rho, 1.0)
     return 0.5 * (rho + rho.T)

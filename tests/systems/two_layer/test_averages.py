@@ -29,7 +29,9 @@ def dg(x):
 
 def test_erf_averages_are_those_of_a_quadrature():
     mean, C = averages("erf", C4), C4
-    assert mean.I2(2, 3) == pytest.approx(hermite_average(C, lambda *x: g(x[2]) * g(x[3])), abs=1e-7)
+    assert mean.I2(2, 3) == pytest.approx(
+        hermite_average(C, lambda *x: g(x[2]) * g(x[3])), abs=1e-7
+    )
     assert mean.J2(0, 1) == pytest.approx(
         hermite_average(C, lambda *x: dg(x[0]) * dg(x[1])), abs=1e-7
     )
@@ -51,7 +53,7 @@ def test_relu_average_is_that_of_a_quadrature(fields):
 def test_relu_averages_of_few_fields_by_monte_carlo():
     """4e6 pairs x, -x; bound 5 standard errors on 8 values: a false alarm has probability 5e-6."""
     x = np.random.default_rng(5).standard_normal((1_000_000, 4)) @ np.linalg.cholesky(C4).T
-    mean, C = averages("relu", C4), C4
+    mean = averages("relu", C4)
     relu, theta = np.maximum(x, 0), (x > 0).astype(float)
     for value, sample in (
         (mean.I2(0, 1), relu[:, 0] * relu[:, 1]),
@@ -64,7 +66,6 @@ def test_relu_averages_of_few_fields_by_monte_carlo():
         (mean.I4(0, 1, 0, 2), relu[:, 0] * theta[:, 1] * relu[:, 2]),
     ):
         assert abs(value - sample.mean()) < 5 * sample.std() / 1000.0
-    assert C is not None
 
 
 def relu_compiled(rho):
@@ -96,7 +97,7 @@ KINDS = ("pair", "opposite", "two pairs", "all", "dependent", "plane")
 ABOVE = np.triu_indices(4, 1)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_relu_away_from_alignment(seed):
     rho = correlations(np.random.default_rng(seed).standard_normal((4, 5)))
     error = relu_compiled(rho)[ABOVE] - relu_products(rho)[ABOVE]
@@ -115,7 +116,7 @@ def test_relu_near_alignment(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_relu_at_alignment_is_the_limit(kind):
-    """Theta Theta changes with the root of the distance: 1e-10 away is within 1e-9."""
+    """Theta Theta changes with the distance 1e-9 by about as much, rounding by its root, 1e-8."""
     exact = relu_compiled(correlations(aligned(kind, 0.0, 3)))[ABOVE]
     near = relu_compiled(correlations(aligned(kind, 1e-9, 3)))[ABOVE]
     assert np.all(np.isfinite(exact))

@@ -25,8 +25,8 @@ Slope = Callable[[Array], Array]
 # dy/dt relative to eta times the size of the state: what rounding leaves of it.
 RESIDUAL = 1e-11
 # Times 1/eta that are integrated between two attempts at the root, and how many of them: together
-# 30 * (2^12 - 1)/eta = 1e5/eta.
-FIRST_STRETCH, STRETCHES = 30.0, 12
+# 30 * (2^10 - 1)/eta = 3e4/eta.
+FIRST_STRETCH, STRETCHES = 30.0, 10
 # A root further away than this from the state reached, relative to its size, is another one.
 NEAR = 0.1
 

@@ -170,5 +170,6 @@ def _symmetric(net: TwoLayerNetwork, rates: Array) -> Array | None:
     found, message = settle(reduced, start, nearest=net.activation == "erf")
     q, c, r = found
     # [[Q, R], [R', T]] is positive semidefinite, and the student has learned something.
-    possible = r > 1e-6 and c <= q * (1.0 + 1e-9) and q + (net.K - 1) * c >= net.K * net.M * r * r
+    aligned = net.K * net.M * r * r <= (q + (net.K - 1) * c) * (1.0 + 1e-9)
+    possible = r > 1e-6 and c <= q * (1.0 + 1e-9) and aligned
     return None if message or not possible else found
