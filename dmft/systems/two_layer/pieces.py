@@ -24,8 +24,8 @@ def _interpolate(values: Array, x: Array) -> Array:
     weights = (-1.0) ** np.arange(count)
     weights[[0, -1]] *= 0.5
     apart = x[:, None] - points(count)
-    here = np.asarray(np.abs(apart) < 1e-300)
-    factors = np.where(here.any(axis=1)[:, None], here, weights / np.where(here, 1.0, apart))
+    here = np.abs(apart) < 1e-300
+    factors = np.where(np.any(here, axis=1, keepdims=True), here, weights / np.where(here, 1.0, apart))
     top = np.einsum("mc,mcd->md", factors, values)
     return np.asarray(top / factors.sum(axis=1)[:, None])
 
