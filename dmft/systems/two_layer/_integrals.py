@@ -68,7 +68,11 @@ def _erf_fours(C, i, k, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy")
 def _correlations(C, s, rho):  # type: ignore[no-untyped-def]
-    """Fill the standard deviations and the correlations; a field of size 0 is independent."""
+    """Fill the standard deviations and the correlations; a field of size 0 is independent.
+
+    Fields whose correlation is 1 up to rounding are the same: units that start alike stay alike,
+    whereas Theta Theta would take a difference of 1e-16 in rho for one of 1e-8.
+    """
     n = C.shape[0]
     for a in range(n):
         s[a] = math.sqrt(max(C[a, a], 0.0))
@@ -76,7 +80,10 @@ def _correlations(C, s, rho):  # type: ignore[no-untyped-def]
     for a in range(n):
         for b in range(a):
             size = s[a] * s[b]
-            rho[a, b] = rho[b, a] = _clip(C[a, b] / size, 1.0) if size > 0.0 else 0.0
+            r = _clip(C[a, b] / size, 1.0) if size > 0.0 else 0.0
+            if 1.0 - abs(r) < 1e-13:
+                r = 1.0 if r > 0.0 else -1.0
+            rho[a, b] = rho[b, a] = r
 
 
 @njit(cache=True, error_model="numpy")
@@ -259,8 +266,33 @@ def _others(p, q):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
+def _merged(rho, E, small):  # type: ignore[no-untyped-def]
+    """Fill E where two of the four fields are the same or opposite, and say whether they are."""
+    for p in range(4):
+        for q in range(p):
+            if rho[p, q] == -1.0:
+                E[:] = 0.0
+                return True
+            if rho[p, q] == 1.0:
+                # Leave p out; q stands for both.
+                for x in range(3):
+                    for y in range(3):
+                        small[x, y] = rho[x + (x >= p) * 1, y + (y >= p) * 1]
+                E3 = np.empty((3, 3))
+                _relu_triple(small, E3)
+                for a in range(4):
+                    for b in range(4):
+                        at_a, at_b = q if a == p else a, q if b == p else b
+                        E[a, b] = E3[at_a - (at_a > p) * 1, at_b - (at_b > p) * 1]
+                return True
+    return False
+
+
+@njit(cache=True, error_model="numpy")
 def _relu_quadruple(rho, rule, E, order, work):  # type: ignore[no-untyped-def]
     """Fill E[a, b], a != b, with E x_a x_b Theta_0..Theta_3 from 4 x 4 correlations."""
+    if _merged(rho, E, work[0]):
+        return
     A, L, W, h = work[0], work[1], work[2], work[3]
     _factor(rho, -1, order, A, L)
     _minors(L, W)

@@ -25,7 +25,9 @@ def _interpolate(values: Array, x: Array) -> Array:
     weights[[0, -1]] *= 0.5
     apart = x[:, None] - points(count)
     here = np.abs(apart) < 1e-300
-    factors = np.where(np.any(here, axis=1, keepdims=True), here, weights / np.where(here, 1.0, apart))
+    factors = np.where(
+        np.any(here, axis=1, keepdims=True), here, weights / np.where(here, 1.0, apart)
+    )
     top = np.einsum("mc,mcd->md", factors, values)
     return np.asarray(top / factors.sum(axis=1)[:, None])
 

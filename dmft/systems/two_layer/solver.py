@@ -226,7 +226,7 @@ class TwoLayerSolver:
             self._compare()
         if chain.failed:
             self.fine.pieces.cut(self.t)
-            return Outcome(False, f"{chain.failed}, at t = {chain.t:g}; {self._advice()}")
+            return Outcome(False, f"{chain.failed}, at t = {chain.t:g}; {self._advice(chain)}")
         return Outcome(True)
 
     def _advance(self, chain: Chain) -> None:
@@ -238,7 +238,9 @@ class TwoLayerSolver:
         if chain is self.fine:
             self._look_at_steps()
 
-    def _advice(self) -> str:
+    def _advice(self, chain: Chain) -> str:
+        if "semidefiniteness" in chain.failed:
+            return f"tol = {self.tol:g} may be too loose"
         if callable(self.how.learning_rate):
             return "the learning rates may be too large, or not smooth"
         return f"learning_rate = {self.how.learning_rate:g} may be too large"
@@ -260,7 +262,7 @@ class TwoLayerSolver:
                 f"the generalisation error reached {eg[at]:.3g}: the dynamics diverges"
                 if eg[at] > self.largest
                 else "[[Q, R], [R', T]] lost its positive semidefiniteness"
-                f" (smallest eigenvalue {least[at]:.3g}): tol = {self.tol:g} is too loose"
+                f" (smallest eigenvalue {least[at]:.3g})"
             )
             pieces.cut(pieces.edges[first - 1 + at])
         self._checked = pieces.end
@@ -317,6 +319,11 @@ class TwoLayerSolver:
             keys = ("edges", "start", "counts", "samples")
             run.pieces = Pieces.from_arrays({key: state[f"{name}_{key}"] for key in keys})
             run.extend(self.t_end)
+        if self.t_end < self.t:
+            raise ValueError(
+                f"t_end = {self.t_end:g} is not allowed: the run to continue has reached"
+                f" t = {self.t:g}"
+            )
         *errors, fine, coarse = state["errors"]
         self._errors = dict(zip(self._errors, map(float, errors), strict=True))
         self.fine.steps, self.coarse.steps = int(fine), int(coarse)

@@ -142,12 +142,16 @@ def test_learning_rate_that_becomes_impossible():
     assert 0.0 < solver.t <= 3.0
 
 
-def test_relu_students_that_start_alike():
-    """Exactly aligned units, where Theta Theta is not smooth, do not stop a run."""
-    net = TwoLayerNetwork(3, 2, "relu", 0.1)
-    start = OrderParameters(np.ones((3, 3)), np.full((3, 2), 0.3))
-    solver = finished(net, 5.0, OnlineLearning(start, 0.2), tol=1e-6)
-    assert np.all(np.isfinite(solver.series()["eg"]))
+def test_relu_students_that_start_alike_stay_alike():
+    """Three equal units with v = 1 are one with v = 3."""
+    net, one = TwoLayerNetwork(3, 2, "relu", 0.1), TwoLayerNetwork(1, 2, "relu", 0.1)
+    three = OrderParameters(np.ones((3, 3)), np.full((3, 2), 0.3))
+    solver = finished(net, 20.0, OnlineLearning(three, 0.05), tol=1e-9)
+    single = OrderParameters(np.ones((1, 1)), np.full((1, 2), 0.3), [3.0])
+    # One unit has v = 3 where each of three has 1: its learning rate is a third.
+    other = finished(one, 20.0, OnlineLearning(single, 0.05 / 3), tol=1e-9)
+    t = np.linspace(0, 20, 41)
+    np.testing.assert_allclose(solver.series(t)["eg"], other.series(t)["eg"], atol=1e-7)
 
 
 def test_relu_that_recovers_the_teacher():
@@ -171,6 +175,13 @@ def test_series_and_at_agree_with_the_model():
     np.testing.assert_allclose(errors_of(net, solver.at(series["t"])), series["eg"], atol=1e-15)
     with pytest.raises(ValueError, match=r"t = 11 is outside \[0, 10\]"):
         solver.at(11.0)
+
+
+def test_refused_continuation():
+    how = OnlineLearning(IC_A, 0.5)
+    state = finished(net_a("erf", 0.1), 50.0, how).state
+    with pytest.raises(ValueError, match="t_end = 1 is not allowed: the run to continue"):
+        TwoLayerSolver(net_a("erf", 0.1), 1.0, how, state=state)
 
 
 @pytest.mark.parametrize(
