@@ -1,0 +1,330 @@
+"""The order parameters of online learning as functions of time.
+
+The equations are integrated twice, the second time at COARSER times the tolerance.  The
+difference of the two is reported as the error estimate: it is dominated by the coarser run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dmft import checks
+from dmft.systems.two_layer.chain import Chain, Checkpoint
+from dmft.systems.two_layer.equations import Rates
+from dmft.systems.two_layer.lowering import Layout, errors_of, flow_of
+from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
+from dmft.systems.two_layer.pieces import Pieces
+
+__all__ = ["OnlineLearning", "Outcome", "Schedule", "TwoLayerSolver"]
+
+Array = NDArray[np.float64]
+Schedule = float | Callable[[float], float]
+
+COARSER = 10.0
+# A learning rate that is too large makes eg grow without end; a transient does not get this far.
+GROWTH = 1e6
+# The part of the absolute tolerance in the relative one: overlaps start near 0.
+ABSOLUTE = 0.1
+
+
+class Outcome(NamedTuple):
+    """Whether a unit of work succeeded, and a sentence where there is something to say."""
+
+    ok: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class OnlineLearning:
+    """How a student is taught.
+
+    Parameters
+    ----------
+    start : OrderParameters
+        State at t = 0.
+    learning_rate : float or callable
+        eta of the first layer, > 0, or a function of time with values >= 0 (dimensionless).
+    second_learning_rate : float or callable
+        eta_v of the second layer, >= 0; 0 keeps it as it is (no weight decay either).
+    weight_decay : float
+        kappa >= 0, of both layers; it is not multiplied by a learning rate.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range.
+
+    Notes
+    -----
+    A step of SGD is ``w_k -= (kappa/N) w_k + (eta/sqrt(N)) v_k g'(lambda_k) Delta x`` and
+    ``v_k -= (kappa/N) v_k + (eta_v/N) g(lambda_k) Delta`` (arXiv:1906.08632); t = steps/N.
+    """
+
+    start: OrderParameters
+    learning_rate: Schedule
+    second_learning_rate: Schedule = 0.0
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.start, OrderParameters):
+            raise ValueError(
+                f"start = {self.start!r} is not allowed: it must be OrderParameters(Q, R, v)"
+            )
+        _checked_rate("learning_rate", self.learning_rate, zero=False)
+        _checked_rate("second_learning_rate", self.second_learning_rate, zero=True)
+        checks.finite_number(
+            "weight_decay", self.weight_decay, low=0.0, high=1e6, wanted="in [0, 1e6]"
+        )
+
+    @property
+    def trains_both(self) -> bool:
+        """Whether the second layer is trained too."""
+        return callable(self.second_learning_rate) or self.second_learning_rate > 0.0
+
+    def rates(self, t: float) -> Rates:
+        """Return the learning rates at time t."""
+        return Rates(
+            _rate("learning_rate", self.learning_rate, t),
+            _rate("second_learning_rate", self.second_learning_rate, t),
+            float(self.weight_decay),
+        )
+
+
+def _checked_rate(name: str, rate: Schedule, *, zero: bool) -> None:
+    if callable(rate):
+        _rate(name, rate, 0.0)
+    elif zero:
+        checks.finite_number(name, rate, low=0.0, high=1e6, wanted="in [0, 1e6]")
+    else:
+        checks.positive_number(name, rate, wanted="> 0, or a function of time")
+
+
+def _rate(name: str, rate: Schedule, t: float) -> float:
+    if not callable(rate):
+        return float(rate)
+    return checks.finite_number(f"{name}({t:g})", rate(t), low=0.0, wanted="finite and >= 0")
+
+
+class TwoLayerSolver:
+    """Advance Q, R and v of online learning from t = 0 to t_end.
+
+    Parameters
+    ----------
+    net : TwoLayerNetwork
+        Student and teacher.
+    t_end : float
+        Time to reach, > 0, in steps per input dimension.
+    how : OnlineLearning
+        Start and learning rates.
+    tol : float
+        Relative tolerance of the integrator, in [1e-13, 1e-2].
+    state : dict of arrays, optional
+        What :attr:`state` of an earlier run with the same parameters returned.  The run goes
+        on from there and gets the numbers of one that was not interrupted.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range, or the start is not possible for this network.
+
+    Examples
+    --------
+    >>> net = TwoLayerNetwork(K=2, M=2)
+    >>> start = OrderParameters(np.eye(2), 0.1 * np.eye(2))
+    >>> solver = TwoLayerSolver(net, 10.0, OnlineLearning(start, learning_rate=0.5))
+    >>> while not solver.finished:
+    ...     ok, message = solver.advance()
+    >>> solver.errors["eg"] < 1e-8
+    True
+    """
+
+    name = "ode"
+
+    def __init__(
+        self,
+        net: TwoLayerNetwork,
+        t_end: float,
+        how: OnlineLearning,
+        *,
+        tol: float = 1e-10,
+        state: dict[str, Array] | None = None,
+    ) -> None:
+        self.net, self.how = net, how
+        self.t_end = checks.positive_number("t_end", t_end)
+        self.tol = checks.finite_number("tol", tol, low=1e-13, high=1e-2, wanted="in [1e-13, 1e-2]")
+        how.start.check(net)
+        self.layout = Layout.of(net)
+        start = Checkpoint(0.0, self.layout.pack(how.start), 0.0)
+        size = max(float(np.abs(how.start.Q).max()), float(np.abs(net.T).max()), 1e-30)
+        height = max(float(np.abs(how.start.v).max()), float(np.abs(net.v_teacher).max()), 1e-30)
+        scale = np.full(self.layout.size, size)
+        scale[-net.K :] = height
+        self.scale = size
+        nothing = np.zeros(self.layout.size)
+        self.largest = GROWTH * float(
+            errors_of(net, start.y) + errors_of(net, nothing) + 0.5 * net.sigma**2
+        )
+        self.fine, self.coarse = (
+            Chain(self._fun(), start, self.t_end, rtol, ABSOLUTE * rtol * scale)
+            for rtol in (self.tol, COARSER * self.tol)
+        )
+        self._errors = dict.fromkeys(("Q", "R", "v", "eg"), 0.0)
+        self._compared = self._checked = 0.0
+        if state is not None:
+            self._take_up(state)
+
+    def _fun(self) -> Callable[[float, Array], Array]:
+        how = self.how
+        slope = flow_of(self.net)
+        if not callable(how.learning_rate) and not callable(how.second_learning_rate):
+            constant = self._lowered(0.0)
+            return lambda _t, y: slope(y, constant)
+        return lambda t, y: slope(y, self._lowered(t))
+
+    def _lowered(self, t: float) -> Array:
+        return self.how.rates(t).lowered(self.net.sigma, decays=self.how.trains_both)
+
+    @property
+    def t(self) -> float:
+        """Time reached by both runs."""
+        return min(self.fine.t, self.coarse.t)
+
+    @property
+    def finished(self) -> bool:
+        return self.t >= self.t_end
+
+    @property
+    def work_done(self) -> float:
+        """Fraction of the time that is reached."""
+        return self.t / self.t_end
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """Absolute error estimates of Q, R, v and eg that hold at every time reached."""
+        return dict(self._errors)
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """Steps of the two runs, and which integrator is at work."""
+        method = "LSODA" if self.fine.checkpoint.stiff else "DOP853"
+        return {"steps": self.fine.steps, "coarse_steps": self.coarse.steps, "integrator": method}
+
+    def advance(self) -> Outcome:
+        """Do one unit of work: a block of steps of the run that is behind."""
+        chain = self.coarse if self.coarse.t < self.fine.t else self.fine
+        self._advance(chain)
+        if self.fine.failed:
+            # What was reached keeps its error estimate.
+            while self.coarse.t < self.fine.t and not self.coarse.failed:
+                self._advance(self.coarse)
+        if self.t > self._compared:
+            self._compare()
+        if chain.failed:
+            self.fine.pieces.cut(self.t)
+            return Outcome(False, f"{chain.failed}, at t = {chain.t:g}; {self._advice(chain)}")
+        return Outcome(True)
+
+    def _advance(self, chain: Chain) -> None:
+        try:
+            chain.advance()
+        except ValueError as error:
+            # A learning rate that is a function of time can be wrong at a later time only.
+            chain.failed = str(error)
+        if chain is self.fine:
+            self._look_at_steps()
+
+    def _advice(self, chain: Chain) -> str:
+        if "semidefiniteness" in chain.failed:
+            return f"tol = {self.tol:g} may be too loose"
+        if callable(self.how.learning_rate):
+            return "the learning rates may be too large, or not smooth"
+        return f"learning_rate = {self.how.learning_rate:g} may be too large"
+
+    def _look_at_steps(self) -> None:
+        """Find where eg grows beyond all bounds or the covariance is none any more."""
+        pieces = self.fine.pieces
+        first = int(np.searchsorted(pieces.edges, self._checked, side="right"))
+        states = np.array([values[-1] for values in pieces.values[first - 1 :]])
+        if not len(states):
+            return
+        eg = errors_of(self.net, states)
+        least = np.linalg.eigvalsh(self.layout.covariance(states, self.net.T))[:, 0]
+        slack = max(1e-6, 1e4 * self.tol) * np.maximum(self.scale, np.abs(states).max(axis=1))
+        bad = (eg > self.largest) | (least < -slack)
+        if np.any(bad):
+            at = int(np.argmax(bad))
+            self.fine.failed = (
+                f"the generalisation error reached {eg[at]:.3g}: the dynamics diverges"
+                if eg[at] > self.largest
+                else "[[Q, R], [R', T]] lost its positive semidefiniteness"
+                f" (smallest eigenvalue {least[at]:.3g})"
+            )
+            pieces.cut(pieces.edges[first - 1 + at])
+        self._checked = pieces.end
+
+    def _compare(self) -> None:
+        """Compare the two runs at the steps of the finer one, and halfway between them."""
+        edges = np.array(self.fine.pieces.edges)
+        times = np.union1d(edges, 0.5 * (edges[1:] + edges[:-1]))
+        times = times[(times > self._compared) & (times <= self.t)]
+        if len(times):
+            fine, coarse = self.fine.pieces.at(times), self.coarse.pieces.at(times)
+            apart = {
+                "Q": self.layout.Q(fine) - self.layout.Q(coarse),
+                "R": self.layout.R(fine) - self.layout.R(coarse),
+                "v": self.layout.v(fine) - self.layout.v(coarse),
+                "eg": errors_of(self.net, fine) - errors_of(self.net, coarse),
+            }
+            for name, difference in apart.items():
+                self._errors[name] = max(self._errors[name], float(np.abs(difference).max()))
+        self._compared = self.t
+        # A continued run may have to compare again from the checkpoints on.
+        self.coarse.pieces.forget(min(self.t, self.coarse.checkpoint.t, self.fine.checkpoint.t))
+
+    @property
+    def times(self) -> Array:
+        """Times of the steps, shape (n,)."""
+        edges = np.array(self.fine.pieces.edges)
+        return edges[edges <= self.t]
+
+    def at(self, t: ArrayLike) -> Array:
+        """Return packed states at times in [0, t reached], to the accuracy of the steps."""
+        return self.fine.pieces.at(checks.array_in("t", t, 0.0, self.t, slack=1e-12 * self.t_end))
+
+    def series(self, t: ArrayLike | None = None) -> dict[str, Array]:
+        """Return t, Q (n, K, K), R (n, K, M), v (n, K) and eg (n,) at the steps or at times t."""
+        times = self.times if t is None else np.asarray(t, dtype=np.float64)
+        y = self.fine.pieces.nodes()[: len(times)] if t is None else self.at(times)
+        parts = {"Q": self.layout.Q(y), "R": self.layout.R(y), "v": self.layout.v(y)}
+        return {"t": times, **parts, "eg": errors_of(self.net, y)}
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """What a continued run needs, as arrays: both chains, their polynomials, the errors."""
+        runs = {"fine": self.fine, "coarse": self.coarse}
+        out = {f"{name}_checkpoint": run.checkpoint.flat() for name, run in runs.items()}
+        for name, run in runs.items():
+            out |= {f"{name}_{key}": value for key, value in run.pieces.arrays().items()}
+        steps = [self.fine.steps, self.coarse.steps]
+        return out | {"errors": np.array([*self._errors.values(), *steps], dtype=np.float64)}
+
+    def _take_up(self, state: dict[str, Array]) -> None:
+        for name, run in {"fine": self.fine, "coarse": self.coarse}.items():
+            run.checkpoint = Checkpoint.from_flat(state[f"{name}_checkpoint"])
+            keys = ("edges", "start", "counts", "samples")
+            run.pieces = Pieces.from_arrays({key: state[f"{name}_{key}"] for key in keys})
+            run.extend(self.t_end)
+        if self.t_end < self.t:
+            raise ValueError(
+                f"t_end = {self.t_end:g} is not allowed: the run to continue has reached"
+                f" t = {self.t:g}"
+            )
+        *errors, fine, coarse = state["errors"]
+        self._errors = dict(zip(self._errors, map(float, errors), strict=True))
+        self.fine.steps, self.coarse.steps = int(fine), int(coarse)
+        self._compared = self._checked = self.t

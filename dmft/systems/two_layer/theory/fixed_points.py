@@ -1,0 +1,252 @@
+"""Where online learning ends: fixed points of the equations of motion, and their stability."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.integrate import solve_ivp
+from scipy.optimize import root
+
+from dmft import checks
+from dmft.systems.two_layer.equations import Rates
+from dmft.systems.two_layer.lowering import Layout, errors_of, flow_of
+from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
+from dmft.systems.two_layer.theory.errors import copies
+
+__all__ = ["FixedPoint", "fixed_point", "informed", "jacobian", "settle"]
+
+Array = NDArray[np.float64]
+Slope = Callable[[Array], Array]
+
+# dy/dt relative to eta times the size of the state: what rounding leaves of it.
+RESIDUAL = 1e-11
+# Times 1/eta that are integrated between two attempts at the root, and how many of them: together
+# 30 * (2^10 - 1)/eta = 3e4/eta.
+FIRST_STRETCH, STRETCHES = 30.0, 10
+# A root further away than this from the state reached, relative to its size, is another one.
+NEAR = 0.1
+
+
+class FixedPoint(NamedTuple):
+    """A fixed point: Q (K, K), R (K, M), v (K,), eg, eigenvalues, and whether it is one.
+
+    `eigenvalues` are those of the Jacobian of (Q, R) or, with both layers trained, of (Q, R, v),
+    per unit of time, by descending real part.  `residual` is the largest derivative left,
+    relative to the learning rate.  Where `success` is false the numbers are NaN.
+    """
+
+    Q: Array
+    R: Array
+    v: Array
+    eg: float
+    eigenvalues: NDArray[np.complex128]
+    stable: bool
+    residual: float
+    success: bool
+    message: str
+
+
+def informed(net: TwoLayerNetwork, *, both_layers: bool = False) -> OrderParameters:
+    """Return the student that represents the teacher, as far as it has the units to.
+
+    Units are assigned as :func:`dmft.systems.two_layer.theory.asymptotic_error` says: extra
+    units have small weights of their own (first layer), or share a teacher unit (both layers).
+    """
+    owner, v = copies(net, both_layers)
+    some = owner >= 0
+    R = np.where(some[:, None], net.T[owner], 0.0)
+    Q = np.where(np.logical_and.outer(some, some), net.T[np.ix_(owner, owner)], 0.0)
+    # A little independent weight: exact copies are at the edge of what a covariance can be.
+    return OrderParameters(Q + 1e-3 * np.eye(net.K), R, v)
+
+
+def jacobian(slope: Slope, y: Array, step: float = 1e-5) -> Array:
+    """Return d slope/dy, shape (n, n), by central differences of fourth order."""
+    columns = []
+    for index in range(len(y)):
+        h = np.zeros_like(y)
+        h[index] = step * max(1.0, abs(y[index]))
+        near, far = slope(y + h) - slope(y - h), slope(y + 2 * h) - slope(y - 2 * h)
+        columns.append((8.0 * near - far) / (12.0 * h[index]))
+    return np.array(columns).T
+
+
+def fixed_point(
+    net: TwoLayerNetwork,
+    learning_rate: float,
+    *,
+    start: OrderParameters | None = None,
+    second_learning_rate: float = 0.0,
+    weight_decay: float = 0.0,
+) -> FixedPoint:
+    """Return the fixed point that online learning reaches from a start.
+
+    The equations of motion (arXiv:1906.08632) are integrated, and again and again a root of their
+    right-hand side is looked for close to the state reached, until one is found that is
+    stable.  Without a start it is the fixed point next to the student that represents the teacher,
+    in which units with the same task are alike, and extra units are small; that one is returned
+    whether it is stable or not.
+
+    Parameters
+    ----------
+    net : TwoLayerNetwork
+        Student and teacher.
+    learning_rate : float
+        eta > 0 (dimensionless).
+    start : OrderParameters
+        Where to start; the student that represents the teacher by default.
+    second_learning_rate : float
+        eta_v >= 0; 0 keeps the second layer as it is.
+    weight_decay : float
+        kappa >= 0.
+
+    Returns
+    -------
+    FixedPoint
+        State, eg, eigenvalues and stability; `success` is false with a sentence in `message` where
+        the dynamics diverges or has not settled.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range.
+
+    Examples
+    --------
+    >>> net = TwoLayerNetwork(K=2, M=2, sigma=0.3)
+    >>> found = fixed_point(net, 0.2)
+    >>> found.success, found.stable
+    (True, True)
+    """
+    eta = checks.positive_number("learning_rate", learning_rate)
+    second = checks.finite_number(
+        "second_learning_rate", second_learning_rate, low=0.0, wanted="finite and >= 0"
+    )
+    decay = checks.finite_number("weight_decay", weight_decay, low=0.0, wanted="finite and >= 0")
+    begin = informed(net, both_layers=second > 0.0) if start is None else start
+    begin.check(net)
+    # Time is counted in 1/eta, so that the right-hand side is of order 1.
+    rates = Rates(eta, second, decay).lowered(net.sigma) / eta
+    rates[4] *= eta
+    layout = Layout.of(net)
+    full = layout.pack(begin)
+    free = len(full) if second > 0.0 else len(full) - net.K
+    of_all = flow_of(net)
+
+    def slope(y: Array) -> Array:
+        return of_all(np.concatenate([y, full[free:]]), rates)[:free]
+
+    owner = np.arange(net.K) if start is not None else copies(net, second > 0.0)[0]
+    labels, number = _alike(net, owner)
+    labels = labels[:free]
+    spread = np.zeros((free, number))
+    spread[np.arange(free), labels] = 1.0
+    spread = spread[:, spread.any(axis=0)]
+    mean = (spread / spread.sum(axis=0)).T
+    # With the first layer alone, units without a task stay next to 0 for times of order 1/eta^2 and
+    # more, until pairs w, -w grow; the flow would lead away to those.
+    nearest = start is None and second == 0.0
+    z, message = settle(lambda z: mean @ slope(spread @ z), mean @ full[:free], nearest=nearest)
+    if message:
+        return _nothing(net, free, message.format(eta=eta))
+    y = spread @ z
+    values = np.linalg.eigvals(jacobian(slope, y)).astype(np.complex128)
+    values = values[np.argsort(-values.real)]
+    left = float(np.abs(slope(y)).max())
+    state = np.concatenate([y, full[free:]])
+    return FixedPoint(
+        layout.Q(state),
+        layout.R(state),
+        layout.v(state),
+        float(errors_of(net, state)),
+        values * eta,
+        _stable(values),
+        left,
+        True,
+        "a root of the equations of motion",
+    )
+
+
+def _alike(net: TwoLayerNetwork, owner: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+    """Return a label for every entry of the packed state, the same for entries that stay equal.
+
+    Units with the same owner are exchangeable when the start is symmetric among them.
+    """
+    names: dict[tuple[int, ...], int] = {}
+    keys: list[tuple[int, ...]] = []
+    for i in range(net.K):
+        for k in range(i, net.K):
+            low, high = sorted((int(owner[i]), int(owner[k])))
+            keys.append((0, low, high, int(i == k)))
+    keys += [(1, int(owner[i]), m, 0) for i in range(net.K) for m in range(net.M)]
+    keys += [(2, int(owner[i]), 0, 0) for i in range(net.K)]
+    labels = np.array([names.setdefault(key, len(names)) for key in keys])
+    return labels, len(names)
+
+
+def _nothing(net: TwoLayerNetwork, free: int, message: str) -> FixedPoint:
+    K, M, nan = net.K, net.M, np.nan
+    Q, R, v = np.full((K, K), nan), np.full((K, M), nan), np.full(K, nan)
+    return FixedPoint(Q, R, v, nan, np.full(free, nan + 0j), False, nan, False, message)
+
+
+def _stable(eigenvalues: NDArray[np.complex128]) -> bool:
+    """Directions in which nothing changes (linear units have some) count as stable."""
+    return bool(eigenvalues.real.max() < 1e-6 * np.abs(eigenvalues).max())
+
+
+def settle(slope: Slope, y: Array, *, nearest: bool = False) -> tuple[Array, str]:
+    """Return a stable root close to where the flow leads, or an unstable one, or a sentence.
+
+    With `nearest` any root will do that is found twice in a row.  The sentence has a place {eta:g}
+    for the learning rate.
+    """
+    unstable = None
+    stretch = FIRST_STRETCH
+    largest = 1e6 * max(1.0, float(np.abs(y).max()))
+    for _ in range(STRETCHES):
+        found = _root_near(slope, y)
+        if found is not None:
+            if _stable(found[1]):
+                return found[0], ""
+            same = unstable is not None and np.allclose(unstable, found[0], rtol=0.0, atol=1e-9)
+            if nearest and same:
+                return found[0], ""
+            unstable = found[0]
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            # A divergence makes LSODA warn before it is recognised below.
+            warnings.simplefilter("ignore")
+            run = solve_ivp(
+                lambda _t, z: slope(z), (0.0, stretch), y,
+                method="LSODA", rtol=1e-9, atol=1e-12, t_eval=[stretch],
+            )  # fmt: skip
+        if not run.success or not np.all(np.abs(run.y[:, -1]) < largest):
+            return y, "the dynamics diverges at learning_rate = {eta:g}"
+        y = run.y[:, -1]
+        stretch *= 2.0
+    if unstable is not None:
+        return unstable, ""
+    return y, "the dynamics has not settled at learning_rate = {eta:g}"
+
+
+def _root_near(slope: Slope, y: Array) -> tuple[Array, NDArray[np.complex128]] | None:
+    """Return a root within NEAR of y and the eigenvalues there, or None."""
+    size = float(np.abs(y).max())
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = root(slope, y, method="hybr", options={"xtol": 1e-14}).x
+        if not np.all(np.abs(found - y) < NEAR * size):
+            return None
+        # hybr stops where its approximate Jacobian no longer helps: two steps with a fresh one.
+        for _ in range(2):
+            matrix = jacobian(slope, found)
+            if not np.all(np.isfinite(matrix)):
+                return None
+            found = found - np.linalg.lstsq(matrix, slope(found), rcond=1e-10)[0]
+    if not np.all(np.abs(slope(found)) < RESIDUAL * size):
+        return None
+    return found, np.linalg.eigvals(jacobian(slope, found)).astype(np.complex128)

@@ -1,0 +1,1 @@
+"""Online SGD at finite input dimension against the equations of the order parameters."""
