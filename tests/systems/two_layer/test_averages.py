@@ -51,7 +51,7 @@ def test_relu_average_is_that_of_a_quadrature(fields):
 
 
 def test_relu_averages_of_few_fields_by_monte_carlo():
-    """4e6 pairs x, -x; bound 5 standard errors on 8 values: a false alarm has probability 5e-6."""
+    """1e6 samples; bound 5 standard errors on 8 values: a false alarm has probability 5e-6."""
     x = np.random.default_rng(5).standard_normal((1_000_000, 4)) @ np.linalg.cholesky(C4).T
     mean = averages("relu", C4)
     relu, theta = np.maximum(x, 0), (x > 0).astype(float)
