@@ -159,7 +159,7 @@ def _factor(rho, fixed, order, A, L):  # type: ignore[no-untyped-def]
         if s in (1, 2) and left < 1e-14:
             # All fields are in a plane, or along one line: which of them are positive together is
             # decided by what little independent noise each has, and rounding is none.  This much
-            # changes E by 1e-8.
+            # changes E by 2e-8.
             for r in range(s, 4):
                 A[order[r], order[r]] += 1e-14
         pivot = A[order[s], order[s]]

@@ -26,8 +26,8 @@ Fun = Callable[[float, Array], Array]
 
 # Steps of DOP853 between two looks at the state: a few milliseconds.
 BLOCK = 16
-# LSODA's order and step grow again from 1 after each start, which costs about 60 steps at a
-# tolerance of 1e-10 (measured, K = M = 2); a longer segment means more to repeat on a resume.
+# LSODA's order and step grow again from 1 after each start: a longer segment wastes fewer steps,
+# and has more to repeat when a run is continued.
 SEGMENT = 400
 # E. Hairer, S. P. Norsett, G. Wanner, Solving Ordinary Differential Equations, code DOP853: the
 # problem is stiff when step * |eigenvalue| exceeds 6.1 in 15 steps.
@@ -38,9 +38,9 @@ LEAST_STEP = 1e-13
 HUGE = 1e50
 
 
-# A polynomial with this many times the tolerance in h (p' - f) is replaced.  Ordinary steps have
-# 10 to 50, and errors between the steps of 10 times the tolerance; where the step is limited by
-# stability it was seen to be 1e4 (ReLU, K = M = 10, tol = 1e-9).
+# A polynomial with this many times the tolerance in h (p' - f) is replaced.  Usually errors between
+# the steps are 10 times those at the steps and below the tolerance; where stability limits the
+# step they were 100 times the tolerance (ReLU, K = M = 10, tol = 1e-9), and 2 with this bound.
 DEFECT = 100.0
 
 

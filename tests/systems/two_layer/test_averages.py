@@ -51,7 +51,7 @@ def test_relu_average_is_that_of_a_quadrature(fields):
 
 
 def test_relu_averages_of_few_fields_by_monte_carlo():
-    """4e6 pairs x, -x; bound 5 standard errors on 8 values: a false alarm has probability 5e-6."""
+    """1e6 samples; bound 5 standard errors on 8 values: a false alarm has probability 5e-6."""
     x = np.random.default_rng(5).standard_normal((1_000_000, 4)) @ np.linalg.cholesky(C4).T
     mean = averages("relu", C4)
     relu, theta = np.maximum(x, 0), (x > 0).astype(float)
@@ -107,11 +107,18 @@ def test_relu_away_from_alignment(seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_relu_near_alignment(kind):
-    """The worst of these errors is 2e-11, at correlations of 1 - 1e-12."""
+    """1e-12, and 1e-10 at correlations beyond 1 - 1e-6.
+
+    Four fields within 1e-12 of one line are the exception: a rounding error of rho changes Theta
+    Theta by 1e-10 there, and the error is 2e-9.
+    """
     for number, distance in enumerate((1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)):
         rho = correlations(aligned(kind, distance, number))
         error = relu_compiled(rho)[ABOVE] - relu_products(rho)[ABOVE]
-        assert np.abs(error).max() < (1e-12 if distance > 2e-3 else 1e-10), distance
+        promised = 1e-12 if distance > 2e-3 else 1e-10
+        if kind == "all" and distance < 2e-6:
+            promised = 5e-9
+        assert np.abs(error).max() < promised, distance
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -82,7 +82,7 @@ def test_runs_can_be_repeated_and_extended():
 @pytest.mark.parametrize("name", SETTINGS)
 def test_small_simulation_agrees(name):
     """N = 100, 200, 400, 3 times.  About 27 correlated values per setting; |z| <= 4.5 has a false
-    alarm with probability below 27 * 4 * 1e-5 = 1e-3 (t distribution, 57 degrees of freedom)."""
+    alarm with probability below 27 * 3.4e-5 = 1e-3 each (t distribution, 57 degrees of freedom)."""
     net, how = SETTINGS[name]
     found = compare(net, how, [0.5, 2.0, 5.0], runs={100: 20, 200: 20, 400: 20}, seed=11)
     assert np.abs(found.z_at(400)).max() < 4.5
@@ -94,9 +94,8 @@ def test_simulation_agrees_with_the_equations(name):
     """|z| <= 3.5 at N = 1000 (20 seeds) at ten times, after a/N is fitted to N = 500, 1000, 2000.
 
     80 to 100 values per setting; by Bonferroni a false alarm has probability below
-    100 * 9e-4 = 9 % per setting (t distribution, 57 degrees of freedom).  Values at
-    neighbouring times are strongly correlated: with signs of the runs' deviations drawn
-    at random it is a few per cent.
+    100 * 9e-4 = 9 % per setting (t distribution, 57 degrees of freedom), less because values at
+    neighbouring times are correlated.  The seeds are fixed: only a change of code draws anew.
     """
     net, how = SETTINGS[name]
     times = [0.2, 0.5, 1, 2, 4, 6, 8, 12, 16, 20]
