@@ -11,7 +11,7 @@ from dmft.systems.spiked.model import Coefficients, SpikedMatrixTensor, SpikedMi
 from dmft.systems.spiked.solvers.dense import Dense, DenseOptions
 from dmft.systems.spiked.solvers.problem import Problem
 from tests.exact.cases import CASES, ROWS, SEED
-from validation.systems.spiked.limit import Field, limit_descent, limit_flow
+from validation.systems.spiked.limit import LimitField, limit_descent, limit_flow
 
 MIXTURE = SpikedMixture({2: 0.9, 3: 1.5, 4: 2.0})
 PROMISED = 1e-6  # of the limit at T = 0, from known = 1e-6
@@ -146,7 +146,7 @@ def test_no_equation_of_the_solvers_is_used():
 
 def test_field_is_consistent():
     """Asking twice at one point gives the same answer, up to the nugget."""
-    field = Field(SEED, 1e-14, 1e-6, 10)
+    field = LimitField(SEED, 1e-14, 1e-6, 10)
     c = field.start(0.3)
     first, e = field.query(c)
     again, e_again = field.query(c)

@@ -13,7 +13,7 @@ from tests.exact.cases import SEED
 from validation.comparison import compare
 from validation.statistics import Finding, sigmas
 from validation.systems.spiked.limit import limit_flow
-from validation.systems.spiked.revealed import Restricted, Revealed, symmetric_gaussian
+from validation.systems.spiked.revealed import Restricted, RevealedField, symmetric_gaussian
 from validation.systems.spiked.trajectories import flow_step_error, follow, simulate_revealed
 
 THREE = SpikedMixture({2: 0.9, 3: 1.5, 4: 2.0})
@@ -185,7 +185,7 @@ def test_cost_does_not_depend_on_n():
     """The number of directions is the same at any N."""
     seen = []
     for n in (1e4, 1e12):
-        field = Revealed(SEED, n, 1e-14, 1e-6, 101, np.random.default_rng(0))
+        field = RevealedField(SEED, n, 1e-14, 1e-6, 101, np.random.default_rng(0))
         follow(field.query, field.start(0.1), np.array([10.0]), 0.1, "gradient_descent")
         seen.append(field.d)
     assert abs(seen[0] - seen[1]) < 5
@@ -227,14 +227,14 @@ def test_integrator_has_order_four():
 @pytest.mark.parametrize(("known", "nugget"), [(1e-6, 0.0), (1e-7, 1e-8), (0.0, 1e-8), (0.0, 0.0)])
 def test_too_small_a_nugget_is_an_error(known, nugget):
     """Said, not silently wrong."""
-    field = Revealed(SEED, 1e8, nugget**2, known, 401, np.random.default_rng(0))
+    field = RevealedField(SEED, 1e8, nugget**2, known, 401, np.random.default_rng(0))
     with pytest.raises(ArithmeticError, match="not positive definite"):
         follow(field.query, field.start(0.1), np.array([10.0]), 0.1, "gradient_descent")
 
 
 def test_bad_factor_is_an_error(monkeypatch):
     """A factor L that is off by 1e-5 in one entry fails the check of the conditioning."""
-    field = Revealed(SEED, 1e8, 20.0, 0.0, 20, np.random.default_rng(0))
+    field = RevealedField(SEED, 1e8, 20.0, 0.0, 20, np.random.default_rng(0))
     c = field.start(0.1)
     for k in range(3):
         force, _, _ = field.query(c)
@@ -246,7 +246,7 @@ def test_bad_factor_is_an_error(monkeypatch):
 
 def test_revealed_field_is_a_function():
     """Asked again at a point, it gives the same force and energy, up to the nugget."""
-    field = Revealed(SEED, 1e4, 1e-14, 1e-6, 10, np.random.default_rng(0))
+    field = RevealedField(SEED, 1e4, 1e-14, 1e-6, 10, np.random.default_rng(0))
     c = field.start(0.3)
     first, e, slope = field.query(c)
     d = field.d
