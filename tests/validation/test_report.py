@@ -48,7 +48,7 @@ def test_page_and_table(tmp_path, capsys):
     assert "2 of 2 claims hold" in text
     assert '<h2 id="spiked">Spiked matrix-tensor model</h2>' in text
     assert text.count("data:image/png;base64,") == 2
-    # Self-contained: nothing is loaded, and the only file it names is the table.
+    # The page loads nothing, and the only file that it names is the table.
     assert re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', text) == ["evidence.csv"]
     table = pd.read_csv(tmp_path / "evidence.csv")
     assert set(table.key) == set(FAST)

@@ -46,7 +46,7 @@ class Overlaps(NamedTuple):
 
 
 def run(loss: Loss, kind: Kind, steps: int) -> Overlaps:
-    """Iterate AMP from the start x0 of an instance, of overlap m0.
+    """Iterate AMP from the start x0 of an instance, which has the overlap m0.
 
     Parameters
     ----------

@@ -70,7 +70,7 @@ ENTRIES = {
             Field("seeds", "number of independent runs", kind="integer"),
             Field("t", "time"),
             Field("quantity", "m, mu or e", kind="string"),
-            # The same seeds give the same runs; chaos of finite N amplifies rounding.
+            # The same seeds give the same runs, but their chaos at finite N amplifies rounding.
             Field("mean", "mean over the runs", "standard_error", again=1e-5),
             Field("standard_error", "standard error of the mean", math.inf, again=1e-5),
         ),

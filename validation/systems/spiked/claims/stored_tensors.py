@@ -21,11 +21,11 @@ __all__ = ["annealing_bias", "stored_flow", "stored_four", "stored_langevin"]
 
 Array = NDArray[np.float64]
 
-# The relative error of the theory that these claims should show; a smaller one takes more seeds, and
-# stored tensors are expensive.  Scaled from the quick sizes, the full ones show errors of m of 6 %
-# (flow) to 23 % (mixture).
+# The relative error of the theory that these claims should show.  A smaller one takes more seeds,
+# and stored tensors are expensive: scaled from the quick sizes, the full ones show errors of m of
+# 6 % (flow) to 23 % (mixture).
 STATED = 0.25
-# Halving it changes m, mu, e by less than 5e-4 (validation.systems.spiked.simulate.step_error).
+# Step of the integrator: halving it changes m, mu, e by less than 5e-4 (`step_error`).
 FLOW_STEP = 0.2
 
 
