@@ -15,7 +15,7 @@ from validation.statistics import Finding
 
 __all__ = ["Claim", "Evidence", "evidence_of"]
 
-# Times of a line in a figure.
+# Number of times at which a line of a figure is drawn.
 POINTS = 201
 WORDS = {Finding.AGREE: "holds", Finding.UNDECIDED: "undecided", Finding.DISAGREE: "FAILS"}
 
@@ -61,7 +61,7 @@ class Evidence:
 
     @property
     def word(self) -> str:
-        """Holds, undecided or FAILS."""
+        """The finding as a word: holds, undecided or FAILS."""
         return WORDS[self.finding]
 
     @property

@@ -79,7 +79,7 @@ def report(
     ArithmeticError, MemoryError
         A claim could not be computed; the others are kept, and the page is not written.
     """
-    import matplotlib.figure  # noqa: F401  missing extras are told before the work
+    import matplotlib.figure  # noqa: F401  a missing extra is an error before the work
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     page = storage.check_target(output, force=force)
@@ -186,7 +186,7 @@ def _place(name: str) -> int:
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield processes with one thread each; what has not begun is dropped on an error."""
+    """Yield processes with one thread each; after an error no further claim begins."""
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread)
     try:
         yield pool

@@ -31,7 +31,7 @@ __all__ = ["RunFormat", "format_of", "read_runs", "replay", "runs_table", "save_
 # The columns of one run: times, and each quantity at them.
 RunColumns = dict[str, list[float]]
 
-# Two numbers that were written with six digits are the same.
+# Relative difference up to which two numbers are the same: they may be written with six digits.
 SAME = 1e-5
 
 
@@ -97,7 +97,9 @@ def save_runs(
     path: str | os.PathLike[str], ensembles: Sequence[Ensemble], theory: Solution,
     given: Mapping[str, float], *, force: bool = False,
 ) -> None:  # fmt: skip
-    """Write all runs: NetCDF-4 of one N where `path` ends in .nc, with two-time functions, or CSV.
+    """Write all runs as CSV, or, where `path` ends in .nc, as NetCDF-4 with two-time functions.
+
+    NetCDF-4 holds runs of one N only.
 
     Raises
     ------
@@ -254,7 +256,7 @@ def _ensemble(name: str, n: float, runs: dict[str, RunColumns]) -> Ensemble:
 
 
 def replay(theory: Solution, path: str | os.PathLike[str]) -> tuple[list[Ensemble], Comparison]:
-    """Return the runs of a file and how they compare with `theory`; several N: their 1/N limit.
+    """Return the runs of a file, and how they, or their limit in 1/N, compare with `theory`.
 
     Raises
     ------

@@ -75,7 +75,7 @@ def test_runs_are_compared_with_a_saved_theory(here, capsys, n):
     assert f"N = {float(n):g}: 10 runs" in out
     assert "simulation DISAGREE" not in out.splitlines()[-1]
     assert "left out: t = 0, where the start is prescribed" in out
-    # Of another model: said, and not compared.
+    # Runs of another model are refused.
     text = Path("runs.csv").read_text().replace(",0.7,", ",0.8,")
     Path("runs.csv").write_text(text)
     assert main(f"{compare} --force".split()) == 2

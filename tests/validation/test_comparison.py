@@ -1,16 +1,13 @@
 """A theory against ensembles of any system."""
 
 import math
-from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
 import dmft
-from dmft.solution import Solution, Status
 from dmft.systems.spiked.model import SpikedMatrixTensor
+from tests.validation.toy import drawn, relaxation
 from validation.comparison import compare, compare_numbers, expected
 from validation.ensemble import Ensemble, Observable
 from validation.statistics import Finding
@@ -49,33 +46,6 @@ def test_entries_that_do_not_scatter_are_named(theory):
         compare(theory, Ensemble(100, np.array([1.0]), {"m": same}))
 
 
-@dataclass(frozen=True, repr=False, eq=False, kw_only=True)
-class Relaxation(Solution):
-    """A solution of no system of the package: loss exp(-t), angle sin(t), and K(t, t')."""
-
-    system = "relaxation"
-    title = "Relaxation"
-    long_names: ClassVar = {"loss": "loss"}
-    scalars = ("loss",)
-
-    def columns(self, t):
-        return {"loss": np.exp(-np.asarray(t))}
-
-    def at(self, t=None):
-        return SimpleNamespace(angle=np.sin(t))
-
-    def K(self, t, t_prime):
-        return np.exp(-(t - t_prime))
-
-
-def relaxation():
-    t = np.linspace(0.0, 4.0, 5)
-    return Relaxation(
-        model=None, method="exact", t=t, series={"loss": np.exp(-t)}, status=Status.FINISHED,
-        message="", errors={}, stats={}, provenance={},
-    )  # fmt: skip
-
-
 def test_any_system_is_compared_by_the_names_of_its_quantities():
     """Columns, attributes of at(t), and functions of two times."""
     wanted = [Observable("loss", 1.0), Observable("angle", 2.0), Observable("K", 3.0, 1.0)]
@@ -83,13 +53,6 @@ def test_any_system_is_compared_by_the_names_of_its_quantities():
     assert values == pytest.approx([math.exp(-1.0), math.sin(2.0), math.exp(-2.0)])
     with pytest.raises(ValueError, match="does not have the quantity 'm': it has loss"):
         expected(relaxation(), [Observable("m", 1.0)])
-
-
-def drawn(size, seeds, n, slope=0.0, factor=1.0, seed=0):
-    """Runs that scatter by `size` around the solution, with a term slope/N."""
-    rng, t = np.random.default_rng(seed), np.array([0.0, 1.0, 2.0])
-    loss = factor * np.exp(-t) + slope / n + size * rng.standard_normal((seeds, 3))
-    return Ensemble(n, t, {"loss": loss})
 
 
 def test_a_right_theory_agrees_and_a_wrong_one_does_not():

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.validation.toy import drawn, relaxation
 from validation.cli import main
-from validation.comparison import columns_of
-from validation.evidence import Evidence
+from validation.comparison import columns_of, compare
+from validation.evidence import Evidence, evidence_of
 from validation.report import chosen, report
 from validation.statistics import Finding
 from validation.systems import SYSTEMS
+from validation.systems.base import SystemChecks
 
 FAST = ["mixture", "endpoint"]
 
@@ -46,7 +48,7 @@ def test_page_and_table(tmp_path, capsys):
     assert "2 of 2 claims hold" in text
     assert '<h2 id="spiked">Spiked matrix-tensor model</h2>' in text
     assert text.count("data:image/png;base64,") == 2
-    # Self-contained: nothing is loaded, and the only file it names is the table.
+    # The page loads nothing, and the only file that it names is the table.
     assert re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', text) == ["evidence.csv"]
     table = pd.read_csv(tmp_path / "evidence.csv")
     assert set(table.key) == set(FAST)
@@ -111,6 +113,31 @@ def test_claims_are_chosen_by_key_or_system():
     assert {name.split("/")[0] for name in everything} == set(SYSTEMS)
     assert chosen(["spiked"]) == [name for name in everything if name.startswith("spiked/")]
     assert chosen(["amp", "spiked/langevin", "amp"])[:2] == ["spiked/langevin", "spiked/amp"]
+
+
+def spinning(_quick):
+    """The claim of a system that the package does not have."""
+    result = compare(relaxation(), drawn(0.01, 20, 100))
+    return evidence_of("It relaxes", "no model", "drawn", {100: 20}, result, relaxation())
+
+
+CLAIMS = {"amp": spinning}
+
+
+def test_another_system_has_a_section_of_its_own(tmp_path, monkeypatch):
+    """Nothing but the registry knows of it; its key may be one of another system."""
+    home = f"{__name__}:CLAIMS"
+    other = SystemChecks("relaxation", "Relaxation", "Nothing but exp(-t).", home)
+    monkeypatch.setitem(SYSTEMS, "relaxation", other)
+    assert chosen(["amp"]) == ["spiked/amp", "relaxation/amp"]
+    monkeypatch.setattr("validation.report._all", lambda names, *_: {names[0]: spinning(True)})
+    report(tmp_path / "page.html", only=["relaxation"], progress=False)
+    text = (tmp_path / "page.html").read_text()
+    assert '<h2 id="relaxation">Relaxation</h2>\n<p>Nothing but exp(-t).</p>' in text
+    assert "Spiked" not in text
+    assert text.count("data:image/png;base64,") == 1
+    (system,) = set(pd.read_csv(tmp_path / "page.csv").system)
+    assert system == "relaxation"
 
 
 def test_a_claim_that_fails_is_status_1(tmp_path, capsys, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 import dmft
 from dmft.systems.spiked.model import SpikedMatrixTensor
 from dmft.tables import save_csv
-from tests.validation.test_comparison import drawn, relaxation
+from tests.validation.toy import drawn, relaxation
 from validation.runs import format_of, read_runs, replay, runs_table
 from validation.statistics import Finding
 from validation.systems.spiked.own_runs import parameters

@@ -27,13 +27,13 @@ from dmft.systems.spiked.model import SpikedMixture
 from validation.systems.spiked.instances import draw
 from validation.systems.spiked.stored import Loss
 
-__all__ = ["Path", "endpoints", "run"]
+__all__ = ["Overlaps", "endpoints", "run"]
 
 Array = NDArray[np.float64]
 Kind = Literal["ml", "bayes"]
 
 
-class Path(NamedTuple):
+class Overlaps(NamedTuple):
     """Overlap m = x.x*/N and self-overlap q = |x|^2/N after 0, 1, ... iterations."""
 
     m: Array
@@ -45,8 +45,8 @@ class Path(NamedTuple):
         return np.asarray(1.0 - 2.0 * self.m + self.q)
 
 
-def run(loss: Loss, kind: Kind, steps: int) -> Path:
-    """Iterate AMP from the start x0 of an instance, of overlap m0.
+def run(loss: Loss, kind: Kind, steps: int) -> Overlaps:
+    """Iterate AMP from the start x0 of an instance, which has the overlap m0.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def run(loss: Loss, kind: Kind, steps: int) -> Path:
         sigma = _scale(float(B @ B) / n, kind)
         previous, x = x, sigma * B
         rows.append((float(x @ x_star) / n, float(x @ x) / n))
-    return Path(*np.array(rows).T)
+    return Overlaps(*np.array(rows).T)
 
 
 def endpoints(

@@ -20,22 +20,23 @@ __all__ = ["LARGEST_DENSE", "Spectrum", "curvature", "spectrum"]
 
 Array = NDArray[np.float64]
 
-# Above, only the lowest eigenvalue is computed, by Lanczos iterations.
+# With more components only the lowest eigenvalue is computed, by Lanczos iterations.
 LARGEST_DENSE = 2000
 DIRECTIONS = 40
 
 
 class Spectrum(NamedTuple):
-    """Of the Hessian at one point.
+    """What is known of the spectrum of the Hessian at one point.
 
     Attributes
     ----------
     m, mu : float
-        Overlap and Lagrange multiplier there.
+        Overlap and Lagrange multiplier at the point.
     lowest, second, highest : float
         Eigenvalues; second and highest are NaN above `LARGEST_DENSE` components.
     variance : float
-        Of the eigenvalues about mu; above `LARGEST_DENSE` from random directions.
+        Mean squared distance of the eigenvalues from mu; above `LARGEST_DENSE` components it is
+        estimated from random directions.
     overlap : float
         Squared overlap of the lowest eigenvector with the signal's direction in the tangent space.
     """
@@ -71,7 +72,7 @@ def curvature(loss: Loss, x: Array) -> Array:
 
 
 def _along(loss: Loss, x: Array, v: Array) -> Array:
-    """Return M v, at the cost of a gradient."""
+    """Return M v; it costs as much as a gradient."""
     total = np.zeros(len(x))
     for p, stored in loss.instance.couplings.items():
         if p == 2:
@@ -87,7 +88,7 @@ def _along(loss: Loss, x: Array, v: Array) -> Array:
 
 
 def spectrum(loss: Loss, x: Array, rng: np.random.Generator | None = None) -> Spectrum:
-    """Return what the theory predicts of the Hessian at x, which lies on the sphere.
+    """Return those numbers of the Hessian at x, a point of the sphere, that the theory predicts.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def spectrum(loss: Loss, x: Array, rng: np.random.Generator | None = None) -> Sp
     x : ndarray, shape (n,)
         The point.
     rng : Generator, optional
-        Of the random directions for n > `LARGEST_DENSE`.
+        Source of the random directions for n > `LARGEST_DENSE`.
 
     Raises
     ------
@@ -117,7 +118,7 @@ def spectrum(loss: Loss, x: Array, rng: np.random.Generator | None = None) -> Sp
     matrix -= np.outer(unit, along) + np.outer(along, unit)
     matrix += float(unit @ along) * np.outer(unit, unit)
     values, vectors = eigh(matrix)
-    # x itself is an eigenvector, of eigenvalue 0.
+    # The point x itself is an eigenvector, with the eigenvalue 0.
     radial = int(np.argmax(np.abs(unit @ vectors)))
     values, vectors = np.delete(values, radial), np.delete(vectors, radial, axis=1)
     overlap = float(e @ vectors[:, 0]) ** 2
@@ -139,7 +140,8 @@ def _lanczos(
     def noise(v: Array) -> Array:
         return np.asarray(-tangent(_along(loss, x, tangent(np.ravel(v)))))
 
-    # Far below every other eigenvalue lies none of the radial direction: it is at 0 of -PMP.
+    # The radial direction is an eigenvector of -PMP with the eigenvalue 0, inside the bulk, so that
+    # the lowest eigenvalue belongs to the tangent space.
     operator = LinearOperator((n, n), matvec=noise, dtype=np.float64)
     try:
         values, vectors = eigsh(operator, k=1, which="SA", v0=tangent(rng.standard_normal(n)))

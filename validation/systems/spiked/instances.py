@@ -38,19 +38,19 @@ def _memory_limit() -> float:
     """Return 8 GB, or 80 % of what the machine has where that is less."""
     try:
         return min(8e9, 0.8 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, ValueError, OSError):  # not told on this system
+    except (AttributeError, ValueError, OSError):  # the operating system does not say
         return 8e9
 
 
 # An instance larger than this is refused before it is allocated.
 MEMORY_LIMIT = _memory_limit()
-# Working space while a slice is filled: so many n by n arrays of doubles (a test measures it).
+# Working space while a slice is filled, in n by n arrays of doubles; test_instances.py measures it.
 SLICE_COPIES = 6
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One draw: hidden vector, start, and the couplings of the loss.
+    """One drawn instance: the hidden vector, the start, and the couplings of the loss.
 
     Attributes
     ----------
@@ -102,12 +102,13 @@ def draw(
     m0 : float
         Overlap of the start with the hidden vector, exact, in [-1, 1] (dimensionless).
     seed : SeedSequence or int
-        Where the random numbers come from.
+        Source of the random numbers.
     dtype : {"float32", "float64"}
         Storage of the couplings.
     planted : mapping of int to float, optional
-        Order -> strength of the signal in units of the model's; 1 unless given.  The disorder with
-        a configuration x* in equilibrium at T0 is one of no spike and strength 1/T0, above T_K.
+        Order -> strength of the signal in units of that of the model; 1 unless given.  With
+        strength 1/T0 the hidden vector is a configuration in equilibrium at the temperature
+        T0 >= T_K of the disorder without a spike.
 
     Raises
     ------

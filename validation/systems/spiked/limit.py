@@ -1,4 +1,4 @@
-"""The N = infinity limit of the dynamics in growing coordinates: no CHS equation in it.
+"""The N = infinity limit of the dynamics in growing coordinates, without the CHS equations.
 
 The loss is a Gaussian field, revealed along the trajectory by conditioning.  With x = sqrt(N) c,
 ``-grad H/sqrt(N) = F(c) + Q'(m) v_0``, where v_0 = x*/sqrt(N) and
@@ -14,12 +14,12 @@ query.  Regression of F(c) on them gives, with l = L^-1 [Q'(c_j.c)] and y = L^-T
     e     = -Q(m) - sum_j y_j Q'(c_j.c),    mu = T + c.(B + Q'(m) v_0)
 
 C(t,t') is the dot product of two points.  At T = 0 points come close together and K is nearly
-singular: a query that is known already (s below `known` sqrt(Q'(1))) reveals no direction, and a
-small `nugget`^2 on the diagonal of K keeps the factor exact enough.
+singular: a query whose answer is known already (s below `known` sqrt(Q'(1))) reveals no direction,
+and a small `nugget`^2 on the diagonal of K keeps the factor exact enough.
 
 Any update rule may query, and the loss may change from query to query: with weights w_p(j) of the
-channels at query j (1/Delta_p if the loss is the model's) the field at query i and that at query j
-have the covariance above with ``sum_p Delta_p w_p(i) w_p(j) q^p/p`` in place of Q(q), the signal is
+channels at query j (1/Delta_p if the loss is the model's) the fields at the queries i and j have
+the covariance above with ``sum_p Delta_p w_p(i) w_p(j) q^p/p`` in place of Q(q), the signal is
 ``sum_p a_p q^(p-1)``, and T and h are those of the query.
 """
 
@@ -38,15 +38,22 @@ from scipy.linalg import solve_triangular
 from dmft.systems.spiked.model import SpikedMixture
 
 __all__ = [
-    "Driving", "Field", "Gram", "LimitRun", "Setting", "limit_descent", "limit_flow",
-    "setting_of", "steps_of",
+    "Gram",
+    "LimitField",
+    "LimitRun",
+    "StepLoss",
+    "TimeFunctions",
+    "limit_descent",
+    "limit_flow",
+    "own_loss",
+    "steps_of",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
 
 
-class Driving(Protocol):
-    """Functions of time that drive a run; at a jump their values "after" it or "before" it."""
+class TimeFunctions(Protocol):
+    """Functions of time that drive a run; at a jump they have a value after it and one before."""
 
     @property
     def breaks(self) -> Array: ...
@@ -56,28 +63,28 @@ class Driving(Protocol):
     def signal(self, t: ArrayLike, side: Any = "after") -> Array: ...
 
 
-class Setting(NamedTuple):
-    """The loss at one query: weights and signal coefficients of the channels, 2T/h of its noise."""
+class StepLoss(NamedTuple):
+    """The loss at one query: weights and signal coefficients of the channels, and 2T/h."""
 
     weights: Array
     signal: Array
     nugget2: float
 
 
-def setting_of(model: SpikedMixture, nugget2: float) -> Setting:
-    """Return the setting of the model's own loss."""
+def own_loss(model: SpikedMixture, nugget2: float) -> StepLoss:
+    """Return the loss whose weights are those of the model."""
     weights = 1.0 / np.array(model.deltas)
-    return Setting(weights, weights, nugget2)
+    return StepLoss(weights, weights, nugget2)
 
 
-def steps_of(drive: Driving, step: float, steps: int) -> tuple[Array, Array, list[Setting]]:
-    """Return h_k, T_k and the settings of the discrete steps at t_k = k step."""
+def steps_of(drive: TimeFunctions, step: float, steps: int) -> tuple[Array, Array, list[StepLoss]]:
+    """Return h_k, T_k and the loss of each discrete step at t_k = k step."""
     t = step * np.arange(steps + 1)
-    for jump in drive.breaks:  # one that a time misses by rounding acts there
+    for jump in drive.breaks:  # a time that misses a jump by rounding is the time of the jump
         t = np.where(np.abs(t - jump) <= 1e-12 * jump, jump, t)
     h, T = step * drive.rate(t), drive.temperature(t)
     rows = zip(drive.weights(t), drive.signal(t), 2.0 * T / h, strict=True)
-    return h, T, [Setting(w, a, float(nugget2)) for w, a, nugget2 in rows]
+    return h, T, [StepLoss(w, a, float(nugget2)) for w, a, nugget2 in rows]
 
 
 @dataclass(frozen=True)
@@ -101,14 +108,14 @@ class Gram:
     nugget2 : float
         Added to the diagonal of K: 2T/h for Langevin, or a small square at T = 0.
     known : float
-        A query with s < known sqrt(Q'(1)) reveals no new direction; 0: every query does.
+        A query with s < known sqrt(Q'(1)) reveals no new direction; with 0 every query reveals one.
     room : int
-        The largest number of queries that reveal something.
+        The largest number of queries that reveal a direction.
     """
 
     def __init__(self, model: SpikedMixture, nugget2: float, known: float, room: int) -> None:
         self.model, self.known = model, known
-        self.own = setting_of(model, nugget2)
+        self.own = own_loss(model, nugget2)
         self.orders, self.noise = np.array(model.orders), np.array(model.deltas)
         self.k = 0
         self.dimension = room + 2
@@ -134,7 +141,7 @@ class Gram:
 
     @property
     def nuggets(self) -> Array:
-        """What is added to the diagonal of K, shape (k,)."""
+        """The squares that are added to the diagonal of K, shape (k,)."""
         return self._nuggets[: self.k]
 
     def kernels(self, q: Array, weights: Array) -> tuple[Array, Array, Array]:
@@ -161,17 +168,17 @@ class Gram:
         c[:2] = m0, math.sqrt(1.0 - m0 * m0)
         return c
 
-    def row(self, c: Array, setting: Setting | None = None) -> tuple[Array, float]:
-        """Return ``l = L^-1 [Q'(c_j.c)]`` and s, which is 0 for a query that is known.
+    def row(self, c: Array, loss: StepLoss | None = None) -> tuple[Array, float]:
+        """Return ``l = L^-1 [Q'(c_j.c)]`` and s, which is 0 where the answer is known already.
 
-        Without a setting the loss is the model's.
+        Without `loss` it is the model's.
 
         Raises
         ------
         ArithmeticError
             Rounding has made K indefinite: s^2 < 0.
         """
-        now = setting or self.own
+        now = loss or self.own
         first = self.kernels(self.points @ c, now.weights)[1]
         row = np.asarray(solve_triangular(self.L, first, lower=True))
         variances = self.noise * now.weights**2
@@ -180,14 +187,15 @@ class Gram:
         if left > threshold:
             return row, math.sqrt(left)
         if left <= -threshold:
-            # Taken for known, such a query gives plausible numbers that are wrong in all digits.
+            # If such a query were taken for known, the numbers would look plausible and be wrong in
+            # all digits.
             raise ArithmeticError(
                 f"K is not positive definite after {self.k} queries: raise the nugget"
             )
         return row, 0.0
 
-    def reveal(self, c: Array, row: Array, s: float, setting: Setting | None = None) -> None:
-        """Take in the point c, with the row (l, s) of L.
+    def reveal(self, c: Array, row: Array, s: float, loss: StepLoss | None = None) -> None:
+        """Add the point c, and (l, s) as the next row of L.
 
         Raises
         ------
@@ -198,30 +206,30 @@ class Gram:
             raise ArithmeticError(f"more than {self.k} directions revealed: give more room")
         self._points[self.k], self._L[self.k, : self.k] = c, row
         self._L[self.k, self.k] = s
-        now = setting or self.own
+        now = loss or self.own
         self._weights[self.k], self._nuggets[self.k] = now.weights, now.nugget2
         self.k += 1
 
 
-class Field:
-    """The field as far as it is revealed; parameters as of :class:`Gram`."""
+class LimitField:
+    """The field as far as it is revealed; the parameters are those of :class:`Gram`."""
 
     def __init__(self, model: SpikedMixture, nugget2: float, known: float, room: int) -> None:
         self.model = model
         self.gram = Gram(model, nugget2, known, room)
         self.start = self.gram.start
 
-    def query(self, c: Array, setting: Setting | None = None) -> tuple[Array, float]:
+    def query(self, c: Array, loss: StepLoss | None = None) -> tuple[Array, float]:
         """Return ``B + Q'(m) v_0`` at c, shape (dimension,), and the energy there.
 
-        Without a setting the loss is the model's.
+        Without `loss` it is the model's.
 
         Raises
         ------
         ArithmeticError
-            As :meth:`Gram.row` and :meth:`Gram.reveal`.
+            See :meth:`Gram.row` and :meth:`Gram.reveal`.
         """
-        gram, k, now = self.gram, self.gram.k, setting or self.gram.own
+        gram, k, now = self.gram, self.gram.k, loss or self.gram.own
         _, first, second = gram.kernels(gram.points @ c, now.weights)
         row, s = gram.row(c, now)
         y = solve_triangular(gram.L, c[2 : k + 2], lower=True, trans=1)
@@ -244,12 +252,12 @@ def limit_descent(
     *,
     T: float = 0.0,
     momentum: float = 0.0,
-    drive: Driving | None = None,
+    drive: TimeFunctions | None = None,
 ) -> LimitRun:
     """Take discrete normalised gradient-descent (Langevin) steps at N = infinity.
 
-    At T = 0 K becomes singular; give a T as small as 1e-15/step: that is a nugget of its square
-    root.
+    At T = 0 K becomes singular.  A temperature as small as 1e-15/step avoids that: 2T/h then acts
+    as the square of a nugget.
 
     Parameters
     ----------
@@ -260,19 +268,19 @@ def limit_descent(
     steps : int
         Number of steps.
     momentum : float, default 0
-        Of the heavy ball, which adds ``momentum (c_k - c_(k-1))`` to the step.
-    drive : Driving, optional
-        T (> 0), learning rate and loss as functions of time, instead of T.
+        Momentum of the heavy ball, which adds ``momentum (c_k - c_(k-1))`` to the step.
+    drive : TimeFunctions, optional
+        Temperature (> 0), learning rate and loss as functions of time, instead of T.
     """
-    field = Field(model, 2.0 * T / step, 0.0, steps + 1)
+    field = LimitField(model, 2.0 * T / step, 0.0, steps + 1)
     h, T_k = np.full(steps + 1, step), np.full(steps + 1, T)
-    settings = [field.gram.own] * (steps + 1)
+    losses = [field.gram.own] * (steps + 1)
     if drive is not None:
-        h, T_k, settings = steps_of(drive, step, steps)
+        h, T_k, losses = steps_of(drive, step, steps)
     c, rows, points = field.start(m0), [], []
     last = c
     for k in range(steps + 1):
-        force, e = field.query(c, settings[k])
+        force, e = field.query(c, losses[k])
         points.append(c)
         rows.append((c[0], T_k[k] + float(force @ c), e))
         c, last = c + momentum * (c - last) + h[k] * force, c
@@ -290,9 +298,9 @@ def limit_flow(
     known: float = 1e-6,
     nugget: float = 1e-7,
     room: int = 400,
-    drive: Driving | None = None,
+    drive: TimeFunctions | None = None,
 ) -> LimitRun:
-    """Follow gradient flow (T = 0) at N = infinity by scipy's DOP853; its stages are queries too.
+    """Follow gradient flow (T = 0) at N = infinity by scipy's DOP853, whose stages query as well.
 
     Parameters
     ----------
@@ -303,15 +311,15 @@ def limit_flow(
     times : array_like
         Ascending times >= 0.
     tol : float, default 1e-8
-        Of the integrator.
+        Tolerance of the integrator.
     known, nugget : float
         See :class:`Gram`; the error of m is about known/2.
     room : int
-        Largest number of directions.
-    drive : Driving, optional
+        The largest number of directions.
+    drive : TimeFunctions, optional
         Learning rate and loss as functions of time; mu and e at a jump are those after it.
     """
-    field = Field(model, nugget**2, known, room)
+    field = LimitField(model, nugget**2, known, room)
     times = np.atleast_1d(np.asarray(times, dtype=np.float64))
     end = max(float(times[-1]), 1e-12)
     cuts = [0.0, *([] if drive is None else [b for b in drive.breaks if b < end]), end]
@@ -329,25 +337,27 @@ def limit_flow(
         c = path.y[:, -1]
     rows = []
     for t, at in zip(times, points, strict=True):
-        force, e = field.query(at, _setting(field, drive, float(t), "after"))
+        force, e = field.query(at, _loss_at(field, drive, float(t), "after"))
         rows.append((at[0], float(force @ at), e))
     m, mu, energy = np.array(rows).T
     return LimitRun(times, m, mu, energy, np.array(points))
 
 
-def _setting(field: Field, drive: Driving | None, t: float, side: str) -> Setting:
+def _loss_at(field: LimitField, drive: TimeFunctions | None, t: float, side: str) -> StepLoss:
     if drive is None:
         return field.gram.own
     w, a = drive.weights(t, side), drive.signal(t, side)
-    # The nugget is meant relative to the size of the field.
+    # The nugget is relative to the size of the field, which the weights change.
     gram = field.gram
     scale = float(gram.noise @ w**2) / float(gram.noise @ gram.own.weights**2)
-    return Setting(w, a, gram.own.nugget2 * scale)
+    return StepLoss(w, a, gram.own.nugget2 * scale)
 
 
-def _velocity(field: Field, drive: Driving | None, t: float, c: Array, inside: bool) -> Array:
-    # Inside a piece "before" is right at its end, too.
+def _velocity(
+    field: LimitField, drive: TimeFunctions | None, t: float, c: Array, inside: bool
+) -> Array:
+    # Inside a piece the values before a jump are right at the end of the piece as well.
     side = "before" if inside else "after"
-    force, _ = field.query(c, _setting(field, drive, t, side))
+    force, _ = field.query(c, _loss_at(field, drive, t, side))
     tangent = force - (float(force @ c) / float(c @ c)) * c
     return tangent if drive is None else float(drive.rate(t, side)) * tangent

@@ -7,17 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmft.reference_table import Column, ReferenceTable
 from dmft.systems.spiked.model import SpikedMatrixTensor
+from validation.comparison import Columns
 from validation.ensemble import Ensemble
 from validation.systems.spiked.simulate import ROOT_SEED, simulate
 from validation.systems.spiked.trajectories import simulate_revealed
 
 __all__ = ["ENTRIES"]
-
-Table = dict[str, NDArray[Any]]
 
 MODEL = SpikedMatrixTensor(3, 0.7, 1.0)
 M0 = 0.2
@@ -26,7 +24,7 @@ STORED = {60: 200, 120: 100, 240: 40}
 REVEALED_N, REVEALED_SEEDS, REVEALED_STEP = 1e8, 40, 0.1
 
 
-def _table(runs: Ensemble, kind: str, T: float) -> Table:
+def _table(runs: Ensemble, kind: str, T: float) -> Columns:
     rows: list[tuple[Any, ...]] = []
     for name in ("m", "mu", "e"):
         mean, error = runs.mean(name), runs.standard_error(name)
@@ -39,8 +37,8 @@ def _table(runs: Ensemble, kind: str, T: float) -> Table:
     }
 
 
-def _stored(n: int, seeds: int) -> Callable[[], Table]:
-    def make() -> Table:
+def _stored(n: int, seeds: int) -> Callable[[], Columns]:
+    def make() -> Columns:
         runs = simulate(
             MODEL, n=n, seeds=seeds, m0=M0, times=TIMES, progress=False, root_seed=ROOT_SEED + n
         )
@@ -49,8 +47,8 @@ def _stored(n: int, seeds: int) -> Callable[[], Table]:
     return make
 
 
-def _revealed(T: float) -> Callable[[], Table]:
-    def make() -> Table:
+def _revealed(T: float) -> Callable[[], Columns]:
+    def make() -> Columns:
         runs = simulate_revealed(
             MODEL, n=REVEALED_N, seeds=REVEALED_SEEDS, m0=M0, times=np.append(0.0, TIMES), T=T,
             step=REVEALED_STEP, progress=False,

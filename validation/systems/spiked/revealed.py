@@ -1,4 +1,4 @@
-"""The dynamics at any finite N, exactly, without the tensor: the field is revealed by conditioning.
+"""The field of one instance at any finite N, revealed by conditioning, without a stored tensor.
 
 The rotation-invariant form of the loss is the Gaussian field of covariance N Q(x.y/N).  (The sum
 over i1 < ... < ip differs from it by a term in 1/N.)  With x = sqrt(N) c, v_0 = x*/sqrt(N) and
@@ -15,9 +15,10 @@ covariance ``K_ij = Q'(c_i.c_j) + (2T/h) delta_ij = L L^T``, and those of B_1..B
 
     B_k = (in the span) + s chi_(N-d) v_new,    s^2 = Q'(1) + 2T/h - |l|^2,   l = L^-1 [Q'(c_j.c_k)]
 
-one chi variate and one new direction a query.  The slice of S_p along v_new is drawn, then
-conditioned on the components b = (0, ..., 0, s chi) of B_1..B_k along v_new (`Revealed._reveal`).
-Any sequence of queries is answered, so the stages of Runge-Kutta may ask too.
+with one chi variate and one new direction for each query.  The slice of S_p along v_new is drawn,
+then conditioned on the components b = (0, ..., 0, s chi) of B_1..B_k along v_new
+(`RevealedField._reveal`).  Any sequence of queries is answered, also that of the stages of a
+Runge-Kutta method.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ from scipy.linalg import solve_triangular
 
 from dmft.systems.spiked.model import SpikedMixture
 from validation.systems.spiked.instances import MEMORY_LIMIT
-from validation.systems.spiked.limit import Gram, Setting
+from validation.systems.spiked.limit import Gram, StepLoss
 
-__all__ = ["Restricted", "Revealed", "check_memory"]
+__all__ = ["Restricted", "RevealedField", "check_memory"]
 
 Array = NDArray[np.float64]
 
-# Of the equation K lambda = b - y in units of sqrt(K_kk) chi: above, L is not the factor of K.
-# Sound runs leave 1e-15 at T > 0, and 1e-8 at T = 0 with a nugget of 1e-7.
+# Largest residual of K lambda = b - y, in units of sqrt(K_kk) chi: above it L is not the factor of
+# K.  Runs with a sound factor have 1e-15 at T > 0, and 1e-8 at T = 0 with a nugget of 1e-7.
 LARGEST_RESIDUAL = 1e-6
 
 
@@ -67,7 +68,7 @@ class Restricted:
     def __init__(self, p: int) -> None:
         self.p = p
         self.slices: list[list[Array]] = []
-        # Of T_r in S(c^(p-1), v_b) for b < a, and for b = a.
+        # How often T_r occurs in S(c^(p-1), v_b) for b < a, and for b = a.
         self.below = [math.comb(p - 1, r) for r in range(1, p + 1)]
         self.at = [math.comb(p - 1, r - 1) for r in range(1, p + 1)]
 
@@ -109,7 +110,7 @@ def sum_of_powers(points: Array, weights: Array, order: int) -> Array:
     return np.asarray(powers @ points)
 
 
-class Revealed:
+class RevealedField:
     """The field of one instance, as far as it is revealed.
 
     Parameters
@@ -121,7 +122,7 @@ class Revealed:
     nugget2, known, room
         See `Gram` in limit.py.
     rng : Generator
-        Where the random numbers come from.
+        Source of the random numbers.
     """
 
     def __init__(
@@ -138,25 +139,25 @@ class Revealed:
         self.start = self.gram.start
         self.tensors = {p: Restricted(p) for p in model.orders}
         for tensor in self.tensors.values():
-            # v_0 and the start, of which nothing is known.
+            # The slices along v_0 and along the start are not conditioned on anything.
             tensor.slices.append(tensor.draw(rng))
             tensor.slices.append(tensor.draw(rng))
         self.d = 2
 
-    def query(self, c: Array, setting: Setting | None = None) -> tuple[Array, float, float]:
+    def query(self, c: Array, loss: StepLoss | None = None) -> tuple[Array, float, float]:
         """Return ``B/sqrt(N) + Q'(m) v_0``, shape (dimension,), e and x.grad H/N at c.
 
-        Without a setting the loss is the model's.
+        Without `loss` it is the model's.
 
         Raises
         ------
         ArithmeticError
-            As `Gram` in limit.py, or the conditioning is inexact.
+            See `Gram` in limit.py; or the conditioning is inexact.
         MemoryError
             The next direction would take more than 8 GB.
         """
         d, root, m = self.d, math.sqrt(self.n), float(c[0])
-        now = setting or self.gram.own
+        now = loss or self.gram.own
         force, e, slope = np.zeros(len(c)), 0.0, 0.0
         for k, (p, tensor) in enumerate(self.tensors.items()):
             part = self._sizes(p, now.weights[k]) * tensor.contract(c[:d])
@@ -165,7 +166,7 @@ class Revealed:
             e, slope = e + e_p, slope + p * e_p
         force[:d] += math.sqrt(now.nugget2) * self.rng.standard_normal(d)
         row, s = self.gram.row(c, now)
-        # With d = N directions all of the field is known.
+        # With d = N directions all of the field is known already.
         if s > 0.0 and d < self.n:
             check_memory(self.model, d + 1)
             chi = math.sqrt(self.rng.chisquare(self.n - d))
@@ -186,8 +187,9 @@ class Revealed:
         Drawn without this knowledge, those components are ``y_j = sum_p sqrt(p/Delta_p)
         T_1(c_j^(p-1)) + sqrt(2T/h) xi_j`` with covariance K, and ``Cov(T_1, y_j) =
         sqrt(p/Delta_p)/p c_j^(p-1)``.  So ``T_1 += sqrt(p/Delta_p)/p sum_j lambda_j c_j^(p-1)``
-        with ``K lambda = b - y`` has the conditional law.  Noise along v_new is not needed again.
-        Where the loss changes, query j has sqrt(p Delta_p) w_p(j) in place of sqrt(p/Delta_p).
+        with ``K lambda = b - y`` has the conditional law.  The noise along v_new does not enter any
+        later query.  Where the loss changes, query j has sqrt(p Delta_p) w_p(j) in place of
+        sqrt(p/Delta_p).
         """
         L, points = self.gram.L, self.gram.points[:, : self.d]
         y = np.sqrt(self.gram.nuggets) * self.rng.standard_normal(len(L))
@@ -204,7 +206,7 @@ class Revealed:
         self.d += 1
 
     def _check(self, points: Array, weights: Array, y: Array, chi: float) -> None:
-        """Raise ArithmeticError unless ``K weights = b - y``: otherwise a bad L goes unseen."""
+        """Raise ArithmeticError unless ``K weights = b - y``: nothing else shows a wrong L."""
         wanted = -y
         wanted[-1] += float(self.gram.L[-1, -1]) * chi
         q, w = points @ points.T, self.gram.weights

@@ -1,9 +1,11 @@
-"""Runs over many seeds."""
+"""Ensembles on stored tensors: gradient flow, gradient descent and Langevin dynamics."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +28,7 @@ __all__ = [
     "METHODS",
     "MOST_REPLICAS",
     "ROOT_SEED",
+    "Draws",
     "check_momentum",
     "check_stored",
     "check_times",
@@ -45,8 +48,48 @@ METHODS: dict[str, Callable[..., Trajectory]] = {
 QUANTITIES = ("m", "mu", "e")
 ROOT_SEED = 20190718
 LATEST = 1e6
-# Products of pairs of components are an array for each.
+# A step forms the products of all pairs of components, one array of them for each replica.
 MOST_REPLICAS = 64
+
+
+class DrawOptions(TypedDict, total=False):
+    """The keywords of a simulation that are fields of :class:`Draws`."""
+
+    dtype: str
+    replicas: int
+    root_seed: int
+    progress: bool | None
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How instances are drawn, stored and reported.
+
+    Attributes
+    ----------
+    dtype : {"float32", "float64"}
+        Storage of the tensors.
+    replicas : int, default 1
+        Starts on each instance, in [1, 64], that share each pass over memory.  They share the
+        disorder, too: the run of an instance is their mean, and the first is that of one replica.
+    root_seed : int
+        Root of all random numbers.
+    progress : bool, optional
+        Show a progress bar; without it, when stderr is a terminal.
+
+    Raises
+    ------
+    ValueError
+        `replicas` is out of its range.
+    """
+
+    dtype: str = "float32"
+    replicas: int = 1
+    root_seed: int = ROOT_SEED
+    progress: bool | None = None
+
+    def __post_init__(self) -> None:
+        checks.integer("replicas", self.replicas, low=1, high=MOST_REPLICAS)
 
 
 def simulate(
@@ -58,10 +101,7 @@ def simulate(
     times: ArrayLike,
     method: str = "gradient_flow",
     step: float = 0.1,
-    dtype: str = "float32",
-    replicas: int = 1,
-    root_seed: int = ROOT_SEED,
-    progress: bool | None = None,
+    **drawing: Unpack[DrawOptions],
 ) -> Ensemble:
     """Run gradient flow or descent on `seeds` independent instances.
 
@@ -82,15 +122,8 @@ def simulate(
         Continuous time (Runge-Kutta with `step`), or discrete steps.
     step : float, default 0.1
         Step of the integrator or of the descent.
-    dtype : {"float32", "float64"}
-        Storage of the tensors.
-    replicas : int, default 1
-        Starts on each instance, in [1, 64], that share each pass over memory.  They share the
-        disorder, too: the run of an instance is their mean, and the first is that of one replica.
-    root_seed : int
-        Root of all random numbers.
-    progress : bool, optional
-        Show a progress bar; without it, when stderr is a terminal.
+    **drawing
+        dtype, replicas, root_seed, progress: the fields of :class:`Draws`.
 
     Raises
     ------
@@ -99,17 +132,17 @@ def simulate(
     ArithmeticError
         A run diverged: the step is too long.  The time is named.
     """
+    draws = Draws(**drawing)
     times = check_stored(
-        model, n=n, seeds=seeds, m0=m0, times=times, method=method, step=step, dtype=dtype
+        model, n=n, seeds=seeds, m0=m0, times=times, method=method, step=step, dtype=draws.dtype
     )
-    replicas = _check_replicas(replicas)
 
     def run(child: np.random.SeedSequence) -> Trajectory:
-        instance = draw(model, n, m0, child, dtype)
-        starts, _ = _replicas(instance, m0, child, replicas)
+        instance = draw(model, n, m0, child, draws.dtype)
+        starts, _ = _replicas(instance, m0, child, draws.replicas)
         return METHODS[method](Loss(instance), times, step, starts)
 
-    return _ensemble(n, times, int(seeds), root_seed, progress, dtype, run)
+    return _ensemble(n, times, int(seeds), draws, run)
 
 
 def simulate_driven(
@@ -121,10 +154,7 @@ def simulate_driven(
     times: ArrayLike,
     step: float = 0.1,
     momentum: float = 0.0,
-    dtype: str = "float32",
-    replicas: int = 1,
-    root_seed: int = ROOT_SEED,
-    progress: bool | None = None,
+    **drawing: Unpack[DrawOptions],
 ) -> Ensemble:
     """Run discrete gradient descent or Langevin under a protocol on `seeds` instances.
 
@@ -139,10 +169,12 @@ def simulate_driven(
     protocol : Protocol
         Start, temperature, learning rate and variances of the loss.  After a thermal start m is the
         overlap with the start.
+    n, seeds, times, step
+        As in :func:`simulate`.
     momentum : float, default 0
-        Of the heavy ball, in [0, 1).
-    n, seeds, times, step, dtype, replicas, root_seed, progress
-        As in :func:`simulate`; replicas have noise of their own.
+        Momentum of the heavy ball, in [0, 1).
+    **drawing
+        The fields of :class:`Draws`; replicas have noise of their own.
 
     Raises
     ------
@@ -151,50 +183,48 @@ def simulate_driven(
     ArithmeticError
         A run left the range of numbers: the step is too long.  The time is named.
     """
+    draws = Draws(**drawing)
     m0, momentum = start_of(protocol), check_momentum(momentum, "gradient_descent")
     times = check_stored(
         model, n=n, seeds=seeds, m0=m0, times=times, method="gradient_descent", step=step,
-        dtype=dtype,
+        dtype=draws.dtype,
     )  # fmt: skip
-    replicas = _check_replicas(replicas)
     drive = protocol.sampled(model, float(times[-1]) + step).driving(model)
     planted = dict(zip(model.orders, map(float, drive.planted), strict=True))
 
     def run(child: np.random.SeedSequence) -> Trajectory:
-        instance = draw(model, n, m0, child, dtype, planted)
-        starts, noises = _replicas(instance, m0, child, replicas)
+        instance = draw(model, n, m0, child, draws.dtype, planted)
+        starts, noises = _replicas(instance, m0, child, draws.replicas)
         return driven_descent(Loss(instance), times, step, drive, noises, momentum, starts)
 
-    return _ensemble(n, times, int(seeds), root_seed, progress, dtype, run)
+    return _ensemble(n, times, int(seeds), draws, run)
 
 
 def _ensemble(
-    n: int, times: Array, seeds: int, root_seed: int, progress: bool | None, dtype: str,
+    n: int, times: Array, seeds: int, draws: Draws,
     run: Callable[[np.random.SeedSequence], Trajectory],
 ) -> Ensemble:  # fmt: skip
-    """Run all seeds; the row of an instance is the mean over its replicas."""
-    disable, rows = None if progress is None else not progress, []
-    spawned = children(root_seed, seeds)
+    """Run all instances; the row of an instance is the mean over its replicas."""
+    disable, rows = None if draws.progress is None else not draws.progress, []
+    spawned = children(draws.root_seed, seeds)
     with tqdm(spawned, desc=f"N={n}", unit="run", total=seeds, disable=disable) as bar:
         for child in bar:
             try:
                 with np.errstate(over="raise", invalid="raise"):
                     found = run(child)
             except FloatingPointError as error:
-                raise ArithmeticError(f"couplings leave the range of {dtype} ({error})") from None
+                raise ArithmeticError(
+                    f"couplings leave the range of {draws.dtype} ({error})"
+                ) from None
             rows.append([np.reshape(x, (len(times), -1)).mean(axis=1) for x in found[1:]])
     series = dict(zip(QUANTITIES, np.array(rows).transpose(1, 0, 2), strict=True))
     return Ensemble(int(n), times, series)
 
 
-def _check_replicas(replicas: int) -> int:
-    return checks.integer("replicas", replicas, low=1, high=MOST_REPLICAS)
-
-
 def _replicas(
     instance: Instance, m0: float, child: np.random.SeedSequence, replicas: int
 ) -> tuple[Array, list[np.random.Generator]]:
-    """Return starts, of shape (n,) for one replica, and where the noise of each comes from."""
+    """Return the starts, of shape (n,) for one replica, and the source of noise of each."""
     noises = [np.random.default_rng(seed) for seed in child.spawn(replicas)]
     if replicas == 1:
         return instance.x0, noises
@@ -203,7 +233,7 @@ def _replicas(
 
 
 def start_of(protocol: Protocol) -> float:
-    """Return m(0), which is 1 for a thermal start: the signal is where it starts."""
+    """Return m(0), which is 1 after a thermal start, because the start takes the signal's place."""
     return protocol.start.m0 if isinstance(protocol.start, Overlap) else 1.0
 
 

@@ -1,8 +1,8 @@
-"""Gradient descent, gradient flow and Langevin on a stored instance.
+"""Gradient descent, gradient flow and Langevin dynamics on a stored instance.
 
-The gradient is a product of the couplings with products of components: one pass over memory, which
-takes hardly longer for several replicas (each with a start and noise of its own).  Points are of
-shape (n,), or (n, replicas).  Observables: m = x.x*/N, mu = T - x.grad H/N, e = H/N.
+The gradient is a product of the couplings with products of components.  That is one pass over
+memory, which takes hardly longer for several replicas, each with its own start and noise.  Points
+have the shape (n,), or (n, replicas).  Observables: m = x.x*/N, mu = T - x.grad H/N, e = H/N.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ __all__ = [
 Array = NDArray[np.float64]
 Watch = Callable[[int, Any], None]
 
-# Gradient flow lowers e.  Where e rises by more than this times 1 + |e| the integrator is unstable:
-# rounding of the couplings to single precision leaves 1e-6.
+# Gradient flow lowers e.  Where e rises by more than this times 1 + |e| the integrator is unstable;
+# rounding of the couplings to single precision lets it rise by 1e-6 only.
 RISE = 1e-4
 
 
@@ -42,7 +42,7 @@ class Trajectory(NamedTuple):
 
 
 def dot(x: Array, y: Array) -> Any:
-    """Return x.y for each replica; x may be one vector for all."""
+    """Return x.y for each replica; x may be one vector for all replicas."""
     return x @ y if x.ndim == 1 else np.einsum("ir,ir->r", x, y)
 
 
@@ -72,7 +72,7 @@ class Loss:
     Parameters
     ----------
     instance : Instance
-        What was drawn.
+        The hidden vector, the start and the couplings.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -101,17 +101,17 @@ class Loss:
         return np.asarray(np.einsum("ijr,jr->ir", full + full.transpose(1, 0, 2), x)) / 3.0
 
     def force(self, x: Array, shares: dict[int, float] | None = None) -> Array:
-        """Return -grad H, the channels times `shares` (Delta_p/Delta'_p) if given."""
+        """Return -grad H, with each channel multiplied by its share Delta_p/Delta'_p if given."""
         return self.look(x, shares)[0]
 
     def observe(self, x: Array, shares: dict[int, float] | None = None) -> tuple[Any, Any, Any]:
-        """Return m, mu at T = 0 and e at x, one of each for each replica."""
+        """Return m, mu at T = 0, and e at x, for each replica."""
         return self.look(x, shares)[1:]
 
     def look(self, x: Array, shares: dict[int, float] | None = None) -> tuple[Array, Any, Any, Any]:
         """Return -grad H, m, mu at T = 0, e at x, in one pass over memory.
 
-        e is from Euler's relation, H_p = x.grad H_p/p.
+        The energy follows from Euler's relation, H_p = x.grad H_p/p.
         """
         n = self.instance.n
         forces = {p: f * shares[p] if shares else f for p, f in self.channels(x).items()}
@@ -131,13 +131,13 @@ def gradient_descent(loss: Loss, times: Array, step: float, x0: Array | None = N
     Parameters
     ----------
     loss : Loss
-        Where to descend.
+        The loss of a drawn instance.
     times : ndarray
-        Ascending; each is rounded to a whole number of steps, and the times returned are those.
+        Ascending times; each is rounded to a whole number of steps, and returned so.
     step : float
         The step h.
     x0 : ndarray, optional
-        Start, shape (n,) or (n, replicas), instead of that of the instance.
+        Start, shape (n,) or (n, replicas); that of the instance unless given.
 
     Raises
     ------
@@ -161,18 +161,18 @@ def gradient_flow(
     loss, times, x0
         As in :func:`gradient_descent`.
     step : float, default 0.1
-        Of the integrator.
+        Step of the integrator.
 
     Raises
     ------
     ArithmeticError
-        The run left the range of numbers or its energy rises: the step is too long, and the time at
-        which it shows is named.
+        The run left the range of numbers or its energy rises, because the step is too long; the
+        time is named.
     """
     watch = falling("gradient_flow", step)
 
     def rate(x: Array, force: Array) -> Array:
-        # x.x and not N: the stages of the method are off the sphere.
+        # The stages of the method are off the sphere, so that x.x is not N.
         return np.asarray(force - (dot(x, force) / dot(x, x)) * x)
 
     def advance(x: Array, k: int) -> Array:
@@ -193,7 +193,7 @@ def driven_descent(
 ) -> Trajectory:  # fmt: skip
     """Follow a protocol: x <- x - h_k grad H_k + sqrt(2 T_k h_k) xi, scaled back onto the sphere.
 
-    With momentum b the step has b (x_k - x_(k-1)) too.
+    Momentum b adds b (x_k - x_(k-1)) to the step.
 
     Parameters
     ----------
@@ -204,9 +204,9 @@ def driven_descent(
     drive : Drive
         Temperature, learning rate and weights of the loss.
     noises : sequence of Generator
-        Of the noise of each replica.
+        Source of the noise of each replica.
     momentum : float, default 0
-        Of the heavy ball.
+        Momentum of the heavy ball.
 
     Raises
     ------
@@ -214,11 +214,11 @@ def driven_descent(
         The run left the range of numbers; the time is named.
     """
     model, counts = loss.instance.model, _counts(times, step)
-    h, T, settings = steps_of(drive, step, int(counts[-1]))
+    h, T, losses = steps_of(drive, step, int(counts[-1]))
     deltas, rows = np.array(model.deltas), []
     x = last = loss.instance.x0 if x0 is None else x0
     for k in range(counts[-1] + 1):
-        shares = dict(zip(model.orders, deltas * settings[k].weights, strict=True))
+        shares = dict(zip(model.orders, deltas * losses[k].weights, strict=True))
         with _stepping("gradient_descent", step, k * step):
             force, m, mu, e = loss.look(x, shares)
             if k in counts:
@@ -235,7 +235,7 @@ def _counts(times: Array, step: float) -> NDArray[np.int64]:
 
 @contextmanager
 def _stepping(method: str, step: float, t: float) -> Iterator[None]:
-    """Turn numbers out of range into an error that names the time."""
+    """Raise ArithmeticError, which names the time, where numbers leave their range."""
     try:
         with np.errstate(over="raise", invalid="raise"):
             yield

@@ -8,7 +8,8 @@ step, the noise and the loss are those of step k; momentum adds ``momentum (x_k 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,8 +19,8 @@ from dmft import checks
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.protocol import Overlap, Protocol
 from validation.ensemble import Ensemble
-from validation.systems.spiked.limit import Driving, Field, Setting, steps_of
-from validation.systems.spiked.revealed import Revealed, check_memory
+from validation.systems.spiked.limit import LimitField, StepLoss, TimeFunctions, steps_of
+from validation.systems.spiked.revealed import RevealedField, check_memory
 from validation.systems.spiked.simulate import (
     ROOT_SEED,
     check_momentum,
@@ -29,23 +30,33 @@ from validation.systems.spiked.simulate import (
 )
 from validation.systems.spiked.stored import diverged, falling
 
-__all__ = ["QUERIES", "Path", "check_revealed", "flow_step_error", "follow", "simulate_revealed"]
+__all__ = [
+    "QUERIES",
+    "RevealedRun",
+    "check_revealed",
+    "flow_step_error",
+    "follow",
+    "simulate_revealed",
+]
 
 Array = NDArray[np.float64]
-# A point (and a Setting) -> the force there (in growing coordinates), e, and x.grad H/N.
+# Takes a point, and a StepLoss where the loss changes; returns the force there (in growing
+# coordinates), e, and x.grad H/N.
 Query = Callable[..., tuple[Array, float, float]]
 
-# Queries of one step.
+# How often a step of each method queries the field.
 QUERIES = {"gradient_descent": 1, "gradient_flow": 4}
-# At T = 0, in units of sqrt(Q'(1)) (see `Gram` in limit.py): the error of m is below KNOWN.
+# The parameters of `Gram` (limit.py) at T = 0, in units of sqrt(Q'(1)): larger values reveal fewer
+# directions, which is cheaper, and the error of m stays below KNOWN (measured in test_limit.py).
 KNOWN, NUGGET = 1e-6, 1e-7
-# Scatter like 7 N^(-1/2) stays above rounding, and at T = 0 above what KNOWN leaves out.
+# Up to this N the scatter of m, about 7 N^(-1/2), is above rounding, and at T = 0 above the error
+# that KNOWN allows.
 LARGEST_N, LARGEST_N_WITHOUT_NOISE = 10**15, 10**12
-# Directions at T = 0: far fewer queries than are asked reveal one.
+# Largest number of directions at T = 0, where most queries reveal none.
 ROOM = 2000
 
 
-class Path(NamedTuple):
+class RevealedRun(NamedTuple):
     """m, mu, e at the times t, each of shape (n_times,), and C of shape (n_times, n_times)."""
 
     t: Array
@@ -64,16 +75,16 @@ def follow(
     *,
     T: float = 0.0,
     momentum: float = 0.0,
-    driven: tuple[Array, Array, list[Setting]] | None = None,
-) -> Path:
+    driven: tuple[Array, Array, list[StepLoss]] | None = None,
+) -> RevealedRun:
     """Start at c and observe at each of the times, whole multiples of the step.
 
     Parameters
     ----------
     query : callable
-        The field, as `Revealed.query` in revealed.py; with T > 0 its force has noise.
+        The field, as `RevealedField.query` in revealed.py; with T > 0 its force has noise.
     c : ndarray
-        Start, in growing coordinates.
+        The start in growing coordinates.
     times : ndarray
         Ascending, >= 0.
     step : float
@@ -81,11 +92,11 @@ def follow(
     method : {"gradient_descent", "gradient_flow"}
         Discrete steps, or Runge-Kutta of order 4.
     T : float, default 0
-        Temperature; it only enters mu = T - x.grad H/N.
+        Temperature; it enters mu = T - x.grad H/N only.
     momentum : float, default 0
-        Of the heavy ball, for discrete steps.
+        Momentum of the heavy ball, for discrete steps.
     driven : tuple, optional
-        h_k, T_k and the settings of each discrete step, instead of `step` and `T`.
+        h_k, T_k and the loss of each discrete step, instead of `step` and `T`.
 
     Raises
     ------
@@ -116,11 +127,11 @@ def follow(
             raise diverged(method, step, k * step, str(error)) from None
     m, mu, energy = np.array(rows).T
     at = np.array(points)
-    return Path(times, m, mu, energy, at @ at.T)
+    return RevealedRun(times, m, mu, energy, at @ at.T)
 
 
 def _tangent(force: Array, c: Array) -> Array:
-    # c.c and not 1: the stages of the method are off the sphere.
+    # The stages of the method are off the sphere, so that c.c is not 1.
     return force - (float(force @ c) / float(c @ c)) * c
 
 
@@ -133,20 +144,52 @@ def _runge_kutta(query: Query, c: Array, force: Array, step: float) -> Array:
     return np.asarray((rates[0] + 2.0 * rates[1] + 2.0 * rates[2] + rates[3]) / 6.0)
 
 
+class StartOptions(TypedDict, total=False):
+    """The keywords of :func:`simulate_revealed` that are fields of :class:`Start`."""
+
+    m0: float | None
+    T: float
+    protocol: Protocol | None
+    root_seed: int
+    progress: bool | None
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where and how runs on revealed tensors begin.
+
+    Attributes
+    ----------
+    m0 : float
+        Overlap at t = 0, in [-1, 1]; required without `protocol`.
+    T : float, default 0
+        Temperature >= 0.
+    protocol : Protocol
+        Start, temperature, learning rate and loss of discrete steps, instead of `m0` and `T`.
+        After a thermal start m is the overlap with the start.
+    root_seed : int
+        Root of all random numbers.
+    progress : bool, optional
+        Show a progress bar; without it, when stderr is a terminal.
+    """
+
+    m0: float | None = None
+    T: float = 0.0
+    protocol: Protocol | None = None
+    root_seed: int = ROOT_SEED
+    progress: bool | None = None
+
+
 def simulate_revealed(
     model: SpikedMixture,
     *,
     n: float,
     seeds: int,
-    m0: float | None = None,
     times: ArrayLike,
     method: str = "gradient_descent",
     step: float = 0.1,
-    T: float = 0.0,
-    protocol: Protocol | None = None,
     momentum: float = 0.0,
-    root_seed: int = ROOT_SEED,
-    progress: bool | None = None,
+    **start: Unpack[StartOptions],
 ) -> Ensemble:
     """Run `seeds` independent instances of N components, each with its own hidden vector and noise.
 
@@ -162,25 +205,16 @@ def simulate_revealed(
         change the cost.
     seeds : int
         Number of instances, >= 2.
-    m0 : float, optional
-        Overlap at t = 0, in [-1, 1]; required without `protocol`.
     times : array_like
         Ascending times >= 0, whole multiples of `step`; C is recorded between all of them.
     method : {"gradient_descent", "gradient_flow"}
         Discrete steps, or continuous time (T = 0 only).
     step : float, default 0.1
         Step of the descent or of the integrator.
-    T : float, default 0
-        Temperature >= 0.
-    protocol : Protocol, optional
-        Start, temperature, learning rate and loss of discrete steps, instead of `m0` and `T`.
-        After a thermal start m is the overlap with the start.
     momentum : float, default 0
-        Of the heavy ball, in [0, 1), for discrete steps.
-    root_seed : int
-        Root of all random numbers.
-    progress : bool, optional
-        Show a progress bar; without it, when stderr is a terminal.
+        Momentum of the heavy ball, in [0, 1), for discrete steps.
+    **start
+        m0 and T, or protocol; root_seed, progress: the fields of :class:`Start`.
 
     Raises
     ------
@@ -191,40 +225,39 @@ def simulate_revealed(
     MemoryError
         At T = 0: so many directions were revealed that the tensors do not fit memory.
     """
-    m0, largest_T, drive = _driving(model, m0, T, protocol, method, momentum, times, step)
+    begin, momentum = Start(**start), check_momentum(momentum, method)
+    m0, largest_T, drive = _driving(model, begin, method, times, step)
     times = check_revealed(
         model, n=n, seeds=seeds, m0=m0, times=times, method=method, step=step, T=largest_T
     )
-    nugget2, known = (2.0 * T / step, 0.0) if largest_T > 0.0 else (_nugget2(model), KNOWN)
+    nugget2, known = (2.0 * begin.T / step, 0.0) if largest_T > 0.0 else (_nugget2(model), KNOWN)
     driven = None
     if drive is not None:
         driven = _driven(model, drive, step, round(float(times[-1]) / step))
-        # Where T falls to 0 what is known already reveals no direction.
+        # T may fall to 0, and then queries whose answer is known must not reveal a direction.
         nugget2, known = _nugget2(model), KNOWN
     room = _room(times, step, method, largest_T)
-    disable = None if progress is None else not progress
-    paths = []
+    disable, paths = None if begin.progress is None else not begin.progress, []
     with tqdm(total=int(seeds), desc=f"N={n:g}", unit="run", disable=disable) as bar:
-        # N in the root: one that is the same would make runs of different N alike.
-        for seed in children((root_seed, int(n)), int(seeds)):
-            field = Revealed(model, n, nugget2, known, room, np.random.default_rng(seed))
+        # N is part of the root: with the same root runs of different N would be alike.
+        for seed in children((begin.root_seed, int(n)), int(seeds)):
+            field = RevealedField(model, n, nugget2, known, room, np.random.default_rng(seed))
             with np.errstate(over="raise", invalid="raise"):
                 path = follow(
                     field.query, field.start(m0), times, step, method,
-                    T=T, momentum=momentum, driven=driven,
+                    T=begin.T, momentum=momentum, driven=driven,
                 )  # fmt: skip
             paths.append(path)
             bar.update()
-    found = {name: np.array([getattr(path, name) for path in paths]) for name in Path._fields[1:]}
-    return Ensemble(n, times, found, {"C": found.pop("C")})
+    m, mu, e, C = (np.array(values) for values in list(zip(*paths, strict=True))[1:])
+    return Ensemble(n, times, {"m": m, "mu": mu, "e": e}, {"C": C})
 
 
 def _driving(
-    model: SpikedMixture, m0: float | None, T: float, protocol: Protocol | None, method: str,
-    momentum: float, times: ArrayLike, step: float,
-) -> tuple[float, float, Driving | None]:  # fmt: skip
+    model: SpikedMixture, begin: Start, method: str, times: ArrayLike, step: float
+) -> tuple[float, float, TimeFunctions | None]:
     """Return the overlap at the start, the largest temperature, and the drive of a protocol."""
-    momentum = check_momentum(momentum, method)
+    m0, T, protocol = begin.m0, begin.T, begin.protocol
     if protocol is None:
         if m0 is None:
             raise ValueError("m0 is missing: give the overlap at t = 0 in [-1, 1], or a protocol")
@@ -241,13 +274,13 @@ def _driving(
 
 
 def _driven(
-    model: SpikedMixture, drive: Driving, step: float, steps: int
-) -> tuple[Array, Array, list[Setting]]:
-    """Return h_k, T_k and the settings, whose noise does not vanish with T."""
-    h, T, settings = steps_of(drive, step, steps)
+    model: SpikedMixture, drive: TimeFunctions, step: float, steps: int
+) -> tuple[Array, Array, list[StepLoss]]:
+    """Return h_k, T_k and the losses, with a nugget where T, and so the noise, vanishes."""
+    h, T, losses = steps_of(drive, step, steps)
     deltas = np.array(model.deltas)
-    least = [NUGGET**2 * float(deltas @ s.weights**2) for s in settings]
-    pairs = zip(settings, least, strict=True)
+    least = [NUGGET**2 * float(deltas @ s.weights**2) for s in losses]
+    pairs = zip(losses, least, strict=True)
     return h, T, [s._replace(nugget2=max(s.nugget2, low)) for s, low in pairs]
 
 
@@ -275,7 +308,7 @@ def check_revealed(
             " small step"
         )
     times = check_times(times, step)
-    # At T = 0 most queries reveal nothing: what is needed is only known on the way.
+    # At T = 0 most queries reveal no direction, and how many do is known on the way only.
     directions = 2 if T == 0.0 else min(_room(times, step, method, T) + 2, int(n))
     try:
         check_memory(model, directions)
@@ -299,18 +332,20 @@ def flow_step_error(
 ) -> dict[str, Array]:
     """Return by how much halving the step changes m, mu, e, C of gradient flow at N = infinity.
 
-    There it has no scatter.  The integrator is of order 4: this is 15/16 of its error.  C has
-    shape (n_times, n_times), the others (n_times,).
+    Nothing scatters there.  The integrator is of order 4, so that this is 15/16 of its error.  The
+    shape of C is (n_times, n_times), that of the others (n_times,).
     """
     times = check_times(times, step)
     paths = []
     for h in (step, step / 2):
-        field = Field(model, _nugget2(model), KNOWN, _room(times, h, "gradient_flow", 0.0))
+        field = LimitField(model, _nugget2(model), KNOWN, _room(times, h, "gradient_flow", 0.0))
 
-        def query(c: Array, field: Field = field) -> tuple[Array, float, float]:
+        def query(c: Array, field: LimitField = field) -> tuple[Array, float, float]:
             force, e = field.query(c)
             return force, e, -float(force @ c)
 
         paths.append(follow(query, field.start(m0), times, h, "gradient_flow"))
     whole, half = paths
-    return {name: np.abs(getattr(whole, name) - getattr(half, name)) for name in Path._fields[1:]}
+    return {
+        name: np.abs(getattr(whole, name) - getattr(half, name)) for name in RevealedRun._fields[1:]
+    }

@@ -12,7 +12,7 @@ DEAR = (
 )  # fmt: skip
 
 
-# Of these the quick size has too few seeds to tell.
+# Claims whose quick size has too few seeds to tell, or (amp) a correction of order 1/N.
 FEW = ("stored-flow", "stored-langevin", "stored-mixture", "annealing-bias", "amp")
 
 

@@ -57,14 +57,14 @@ def test_times_with_spaces_or_commas(here, capsys):
 
 @pytest.mark.parametrize("command", ["gradient-flow", "stored --method gradient_flow"])
 def test_too_long_a_step_is_status_1(here, capsys, command, monkeypatch):
-    """Runge-Kutta with step 2 is unstable here: no verdict on the theory, nothing written."""
+    """Runge-Kutta with step 2 is unstable here; there is no verdict, and nothing is written."""
     run = f"{command} {MODEL} --n 30 --seeds 2"
     assert main(f"{run} --times 2,4 --step 2 --output t.csv".split()) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert re.fullmatch(r".*step = 2 diverges at t = [24] \(its energy rises\): lower step\n", err)
     assert not list(here.iterdir())
-    monkeypatch.setattr("validation.printing.STEP_ERROR", 1e-9)  # of a step that is stable
+    monkeypatch.setattr("validation.printing.STEP_ERROR", 1e-9)  # inexact
     assert main(f"{run} --times 2".split()) == 1
     assert "TOO LONG, lower step" in capsys.readouterr().out.splitlines()[-1]
 
@@ -232,7 +232,7 @@ def test_stored_at_several_n_under_a_protocol(here, capsys):
 
 @pytest.mark.parametrize("command", ["revealed", "stored"])
 def test_root_seed(here, command):
-    """Other roots are other runs; the same root gives the same."""
+    """Another root gives other runs; the same root gives the same runs."""
     means = []
     for root in (1, 2, 1):
         run = f"{command} {MODEL} --n 40 --seeds 2 --times 1 --root-seed {root}"

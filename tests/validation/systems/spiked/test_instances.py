@@ -130,7 +130,7 @@ def test_covariance_tends_to_N_Q_like_1_over_N(model):
             x *= math.sqrt(n) / np.linalg.norm(x)
             z -= (z @ x / n) * x
             y = overlap * x + math.sqrt((1 - overlap**2) * n) * z / np.linalg.norm(z)
-            # Newton's identities: np.poly would overflow at this n.
+            # Newton's identities are used because np.poly overflows at this n.
             s = [0.0] + [float(np.sum((x * y) ** k)) for k in range(1, 5)]
             e = [1.0]
             for k in range(1, 5):
@@ -185,7 +185,7 @@ def test_refused(p, n, arguments, sentence):
 @pytest.mark.parametrize(("orders", "n"), [((2,), 400), ((3,), 120), ((2, 3), 120), ((4,), 40)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_memory_is_estimated(orders, n, dtype):
-    """The estimate is an upper bound of what drawing takes, and not a wild one."""
+    """The estimate is an upper bound of the memory that drawing takes, and close to it."""
     model = SpikedMixture(dict.fromkeys(orders, 1.0))
     tracemalloc.start()
     draw(model, n, 0.1, 0, dtype)

@@ -1,4 +1,4 @@
-"""The N = infinity limit, which knows no CHS equation, against the solvers."""
+"""The N = infinity limit, which does not use the CHS equations, against the solvers."""
 
 import ast
 from pathlib import Path
@@ -11,10 +11,10 @@ from dmft.systems.spiked.model import Coefficients, SpikedMatrixTensor, SpikedMi
 from dmft.systems.spiked.solvers.dense import Dense, DenseOptions
 from dmft.systems.spiked.solvers.problem import Problem
 from tests.exact.cases import CASES, ROWS, SEED
-from validation.systems.spiked.limit import Field, limit_descent, limit_flow
+from validation.systems.spiked.limit import LimitField, limit_descent, limit_flow
 
 MIXTURE = SpikedMixture({2: 0.9, 3: 1.5, 4: 2.0})
-PROMISED = 1e-6  # of the limit at T = 0, from known = 1e-6
+PROMISED = 1e-6  # the error of the limit at T = 0 with known = 1e-6
 
 
 @pytest.mark.parametrize("model", [SEED, MIXTURE, SpikedMixture({4: 1.0})], ids=str)
@@ -61,7 +61,7 @@ def test_flow_agrees_with_extrapolated_grids(row):
 
 @pytest.mark.parametrize("known", [1e-5, 3e-6, 1e-6])
 def test_error_of_the_flow_is_that_of_known_directions(known):
-    """m is off by less than `known`, and by something: the bound is not idle."""
+    """The error of m is below `known`, but not by so much that the bound would mean nothing."""
     run = limit_flow(SEED, 0.1, [10.0], known=known, nugget=known / 10)
     assert 0.01 * known < abs(run.m[0] - ROWS[0].m) < known
 
@@ -72,7 +72,7 @@ def test_energy_is_dissipated():
     run = limit_flow(SEED, 0.2, times, tol=1e-10)
     speed2 = np.sum(np.gradient(run.c, times, axis=0, edge_order=2) ** 2, axis=1)
     slope = np.gradient(run.e, times, edge_order=2)
-    # Where the motion is smooth on the grid: differences of second order in 0.01.
+    # Differences of second order in 0.01 are accurate where the motion is smooth on the grid.
     np.testing.assert_allclose(slope[50:-1], -speed2[50:-1], rtol=2e-3)
 
 
@@ -112,7 +112,7 @@ def test_endpoint():
 
 
 def test_bad_factorisation_is_an_error():
-    """Without a nugget K is singular to rounding: said, not silently wrong."""
+    """Without a nugget K is singular to rounding, and that is an error instead of wrong numbers."""
     with pytest.raises(ArithmeticError, match="not positive definite"):
         limit_descent(SEED, 0.1, 1e-3, 200, T=0.0)
     with pytest.raises(ArithmeticError, match="room"):
@@ -123,7 +123,7 @@ def test_bad_factorisation_is_an_error():
     ("known", "nugget"), [(1e-6, 0.0), (1e-6, 1e-8), (1e-7, 1e-8), (1e-8, 0.0)]
 )
 def test_too_small_a_nugget_is_an_error(known, nugget):
-    """These once gave m off by 0.3: s^2 < 0 was taken for a known direction."""
+    """If s^2 < 0 is taken for a known direction, m is wrong by 0.3 with these parameters."""
     with pytest.raises(ArithmeticError, match="not positive definite"):
         limit_flow(SEED, 0.1, [10.0], known=known, nugget=nugget)
 
@@ -146,7 +146,7 @@ def test_no_equation_of_the_solvers_is_used():
 
 def test_field_is_consistent():
     """Asking twice at one point gives the same answer, up to the nugget."""
-    field = Field(SEED, 1e-14, 1e-6, 10)
+    field = LimitField(SEED, 1e-14, 1e-6, 10)
     c = field.start(0.3)
     first, e = field.query(c)
     again, e_again = field.query(c)

@@ -13,7 +13,7 @@ from tests.exact.cases import SEED
 from validation.comparison import compare
 from validation.statistics import Finding, sigmas
 from validation.systems.spiked.limit import limit_flow
-from validation.systems.spiked.revealed import Restricted, Revealed, symmetric_gaussian
+from validation.systems.spiked.revealed import Restricted, RevealedField, symmetric_gaussian
 from validation.systems.spiked.trajectories import flow_step_error, follow, simulate_revealed
 
 THREE = SpikedMixture({2: 0.9, 3: 1.5, 4: 2.0})
@@ -125,7 +125,7 @@ def test_protocols_at_a_hundred_million_spins(name, momentum):
 
 
 def test_annealing_without_its_kernel_is_caught():
-    """The loss's own variance in place of the annealed one is more than 20 sigma away."""
+    """A theory without annealing is more than 20 standard errors from annealed runs."""
     theory = dmft.solve(SEED, 10.0, m0=0.2, T=0.5, method="gradient_descent", step=0.1)
     runs = simulate_revealed(SEED, n=1e8, seeds=5, times=TIMES, protocol=PROTOCOLS["annealing"])
     assert compare(theory, runs).largest_z > 20.0
@@ -175,7 +175,7 @@ def test_one_per_cent_in_one_kernel_is_caught(kernel):
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [1e4, 1e6])
 def test_scatter_falls_like_the_root_of_n(n):
-    """Sd of sqrt(N) m, e, C(t,0) at t = 10: 6.8, 1.4, .93, here to the error of 60 runs."""
+    """The scatter of sqrt(N) m, e, C(t,0) at t = 10 is 6.8, 1.4, 0.93, to the error of 60 runs."""
     runs = simulate_revealed(SEED, n=n, seeds=60, m0=0.1, times=TIMES)
     for values, want in ((runs["m"], 6.8), (runs["e"], 1.4), (runs["C"][:, :, 0], 0.93)):
         assert math.sqrt(n) * values[:, -1].std() == pytest.approx(want, rel=0.35)
@@ -185,7 +185,7 @@ def test_cost_does_not_depend_on_n():
     """The number of directions is the same at any N."""
     seen = []
     for n in (1e4, 1e12):
-        field = Revealed(SEED, n, 1e-14, 1e-6, 101, np.random.default_rng(0))
+        field = RevealedField(SEED, n, 1e-14, 1e-6, 101, np.random.default_rng(0))
         follow(field.query, field.start(0.1), np.array([10.0]), 0.1, "gradient_descent")
         seen.append(field.d)
     assert abs(seen[0] - seen[1]) < 5
@@ -213,7 +213,7 @@ def test_runs_are_those_of_their_seeds():
 
 
 def test_integrator_has_order_four():
-    """At N = infinity, where two step lengths differ by nothing else; errors far above KNOWN."""
+    """At N = infinity two step lengths differ by nothing but their errors, far above KNOWN."""
     times, steps = np.array([2.4]), (0.2, 0.1, 0.05)
     errors = [flow_step_error(THREE, m0=0.3, times=times, step=h)["m"][0] for h in steps]
     assert np.polyfit(np.log(steps), np.log(errors), 1)[0] == pytest.approx(4.0, abs=0.15)
@@ -226,15 +226,15 @@ def test_integrator_has_order_four():
 
 @pytest.mark.parametrize(("known", "nugget"), [(1e-6, 0.0), (1e-7, 1e-8), (0.0, 1e-8), (0.0, 0.0)])
 def test_too_small_a_nugget_is_an_error(known, nugget):
-    """Said, not silently wrong."""
-    field = Revealed(SEED, 1e8, nugget**2, known, 401, np.random.default_rng(0))
+    """A factor that is not accurate is an error instead of wrong numbers."""
+    field = RevealedField(SEED, 1e8, nugget**2, known, 401, np.random.default_rng(0))
     with pytest.raises(ArithmeticError, match="not positive definite"):
         follow(field.query, field.start(0.1), np.array([10.0]), 0.1, "gradient_descent")
 
 
 def test_bad_factor_is_an_error(monkeypatch):
     """A factor L that is off by 1e-5 in one entry fails the check of the conditioning."""
-    field = Revealed(SEED, 1e8, 20.0, 0.0, 20, np.random.default_rng(0))
+    field = RevealedField(SEED, 1e8, 20.0, 0.0, 20, np.random.default_rng(0))
     c = field.start(0.1)
     for k in range(3):
         force, _, _ = field.query(c)
@@ -246,7 +246,7 @@ def test_bad_factor_is_an_error(monkeypatch):
 
 def test_revealed_field_is_a_function():
     """Asked again at a point, it gives the same force and energy, up to the nugget."""
-    field = Revealed(SEED, 1e4, 1e-14, 1e-6, 10, np.random.default_rng(0))
+    field = RevealedField(SEED, 1e4, 1e-14, 1e-6, 10, np.random.default_rng(0))
     c = field.start(0.3)
     first, e, slope = field.query(c)
     d = field.d

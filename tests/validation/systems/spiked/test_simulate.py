@@ -111,7 +111,7 @@ def test_bad_input(arguments, sentence):
 
 
 def test_z_scores():
-    """An ensemble drawn around the theory has z of order one; one that is shifted has not."""
+    """The z-scores of an ensemble drawn around the theory are of order 1; a shift is refuted."""
     theory = dmft.solve(SEED, 10.0, m0=0.2, tol=1e-5)
     at, rng = theory.at(TIMES), np.random.default_rng(0)
     noise = 0.05 * rng.standard_normal((3, 16, 4))
@@ -198,7 +198,7 @@ def test_leading_bias_is_that_of_ordered_entries(p, t):
         assert abs(bias - predicted[k]) < 3 * error + 0.35 * abs(predicted[k])
 
 
-# The 1/N term is real: at N = 300 with 40 seeds z of m, mu, e at t = 10 is -3.4, -3.2, +3.1.  Of
+# The term in 1/N is real: at N = 300 with 40 seeds z of m, mu, e at t = 10 is -3.4, -3.2, +3.1.  Of
 # discrete descent N (mean - theory) is -14(2), -26(4), -19(8) for m, -14(1), -23(2), -18(5) for mu,
 # 5.7(5), 10(1), 7(3) for e at N = 125, 250, 500.  So it is measured and taken out.
 @pytest.mark.slow
@@ -282,7 +282,7 @@ def test_replicas_are_single_runs(channels):
 
 
 def test_replicas_cut_the_scatter_but_not_that_of_the_disorder():
-    """Of e and m at t = 2, N = 60: less than of single runs, more than 1/sqrt(8) of it."""
+    """The scatter of m and e is less than that of single runs, and more than 1/sqrt(8) of it."""
     one, eight = (
         simulate(SEED, n=60, seeds=40, m0=0.2, times=[2.0], step=0.2, replicas=k) for k in (1, 8)
     )

@@ -34,7 +34,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-# It does not change the cost; scatter and corrections of order 1/N are small.
+# N does not change the cost; here the scatter and the corrections of order 1/N are small.
 N = 1e8
 LAW = "tensors revealed on the way, exact law"
 # A deliberate error counts as seen where it is rejected at so many standard deviations.

@@ -13,7 +13,7 @@ from validation.systems.spiked.limit import LimitRun, limit_descent, limit_flow
 
 __all__ = ["limits"]
 
-# Largest differences allowed: nothing scatters here.
+# The largest differences allowed; nothing scatters in this limit.
 ALLOWED = {"descent": 1e-12, "flow": 1e-6}
 
 

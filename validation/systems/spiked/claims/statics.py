@@ -87,7 +87,7 @@ def _spectral_deviations(model: SpikedMatrixTensor, n: int, seed: int) -> list[f
 
 
 def complexity(quick: bool) -> Evidence:
-    """Stationary points of a matrix, counted."""
+    """Compare the complexity of a matrix with counted minima."""
     n, delta, samples = 10, 0.5, (50_000 if quick else 400_000)
     edges = np.linspace(0.72, 0.93, 8)
     counts = [_counted(size, delta, samples, edges) for size in (n, 2 * n)]
@@ -98,7 +98,8 @@ def complexity(quick: bool) -> Evidence:
     # Corrections of order 1/N^2 remain: 0.1/N^2 covers them.
     error = np.hypot(np.sqrt(1.0 / counts[0] + 1.0 / counts[1]) / n, 0.1 / n**2)
     names = [f"complexity, m in [{a:.2f}, {b:.2f}]" for a, b in itertools.pairwise(edges)]
-    # The bins are independent but for the total, and their errors are known: F is diagonal.
+    # The counts of different bins are nearly independent and their errors are known, so that the
+    # scatter is diagonal and has no degrees of freedom to estimate.
     verdict = judge(found - values, np.diag(error), math.inf)
     setting = (
         "the only minimum is the leading eigenvector; the error bars hold 0.1/N² for the next order"

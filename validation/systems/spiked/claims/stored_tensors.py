@@ -21,7 +21,11 @@ __all__ = ["annealing_bias", "stored_flow", "stored_four", "stored_langevin"]
 
 Array = NDArray[np.float64]
 
-# Halving it changes m, mu, e by less than 5e-4 (validation.systems.spiked.simulate.step_error).
+# The relative error of the theory that these claims should show.  A smaller one takes more seeds,
+# and stored tensors are expensive: scaled from the quick sizes, the full ones show errors of m of
+# 6 % (flow) to 23 % (mixture).
+STATED = 0.25
+# Step of the integrator: halving it changes m, mu, e by less than 5e-4 (`step_error`).
 FLOW_STEP = 0.2
 
 
@@ -31,7 +35,7 @@ def _limit(
     """Compare the limit of large N with the theory."""
     setting = f"{setting}; stored tensors; limit of a fit linear in 1/N"
     seeds = {runs.n: runs.seeds for runs in ensembles}
-    result = compare(theory, *ensembles)
+    result = compare(theory, *ensembles, deviation=STATED)
     return evidence_of(claim, name_of(theory.model), setting, seeds, result, theory)
 
 
