@@ -1,6 +1,6 @@
 """Cost of the long-time solver: against t, and of all three methods at equal error.
 
-``make bench`` runs this file; it writes ``docs/spiked/benchmarks/*.csv`` and ``docs/spiked/benchmarks/cost.png``,
+``make bench`` runs this file; it writes ``*.csv`` and ``cost.png`` in ``docs/spiked/benchmarks/``,
 which the documentation shows.  Every measurement is a process of its own; the values are medians.
 """
 

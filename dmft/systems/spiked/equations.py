@@ -13,8 +13,8 @@ with C symmetric, C(t,t) = 1, R(t,t') = 0 for t < t' and R(t'+,t') = 1:
 
 S, K1, K2 are those of :class:`dmft.systems.spiked.model.Coefficients`; for the model's own loss
 K1 = S = Q' and K2 = Q''.
-Where temperature, learning rate or the loss depend on time (derived in docs/spiked/protocols.md), with
-w_p(t) = 1/Delta'_p(t), a_p(t) the signal coefficients, Delta_p the true variances and
+Where temperature, learning rate or the loss depend on time (derived in docs/spiked/protocols.md),
+with w_p(t) = 1/Delta'_p(t), a_p(t) the signal coefficients, Delta_p the true variances and
 ``dx = -eta (mu x + grad H) dt + sqrt(2 T eta) dW``:
 
     S(t)    = sum_p a_p(t) m(t)^(p-1)

@@ -143,7 +143,7 @@ def test_ten_million_runs_are_counted_not_made(tmp_path):
         (HEAD + "preset = { a = 1 }\n[axes]\ndelta_2 = [1]", "it must be a text"),
         (HEAD + "stage = 3\n[axes]\ndelta_2 = [1]", "stage = 3 is not allowed: it must be a text"),
         (HEAD + "[axes]\ndelta_2 = [1]\nstage = [[1]]", "stage = 1 is not allowed"),
-        (HEAD + "temperature = []\n[axes]\ndelta_2 = [1]", "temperature = '' is not allowed"),
+        (HEAD + "temperature = []\n[axes]\ndelta_2 = [1]", "temperature = [] is not allowed"),
         (HEAD + "momentum = 0.5\n[axes]\ndelta_2 = [1]", "momentum = 0.5 is not allowed with"),
         (HEAD + "stop_overlap = 2\n[axes]\ndelta_2 = [1]", "overlap = 2.0 is not allowed"),
     ],

@@ -46,8 +46,8 @@ class Thermal:
     """Start in equilibrium at temperature T0 with the unspiked loss of t = 0.
 
     Above the static transition T_K the disorder with its equilibrium configuration is, as N grows,
-    a planted model: signal x(0) of strength 1/T0 (see docs/spiked/protocols.md).  So `m` of the solution
-    is the overlap with the start, C(t, 0), and m(0) = 1.
+    a planted model: signal x(0) of strength 1/T0 (see docs/spiked/protocols.md).  So `m` of the
+    solution is the overlap with the start, C(t, 0), and m(0) = 1.
 
     Parameters
     ----------
