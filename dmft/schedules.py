@@ -25,11 +25,11 @@ Array = NDArray[np.float64]
 DEGREE = 16
 CHECKS = (-0.93, -0.31, 0.17, 0.56, 0.985)
 TABLE_TOL = 1e-12
-# A panel this short (relative to its time) that still misses the tolerance holds a jump.
+# A panel this short (relative to its time) that still misses the tolerance contains a jump.
 SHORTEST = 1e-13
 LARGEST_STEP = 1e-6
 FIRST_PANEL = 1e-3
-# Times beyond a table's end by less than this fraction are rounding of the caller's.
+# Times beyond a table's end by less than this fraction are taken for rounding errors.
 SLACK = 1e-12
 
 

@@ -1,4 +1,4 @@
-"""What the solvers of the spiked model are given, and the series that they give back."""
+"""The problem that a solver of the spiked model is given, and the series that it returns."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ class Problem(NamedTuple):
 
 
 def series_of(m: Array, mu: Array, e_p: Array) -> dict[str, Array]:
-    """Return the series of a record: m, mu (n,), e_p (n, channels), and e, the sum over channels."""
+    """Return the series of a record: m, mu, e_p (n, channels), and e, the sum over channels."""
     return {"m": m, "mu": mu, "e": np.asarray(e_p.sum(axis=1)), "e_p": e_p}
