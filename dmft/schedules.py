@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 DEGREE = 16
 CHECKS = (-0.93, -0.31, 0.17, 0.56, 0.985)
 TABLE_TOL = 1e-12
-# A panel this short (relative to its time) that still misses the tolerance holds a jump.
+# A panel this short (relative to its time) that still misses the tolerance contains a jump.
 SHORTEST = 1e-13
 # Neighbouring panels that differ by more than this fraction at their common edge show a jump.
 LARGEST_STEP = 1e-6

@@ -27,8 +27,8 @@ PREDICTOR_ORDER = 7
 MAX_ITERATIONS = 60
 # The iteration stops where the next correction is expected below this (values are O(1)).
 CONVERGED = 2e-15
-# Discrete steps diverge where an |m| or |C| exceeds this: both are cosines but for the error of a
-# step.  Measured with scheme "euler" on three models, steps 0.1 to 5: no run that settles exceeds 1.
+# Discrete steps diverge where |m| or |C| exceeds this: both are cosines up to the error of a step.
+# Measured with scheme "euler" on three models, steps 0.1 to 5: no run that settles exceeds 1.
 LARGEST_OVERLAP = 1.5
 
 

@@ -51,7 +51,8 @@ def test_jacobian_is_that_of_the_residual(channels, m0, T, kind):
         def moved(h, d=d):
             return Unknown(
                 x.R + h * d[:N], x.C + h * d[N : 2 * N],
-                x.m + h * d[2 * N] * equations.m_scale, x.mu + h * d[2 * N + 1] * equations.mu_scale,
+                x.m + h * d[2 * N] * equations.m_scale,
+                x.mu + h * d[2 * N + 1] * equations.mu_scale,
             )  # fmt: skip
 
         h = 1e-5

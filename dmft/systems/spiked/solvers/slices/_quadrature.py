@@ -16,7 +16,8 @@ __all__ = ["quadrature"]
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-# A panel may be this much wider than those of the slice that it meets.
+# A quadrature panel is bisected while it is WIDER times as wide as the narrowest panel of the slice
+# inside it, but at most DEEPEST times.
 WIDER = 2.01
 DEEPEST = 60
 
@@ -77,8 +78,8 @@ def _graded(
 
     out[j] holds the distances of a panel's ends from the near end of the interval: first the panels
     of the left half, then those of the right half.  `b_tau` is the distance of the interval's
-    right end from t.  Panels wider than those of the slice are bisected: where the slice is
-    refined, so is the quadrature.  Jumps inside cut the interval into parts, each graded so.
+    right end from t.  Panels wider than those of the slice are bisected, so that the quadrature is
+    refined where the slice is.  Jumps inside cut the interval into parts, each of which is graded.
     """
     cuts = _cuts(length, a, jumps)
     parts = cuts.size - 1
