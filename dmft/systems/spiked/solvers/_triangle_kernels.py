@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["Equations", "Rule", "Slopes", "Triangles", "advance", "descend", "start"]
+__all__ = ["Equations", "Slopes", "StepRule", "Triangles", "advance", "descend", "start"]
 
 Array = NDArray[np.float64]
 
@@ -84,11 +84,11 @@ class Slopes(NamedTuple):
 
 # Memory for one row: C and R, weights of the memory sums, and the sums (`_memory_sums`).
 Row = namedtuple("Row", "c r w w_first d d_last sum_C sum_R sum_D")
-# StepForce of a discrete step: along the signal (B), along x_k (A_kk), K1 at C = 1, and S(m_k).
+# Force of a discrete step: along the signal (B), along x_k (A_kk), K1 at C = 1, and S(m_k).
 StepForce = namedtuple("StepForce", "B A_kk own signal")
 
 
-class Rule(NamedTuple):
+class StepRule(NamedTuple):
     """Discrete steps: their momentum, and whether they are scaled back onto the sphere."""
 
     momentum: float

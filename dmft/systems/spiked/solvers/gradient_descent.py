@@ -139,7 +139,7 @@ class GradientDescent:
         self.triangles.C[0] = self.triangles.R[0] = 1.0
         self.triangles.m[0] = problem.m0
         self.equations = self._equations()
-        self.rule = kernels.Rule(options.momentum, options.scheme == "normalised")
+        self.rule = kernels.StepRule(options.momentum, options.scheme == "normalised")
         self._descend(0)
 
     def _equations(self) -> kernels.Equations:

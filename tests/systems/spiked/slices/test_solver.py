@@ -61,13 +61,16 @@ def test_agrees_with_dense_and_estimates_cover(channels, m0, T):
 
 
 @pytest.mark.parametrize(
-    ("channels", "tol"), [({2: 0.7, 3: 1.0}, 1e-6), ({6: 0.5}, 1e-4)], ids=["p2-p3", "p6"]
-)
+    ("channels", "tol"),
+    [({2: 0.7, 3: 1.0}, 1e-6), ({6: 0.5}, 1e-4),
+     pytest.param({3: 1.0}, 1e-10, marks=pytest.mark.slow)],
+)  # fmt: skip
 def test_estimates_cover_at_the_least_order(channels, tol):
-    """Order 4, which was allowed, is refused: there mu was off by twice the estimate."""
-    reference = dmft.solve(SpikedMixture(channels), 2.0, m0=0.1, T=0.0, tol=1e-8, method="dense")
-    record = run(channels, 0.1, 0.0, 2.0, tol, order=LEAST_ORDER).record()
-    for name, difference in differences(record, reference, 2.0).items():
+    """Lower orders, which were allowed, are refused: there mu was off by twice the estimate."""
+    exact = 1e-11 if tol < 1e-8 else 1e-8
+    reference = dmft.solve(SpikedMixture(channels), 1.5, m0=0.1, T=0.0, tol=exact, method="dense")
+    record = run(channels, 0.1, 0.0, 1.5, tol, order=LEAST_ORDER).record()
+    for name, difference in differences(record, reference, 1.5).items():
         assert difference <= record.errors[name] + reference.errors[name], name
 
 
