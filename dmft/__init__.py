@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dmft.systems.spiked.solvers.dense import DenseOptions
     from dmft.systems.spiked.solvers.gradient_descent import GradientDescentOptions
     from dmft.systems.spiked.solvers.slices import SlicesOptions
+    from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
 
 _SHARED = {
     "OverlapReached": "dmft.run.stop",
@@ -44,6 +45,7 @@ __all__ = [
     "Annealing",
     "DenseOptions",
     "GradientDescentOptions",
+    "OrderParameters",
     "Overlap",
     "OverlapReached",
     "PowerLaw",
@@ -58,6 +60,7 @@ __all__ = [
     "Status",
     "Switch",
     "Thermal",
+    "TwoLayerNetwork",
     "WallTime",
     "__version__",
     "load",

@@ -6,9 +6,11 @@ latter into a `TabulatedFunction`, so that whatever reaches a solver or a file i
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +24,9 @@ __all__ = [
     "Schedule",
     "Switch",
     "TabulatedFunction",
+    "as_plain",
     "evaluate",
+    "from_plain",
     "is_closed_form",
     "sampled",
 ]
@@ -298,3 +302,69 @@ def _value(function: Callable[[float], float], t: float, low: str) -> float:
     if not math.isfinite(value) or value < 0.0 or (low == ">" and value == 0.0):
         raise ValueError(f"it is {value:g} at t = {t:.6g}: it must be finite and {low} 0")
     return value
+
+
+# The names of these classes are part of the file format.
+KINDS: dict[str, type] = {kind.__name__: kind for kind in (Annealing, PowerLaw, Switch)}
+
+
+def as_plain(value: Any, tables: list[TabulatedFunction]) -> Any:
+    """Return a schedule, or dataclasses that hold schedules, as plain values for JSON.
+
+    A table is appended to `tables`, and its number stands in its place.  A function that was not
+    sampled, because it acts only after the end of the run, becomes "function".
+
+    Examples
+    --------
+    >>> as_plain(PowerLaw(1.0, 2.0, 0.5), [])
+    {'kind': 'PowerLaw', 'value': 1.0, 'tau': 2.0, 'exponent': 0.5}
+    """
+    if isinstance(value, TabulatedFunction):
+        if not any(value is table for table in tables):
+            tables.append(value)
+        return {"kind": "Table", "number": [value is t for t in tables].index(True)}
+    if isinstance(value, dict):
+        return {"kind": "orders", "of": {str(p): as_plain(v, tables) for p, v in value.items()}}
+    if isinstance(value, tuple):
+        return [as_plain(v, tables) for v in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        fields = {name: as_plain(getattr(value, name), tables) for name in names}
+        return {"kind": type(value).__name__, **fields}
+    return {"kind": "function"} if callable(value) else value
+
+
+def from_plain(
+    value: Any, tables: Sequence[TabulatedFunction], kinds: Mapping[str, type] = KINDS
+) -> Any:
+    """Return what :func:`as_plain` was given; `kinds` are the dataclasses by name.
+
+    Raises
+    ------
+    KeyError
+        A kind is not known.
+
+    Examples
+    --------
+    >>> from_plain({"kind": "PowerLaw", "value": 1.0, "tau": 2.0, "exponent": 0.5}, [])
+    PowerLaw(value=1.0, tau=2.0, exponent=0.5)
+    """
+    if isinstance(value, list):
+        return tuple(from_plain(v, tables, kinds) for v in value)
+    if not isinstance(value, dict):
+        return value
+    rest = {k: v for k, v in value.items() if k != "kind"}
+    if value["kind"] == "Table":
+        return tables[int(rest["number"])]
+    if value["kind"] == "function":
+        return _missing
+    if value["kind"] == "orders":
+        return {int(p): from_plain(v, tables, kinds) for p, v in rest["of"].items()}
+    fields = {name: from_plain(v, tables, kinds) for name, v in rest.items()}
+    return kinds[value["kind"]](**fields)
+
+
+def _missing(t: float) -> float:
+    raise ValueError(
+        f"the function is not in the file, because the run ended before it acted (t = {t})"
+    )

@@ -1,8 +1,8 @@
 """Closed forms: what is known about each system without solving its dynamics.
 
 Everything loads on first use.  Of the spiked matrix-tensor model: ``thresholds``, ``kac_rice``,
-``hessian``, ``state_evolution``, ``bayes``, ``thermal``, ``phases`` and ``phase_diagram``; further
-systems are named in ``dmft.systems``.
+``hessian``, ``state_evolution``, ``bayes``, ``thermal``, ``phases`` and ``phase_diagram``; of
+two-layer networks: ``two_layer``; further systems are named in ``dmft.systems``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         thresholds,
     )
     from dmft.systems.spiked.theory.phases import phase_diagram
+    from dmft.systems.two_layer import theory as two_layer
 
 __all__ = [
     "bayes",
@@ -33,6 +34,7 @@ __all__ = [
     "state_evolution",
     "thermal",
     "thresholds",
+    "two_layer",
 ]
 
 # A package without files of its own: its submodules are aliases (dmft/_aliases.py).

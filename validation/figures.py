@@ -56,6 +56,7 @@ def _symbol(name: str) -> str:
     """Return a quantity in mathtext, such as mu or e_p."""
     head, _, index = name.partition("_")
     head = rf"\{head}" if head in GREEK else head if len(head) == 1 else rf"\mathrm{{{head}}}"
+    index = index.replace("_", ",")
     return f"${head}_{{{index}}}$" if index else f"${head}$"
 
 

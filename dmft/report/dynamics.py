@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from dmft.figures import COLORS, PLOTLY_DASHES
 from dmft.solution import Solution
-from dmft.systems.base import Panel, System
+from dmft.systems.base import Lines, Panel, System
 
 __all__ = ["dynamics"]
 
@@ -43,21 +43,32 @@ def dynamics(
         Show a progress bar; without it, when stderr is a terminal.
     """
     figure = _empty(system.panels)
-    titles = []
+    titles, owners = [], []
     bar = tqdm(runs, unit="run", desc="report", disable=None if progress is None else not progress)
     for k, (name, run) in enumerate(bar):
         titles.append(f"{name}: {run.label}")
         style = {"color": COLORS[k % 7], "dash": PLOTLY_DASHES[k % 6], "width": 2}
-        for i, (x, y) in enumerate(system.curves(run)):
-            figure.add_scatter(
-                x=np.float32(x).astype(float), y=np.array([float(f"{v:.7g}") for v in y]),
-                mode="lines", line=style, name=name, text=titles[-1], hoverinfo="x+y+text",
-                showlegend=False, visible=k == 0, **_place(i)._asdict(),
-            )  # fmt: skip
-    steps = _steps(titles, len(system.panels))
+        for i, curve in enumerate(system.curves(run)):
+            for x, y, quantity in _lines(curve):
+                figure.add_scatter(
+                    x=np.float32(x).astype(float), y=np.array([float(f"{v:.7g}") for v in y]),
+                    mode="lines", line=style, name=name, text=f"{quantity}{titles[-1]}",
+                    hoverinfo="x+y+text", showlegend=False, visible=k == 0, **_place(i)._asdict(),
+                )  # fmt: skip
+                owners.append(k)
+    steps = _steps(titles, owners)
     slider = {"steps": steps, "currentvalue": {"prefix": "run "}, "pad": {"t": 50}}
     figure.update_layout(title=titles[0], sliders=[slider])
     return figure
+
+
+def _lines(curve: tuple[Any, Any] | Lines) -> list[tuple[Any, Any, str]]:
+    """Return abscissa, ordinate and the beginning of the hover text of each line of a panel."""
+    if isinstance(curve, Lines):
+        return [
+            (curve.x, curve.y[:, i], f"{name}<br>") for i, name in enumerate(curve.names)
+        ]
+    return [(*curve, "")]
 
 
 def _empty(panels: Sequence[Panel]) -> Any:
@@ -76,18 +87,21 @@ def _empty(panels: Sequence[Panel]) -> Any:
         place = _place(i)._asdict()
         kind = "log" if panel.logarithmic else "linear"
         figure.update_xaxes(title=panel.abscissa, type=kind, **place)
-        figure.update_yaxes(exponentformat="power", **place)
+        ordinate = "log" if panel.log_ordinate else "linear"
+        figure.update_yaxes(exponentformat="power", type=ordinate, **place)
     return figure
 
 
-def _steps(titles: list[str], panels: int) -> list[dict[str, Any]]:
-    """Return the steps of the slider: each run alone, and all of them."""
-    numbers = np.arange(len(titles))
+def _steps(titles: list[str], owners: list[int]) -> list[dict[str, Any]]:
+    """Return the steps of the slider: each run alone, and all of them.
+
+    `owners` has the number of the run that each line belongs to.
+    """
     alone = [
-        _step(f"{k + 1}", np.repeat(numbers == k, panels).tolist(), title)
+        _step(f"{k + 1}", [owner == k for owner in owners], title)
         for k, title in enumerate(titles)
     ]
-    return [*alone, _step("all", [True] * (panels * len(titles)), f"all {len(titles)} runs")]
+    return [*alone, _step("all", [True] * len(owners), f"all {len(titles)} runs")]
 
 
 def _step(label: str, visible: list[bool], title: str) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from dmft import storage
 from dmft.arguments import FAILED, INTERRUPTED, OK, STOPPED, checkpoint_of, say
@@ -14,6 +15,9 @@ from dmft.run.stop import OverlapReached, Relaxed, Stop, WallTime
 from dmft.solution import Solution, Status, saved_as
 
 __all__ = ["begun", "carried_out", "stops", "summary"]
+
+# Values of a run besides its scalars that the summary shows at most, and in one line.
+MOST, PER_LINE = 24, 6
 
 STATUS = {
     Status.FINISHED: OK,
@@ -111,13 +115,25 @@ def summary(s: Solution) -> str:
         f"status      {s.status.value}: {s.message}",
         f"at t = {s.end:<6.6g} {shown}",
     ]
-    if last:
-        lines.append("            " + ", ".join(f"{k} = {value:.10g}" for k, value in last.items()))
+    lines += _further(last)
     lines += [
         "error up to " + ", ".join(f"{name}: {value:.1e}" for name, value in s.errors.items()),
-        f"cost        {', '.join(f'{k} {v:.4g}' for k, v in s.stats.items())}",
+        f"cost        {', '.join(f'{k} {_short(v)}' for k, v in s.stats.items())}",
     ]
     return "\n".join(lines)
+
+
+def _further(values: Mapping[str, float]) -> list[str]:
+    """Return the values that are no scalars of the system as lines, the first MOST of them."""
+    shown = [f"{name} = {value:.10g}" for name, value in list(values.items())[:MOST]]
+    if len(values) > MOST:
+        shown.append(f"and {len(values) - MOST} more (--csv writes all)")
+    rows = [", ".join(shown[k : k + PER_LINE]) for k in range(0, len(shown), PER_LINE)]
+    return [" " * 12 + row for row in rows]
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
 
 
 def _options(s: Solution) -> str:

@@ -58,12 +58,12 @@ Stop = StopCondition | Callable[[Progress], bool]
 
 @dataclass(frozen=True)
 class OverlapReached:
-    """Stop once \\|m\\| >= `overlap`, in (0, 1).
+    """Stop once \\|m\\| >= `overlap`, in (0, 1): of runs that show an overlap m.
 
     Raises
     ------
     ValueError
-        `overlap` is out of its range.
+        `overlap` is out of its range; when it is asked, the run shows no m.
     """
 
     overlap: float
@@ -75,14 +75,22 @@ class OverlapReached:
 
     def begin(self) -> Callable[[Progress], str]:
         """Return the condition of one run."""
-        return lambda now: f"overlap {self.overlap:g} reached" if abs(now.m) >= self.overlap else ""
+        return self._reached
+
+    def _reached(self, now: Progress) -> str:
+        if "m" not in now.values:
+            raise ValueError(
+                f"overlap = {self.overlap:g} is no condition for this run: it shows"
+                f" {', '.join(now.values)}, and no overlap m"
+            )
+        return f"overlap {self.overlap:g} reached" if abs(now.m) >= self.overlap else ""
 
 
 @dataclass(frozen=True)
 class Relaxed:
     """Stop once all that a run shows of itself has changed by less than `change` since t/2.
 
-    For the spiked model these are m and mu.  They must have changed by more than that over a factor
+    For the spiked model these are m and mu, for two-layer networks it is eg.  They must have changed by more than that over a factor
     of 2 in t before: at the beginning, on times too short for anything to happen, nothing is
     relaxed.  A run that starts at rest goes on to its end.  Aging is no relaxation: there
     mu - mu(infinity) falls like a power of t.

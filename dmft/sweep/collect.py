@@ -154,5 +154,5 @@ def _at(run: Solution | None, t: float, scalars: Sequence[str], suffix: str) -> 
 def _errors(run: Solution | None, scalars: Sequence[str]) -> Cells:
     """Return the error estimates: of what has one, and of the quantities in any case."""
     errors = {} if run is None else dict(run.errors)
-    names = [*scalars, *(name for name in errors if name not in (*scalars, "R"))]
+    names = [*scalars, *(name for name in errors if name not in scalars)]
     return {f"error_{name}": float(errors.get(name, math.nan)) for name in names}

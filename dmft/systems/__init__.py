@@ -2,7 +2,8 @@
 
 from dmft.systems.base import System
 from dmft.systems.spiked.system import Spiked
+from dmft.systems.two_layer.system import TwoLayer
 
 __all__ = ["SYSTEMS"]
 
-SYSTEMS: dict[str, System] = {system.name: system for system in (Spiked(),)}
+SYSTEMS: dict[str, System] = {system.name: system for system in (Spiked(), TwoLayer())}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Command",
     "Diagram",
+    "Lines",
     "MainJob",
     "PageTable",
     "Panel",
@@ -63,11 +64,30 @@ class RecipeKeys(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """A panel of the report for each run: its title, its abscissa, whether that is logarithmic."""
+    """A panel of the report for each run.
+
+    Attributes
+    ----------
+    title, abscissa : str
+        Its title, and what its abscissa is.
+    logarithmic : bool
+        Whether the abscissa is logarithmic.
+    log_ordinate : bool
+        Whether the ordinate is.
+    """
 
     title: str
     abscissa: str
     logarithmic: bool
+    log_ordinate: bool = False
+
+
+class Lines(NamedTuple):
+    """Several lines of one panel: abscissa (n,), ordinates (n, lines), a name for each line."""
+
+    x: Array
+    y: Array
+    names: tuple[str, ...]
 
 
 class Diagram(NamedTuple):
@@ -186,8 +206,8 @@ class System:
         """Return a matplotlib figure of a run, or of one of its observables."""
         raise ValueError(f"the system {self.name!r} draws no figure of a run")
 
-    def curves(self, solution: Any) -> list[tuple[Array, Array]]:
-        """Return abscissa and ordinate of each of the panels."""
+    def curves(self, solution: Any) -> list[tuple[Array, Array] | Lines]:
+        """Return abscissa and ordinate of each of the panels, or the lines of a panel with many."""
         return []
 
     # Many runs.

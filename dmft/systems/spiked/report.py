@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.systems.base import Diagram
+from dmft.systems.base import Diagram, Lines
 from dmft.systems.spiked import plots
 from dmft.systems.spiked.observables import chi_C
 from dmft.systems.spiked.solution import SpikedSolution
@@ -108,7 +108,7 @@ def _phase_diagram(p: int, table: Mapping[str, NDArray[Any]]) -> Any:
     return figure
 
 
-def curves(run: SpikedSolution) -> list[tuple[Array, Array]]:
+def curves(run: SpikedSolution) -> list[tuple[Array, Array] | Lines]:
     """Return abscissa and ordinate of each panel."""
     end = min(float(run.t[-1]), float(run.provenance["t_end"]))
     t = np.geomspace(min(1e-2, 0.1 * end), end, POINTS)

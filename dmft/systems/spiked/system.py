@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dmft.systems.base import Command, Diagram, MainJob, Panel, RecipeKeys, System
+from dmft.systems.base import Command, Diagram, Lines, MainJob, Panel, RecipeKeys, System
 
 if TYPE_CHECKING:
     import os
@@ -120,7 +120,7 @@ class Spiked(System):
             return plots.overview(solution)
         return plots.observable(solution, observable, times)
 
-    def curves(self, solution: Any) -> list[tuple[Any, Any]]:
+    def curves(self, solution: Any) -> list[tuple[Any, Any] | Lines]:
         """Return abscissa and ordinate of each of the panels."""
         from dmft.systems.spiked.report import curves
 

@@ -4,13 +4,15 @@ Both are scipy's.  A chain of steps must not depend on where a run ends, so that
 continued has the numbers of one that was not: the step which would pass t_end is replaced by a
 shortened one, and a continued run begins before it, at the chain's `checkpoint`.  DOP853 has one
 step; LSODA starts again after every SEGMENT of its steps, and that is where its checkpoints are.
+Where the equations jump (a learning rate switches) both end a step, and go on with those after it.
 """
 
 from __future__ import annotations
 
+import bisect
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,10 +85,22 @@ class Checkpoint(NamedTuple):
 
 
 class Chain:
-    """Integrate dy/dt = fun(t, y) to t_end with relative tolerance rtol and absolute atol (n,)."""
+    """Integrate dy/dt = fun(t, y) to t_end with relative tolerance rtol and absolute atol (n,).
 
-    def __init__(self, fun: Fun, start: Checkpoint, t_end: float, rtol: float, atol: Array) -> None:
-        self.fun, self.t_end, self.rtol, self.atol = fun, t_end, rtol, atol
+    `funs` are the equations up to each of `breaks` (ascending) and after the last one.
+    """
+
+    def __init__(
+        self,
+        funs: Sequence[Fun],
+        breaks: Sequence[float],
+        start: Checkpoint,
+        t_end: float,
+        rtol: float,
+        atol: Array,
+    ) -> None:
+        self.funs, self.breaks = tuple(funs), tuple(breaks)
+        self.t_end, self.rtol, self.atol = t_end, rtol, atol
         self.checkpoint = start
         self.pieces = Pieces(start.t, start.y)
         self.failed = ""
@@ -100,6 +114,17 @@ class Chain:
     @property
     def finished(self) -> bool:
         return self.t >= self.t_end
+
+    @property
+    def fun(self) -> Fun:
+        """The equations from the checkpoint on."""
+        return self.funs[bisect.bisect_right(self.breaks, self.checkpoint.t)]
+
+    @property
+    def bound(self) -> float:
+        """Where the equations end that hold from the checkpoint on, at the latest at t_end."""
+        k = bisect.bisect_right(self.breaks, self.checkpoint.t)
+        return min([self.t_end, *self.breaks[k : k + 1]])
 
     def extend(self, t_end: float) -> None:
         """Take the chain back to its checkpoint, to go on to a later time."""
@@ -127,10 +152,11 @@ class Chain:
         if self.solver is None:
             # The first step is chosen by scipy, from a bound that does not depend on t_end.
             self.solver = self._new(DOP853, math.inf, self.checkpoint.step)
+        bound = self.bound
         for _ in range(BLOCK):
             solver = self.solver
-            if solver.t + solver.h_abs >= self.t_end:
-                self._close()
+            if solver.t + solver.h_abs >= bound:
+                self._close(bound)
                 return
             if not self._step(solver):
                 return
@@ -141,20 +167,27 @@ class Chain:
                 self.solver = None
                 return
 
-    def _close(self) -> None:
-        """Reach t_end by steps that are no part of the chain."""
-        self.checkpoint = self.checkpoint._replace(step=self.solver.h_abs)
-        last = self._new(DOP853, self.t_end, self.t_end - self.checkpoint.t)
-        while last.t < self.t_end and self._step(last):
+    def _close(self, bound: float) -> None:
+        """Reach a bound by shorter steps; those to t_end are no part of the chain."""
+        step = self.solver.h_abs
+        self.checkpoint = self.checkpoint._replace(step=step)
+        last = self._new(DOP853, bound, bound - self.checkpoint.t)
+        while last.t < bound and self._step(last):
             pass
+        if bound < self.t_end and not self.failed:
+            self.checkpoint = Checkpoint(bound, last.y.copy(), step)
+            self.solver = None
 
     def _segment(self) -> None:
-        solver = self._new(LSODA, self.t_end, self.checkpoint.step)
+        bound = self.bound
+        solver = self._new(LSODA, bound, self.checkpoint.step)
         for _ in range(SEGMENT):
             if not self._step(solver):
                 return
             if solver.t >= self.t_end:
                 return
+            if solver.t >= bound:
+                break
         step = max(solver.t - solver.t_old, 0.0) / 10.0
         self.checkpoint = Checkpoint(solver.t, solver.y.copy(), step, True, 0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -48,6 +50,17 @@ class Pieces:
     @property
     def end(self) -> float:
         return self.edges[-1]
+
+    def copy(self) -> Pieces:
+        """Return pieces that do not change when these do."""
+        new = Pieces(self.edges[0], self.start)
+        new.edges, new.values = list(self.edges), list(self.values)
+        return new
+
+    def node(self, t: float) -> Array:
+        """Return the values at the last edge up to time t, shape (dim,)."""
+        k = bisect.bisect_right(self.edges, t) - 1
+        return self.values[k - 1][-1] if k > 0 else self.start
 
     def append(self, t: float, values: Array) -> None:
         self.edges.append(t)
@@ -103,7 +116,7 @@ class Pieces:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, Array]) -> Pieces:
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Pieces:
         """Rebuild what :meth:`arrays` returned."""
         edges = np.asarray(arrays["edges"])
         new = cls(float(edges[0]), np.asarray(arrays["start"]))

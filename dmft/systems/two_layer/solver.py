@@ -6,112 +6,37 @@ difference of the two is reported as the error estimate: it is dominated by the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
+from dmft.run.contract import Record, StepResult
 from dmft.systems.two_layer.chain import Chain, Checkpoint
-from dmft.systems.two_layer.equations import Rates
+from dmft.systems.two_layer.learning import OnlineLearning
 from dmft.systems.two_layer.lowering import Layout, errors_of, flow_of
-from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
+from dmft.systems.two_layer.model import TwoLayerNetwork
 from dmft.systems.two_layer.pieces import Pieces
 
-__all__ = ["OnlineLearning", "Outcome", "Schedule", "TwoLayerSolver"]
+__all__ = ["LOOSEST", "TwoLayerSolver"]
 
 Array = NDArray[np.float64]
-Schedule = float | Callable[[float], float]
 
 COARSER = 10.0
+# A looser tolerance would hide that [[Q, R], [R', T]] is no covariance any more.
+LOOSEST = 1e-2
 # A learning rate that is too large makes eg grow without end; a transient does not get this far.
 GROWTH = 1e6
 # The part of the absolute tolerance in the relative one: overlaps start near 0.
 ABSOLUTE = 0.1
 
 
-class Outcome(NamedTuple):
-    """Whether a unit of work succeeded, and a sentence where there is something to say."""
-
-    ok: bool
-    message: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class OnlineLearning:
-    """How a student is taught.
-
-    Parameters
-    ----------
-    start : OrderParameters
-        State at t = 0.
-    learning_rate : float or callable
-        eta of the first layer, > 0, or a function of time with values >= 0 (dimensionless).
-    second_learning_rate : float or callable
-        eta_v of the second layer, >= 0; 0 keeps it as it is (no weight decay either).
-    weight_decay : float
-        kappa >= 0, of both layers; it is not multiplied by a learning rate.
-
-    Raises
-    ------
-    ValueError
-        A parameter is out of its range.
-
-    Notes
-    -----
-    A step of SGD is ``w_k -= (kappa/N) w_k + (eta/sqrt(N)) v_k g'(lambda_k) Delta x`` and
-    ``v_k -= (kappa/N) v_k + (eta_v/N) g(lambda_k) Delta`` (arXiv:1906.08632); t = steps/N.
-    """
-
-    start: OrderParameters
-    learning_rate: Schedule
-    second_learning_rate: Schedule = 0.0
-    weight_decay: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.start, OrderParameters):
-            raise ValueError(
-                f"start = {self.start!r} is not allowed: it must be OrderParameters(Q, R, v)"
-            )
-        _checked_rate("learning_rate", self.learning_rate, zero=False)
-        _checked_rate("second_learning_rate", self.second_learning_rate, zero=True)
-        checks.finite_number(
-            "weight_decay", self.weight_decay, low=0.0, high=1e6, wanted="in [0, 1e6]"
-        )
-
-    @property
-    def trains_both(self) -> bool:
-        """Whether the second layer is trained too."""
-        return callable(self.second_learning_rate) or self.second_learning_rate > 0.0
-
-    def rates(self, t: float) -> Rates:
-        """Return the learning rates at time t."""
-        return Rates(
-            _rate("learning_rate", self.learning_rate, t),
-            _rate("second_learning_rate", self.second_learning_rate, t),
-            float(self.weight_decay),
-        )
-
-
-def _checked_rate(name: str, rate: Schedule, *, zero: bool) -> None:
-    if callable(rate):
-        _rate(name, rate, 0.0)
-    elif zero:
-        checks.finite_number(name, rate, low=0.0, high=1e6, wanted="in [0, 1e6]")
-    else:
-        checks.positive_number(name, rate, wanted="> 0, or a function of time")
-
-
-def _rate(name: str, rate: Schedule, t: float) -> float:
-    if not callable(rate):
-        return float(rate)
-    return checks.finite_number(f"{name}({t:g})", rate(t), low=0.0, wanted="finite and >= 0")
-
-
 class TwoLayerSolver:
     """Advance Q, R and v of online learning from t = 0 to t_end.
+
+    Contract: :class:`dmft.run.contract.Solver`.
 
     Parameters
     ----------
@@ -122,10 +47,10 @@ class TwoLayerSolver:
     how : OnlineLearning
         Start and learning rates.
     tol : float
-        Relative tolerance of the integrator, in [1e-13, 1e-2].
-    state : dict of arrays, optional
-        What :attr:`state` of an earlier run with the same parameters returned.  The run goes
-        on from there and gets the numbers of one that was not interrupted.
+        Relative tolerance of the integrator, in [1e-13, 0.01].
+    before : Record, optional
+        What :meth:`record` of an earlier run with the same parameters returned.  The run goes on
+        from there and gets the numbers of one that was not interrupted.
 
     Raises
     ------
@@ -134,6 +59,7 @@ class TwoLayerSolver:
 
     Examples
     --------
+    >>> from dmft.systems.two_layer.model import OrderParameters
     >>> net = TwoLayerNetwork(K=2, M=2)
     >>> start = OrderParameters(np.eye(2), 0.1 * np.eye(2))
     >>> solver = TwoLayerSolver(net, 10.0, OnlineLearning(start, learning_rate=0.5))
@@ -143,8 +69,6 @@ class TwoLayerSolver:
     True
     """
 
-    name = "ode"
-
     def __init__(
         self,
         net: TwoLayerNetwork,
@@ -152,11 +76,13 @@ class TwoLayerSolver:
         how: OnlineLearning,
         *,
         tol: float = 1e-10,
-        state: dict[str, Array] | None = None,
+        before: Record | None = None,
     ) -> None:
         self.net, self.how = net, how
         self.t_end = checks.positive_number("t_end", t_end)
-        self.tol = checks.finite_number("tol", tol, low=1e-13, high=1e-2, wanted="in [1e-13, 1e-2]")
+        self.tol = checks.finite_number(
+            "tol", tol, low=1e-13, high=LOOSEST, wanted=f"in [1e-13, {LOOSEST:g}]"
+        )
         how.start.check(net)
         self.layout = Layout.of(net)
         start = Checkpoint(0.0, self.layout.pack(how.start), 0.0)
@@ -170,29 +96,34 @@ class TwoLayerSolver:
             errors_of(net, start.y) + errors_of(net, nothing) + 0.5 * net.sigma**2
         )
         self.fine, self.coarse = (
-            Chain(self._fun(), start, self.t_end, rtol, ABSOLUTE * rtol * scale)
+            Chain(
+                [self._fun(begin) for begin in (0.0, *how.breaks())], how.breaks(), start,
+                self.t_end, rtol, ABSOLUTE * rtol * scale,
+            )
             for rtol in (self.tol, COARSER * self.tol)
-        )
+        )  # fmt: skip
         self._errors = dict.fromkeys(("Q", "R", "v", "eg"), 0.0)
         self._compared = self._checked = 0.0
-        if state is not None:
-            self._take_up(state)
+        if before is not None:
+            self._take_up(before)
 
-    def _fun(self) -> Callable[[float, Array], Array]:
-        how = self.how
-        slope = flow_of(self.net)
-        if not callable(how.learning_rate) and not callable(how.second_learning_rate):
-            constant = self._lowered(0.0)
+    def _fun(self, begin: float) -> Callable[[float, Array], Array]:
+        """Return the right-hand side from a time on, up to where a learning rate switches."""
+        how, sigma, slope = self.how.after(begin), self.net.sigma, flow_of(self.net)
+        if how.constant:
+            constant = how.lowered(begin, sigma)
             return lambda _t, y: slope(y, constant)
-        return lambda t, y: slope(y, self._lowered(t))
-
-    def _lowered(self, t: float) -> Array:
-        return self.how.rates(t).lowered(self.net.sigma, decays=self.how.trains_both)
+        return lambda t, y: slope(y, how.lowered(t, sigma))
 
     @property
     def t(self) -> float:
         """Time reached by both runs."""
         return min(self.fine.t, self.coarse.t)
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The generalisation error at the last step up to t."""
+        return {"eg": float(errors_of(self.net, self.fine.pieces.node(self.t)))}
 
     @property
     def finished(self) -> bool:
@@ -214,7 +145,7 @@ class TwoLayerSolver:
         method = "LSODA" if self.fine.checkpoint.stiff else "DOP853"
         return {"steps": self.fine.steps, "coarse_steps": self.coarse.steps, "integrator": method}
 
-    def advance(self) -> Outcome:
+    def advance(self) -> StepResult:
         """Do one unit of work: a block of steps of the run that is behind."""
         chain = self.coarse if self.coarse.t < self.fine.t else self.fine
         self._advance(chain)
@@ -226,8 +157,8 @@ class TwoLayerSolver:
             self._compare()
         if chain.failed:
             self.fine.pieces.cut(self.t)
-            return Outcome(False, f"{chain.failed}, at t = {chain.t:g}; {self._advice(chain)}")
-        return Outcome(True)
+            return StepResult(False, f"{chain.failed}; {self._advice(chain)}")
+        return StepResult(True)
 
     def _advance(self, chain: Chain) -> None:
         try:
@@ -241,9 +172,9 @@ class TwoLayerSolver:
     def _advice(self, chain: Chain) -> str:
         if "semidefiniteness" in chain.failed:
             return f"tol = {self.tol:g} may be too loose"
-        if callable(self.how.learning_rate):
+        if not self.how.constant:
             return "the learning rates may be too large, or not smooth"
-        return f"learning_rate = {self.how.learning_rate:g} may be too large"
+        return f"learning_rate = {self.how.rates(0.0).eta:g} may be too large"
 
     def _look_at_steps(self) -> None:
         """Find where eg grows beyond all bounds or the covariance is none any more."""
@@ -288,9 +219,9 @@ class TwoLayerSolver:
 
     @property
     def times(self) -> Array:
-        """Times of the steps, shape (n,)."""
+        """Times of the steps up to the time reached, and that one, shape (n,)."""
         edges = np.array(self.fine.pieces.edges)
-        return edges[edges <= self.t]
+        return np.union1d(edges[edges <= self.t], self.t)
 
     def at(self, t: ArrayLike) -> Array:
         """Return packed states at times in [0, t reached], to the accuracy of the steps."""
@@ -299,31 +230,49 @@ class TwoLayerSolver:
     def series(self, t: ArrayLike | None = None) -> dict[str, Array]:
         """Return t, Q (n, K, K), R (n, K, M), v (n, K) and eg (n,) at the steps or at times t."""
         times = self.times if t is None else np.asarray(t, dtype=np.float64)
-        y = self.fine.pieces.nodes()[: len(times)] if t is None else self.at(times)
+        y = self.at(times)
+        if t is None:
+            # At the steps without the rounding of an interpolation.
+            at_steps = self.fine.pieces.nodes()[: len(times)]
+            known = len(times) - int(times[-1] not in self.fine.pieces.edges)
+            y[:known] = at_steps[:known]
         parts = {"Q": self.layout.Q(y), "R": self.layout.R(y), "v": self.layout.v(y)}
         return {"t": times, **parts, "eg": errors_of(self.net, y)}
 
-    @property
-    def state(self) -> dict[str, Array]:
-        """What a continued run needs, as arrays: both chains, their polynomials, the errors."""
-        runs = {"fine": self.fine, "coarse": self.coarse}
-        out = {f"{name}_checkpoint": run.checkpoint.flat() for name, run in runs.items()}
-        for name, run in runs.items():
-            out |= {f"{name}_{key}": value for key, value in run.pieces.arrays().items()}
-        steps = [self.fine.steps, self.coarse.steps]
-        return out | {"errors": np.array([*self._errors.values(), *steps], dtype=np.float64)}
+    def record(self) -> Record:
+        """Return everything reached; a run that failed cannot be continued.
 
-    def _take_up(self, state: dict[str, Array]) -> None:
-        for name, run in {"fine": self.fine, "coarse": self.coarse}.items():
-            run.checkpoint = Checkpoint.from_flat(state[f"{name}_checkpoint"])
-            keys = ("edges", "start", "counts", "samples")
-            run.pieces = Pieces.from_arrays({key: state[f"{name}_{key}"] for key in keys})
-            run.extend(self.t_end)
-        if self.t_end < self.t:
+        The polynomials of the finer run are the record's `grid`; they may reach beyond the last
+        time.  Its `state` has what else a continued run needs: where both runs can be taken up, the
+        polynomials of the coarser one, the errors.
+        """
+        series = self.series()
+        t = series.pop("t")
+        state = {} if self.fine.failed or self.coarse.failed else self._state()
+        return Record(t, series, self.errors, self.fine.pieces.copy(), self.stats, state)
+
+    def _state(self) -> dict[str, Array]:
+        steps = [self.fine.steps, self.coarse.steps]
+        return {
+            "fine_checkpoint": self.fine.checkpoint.flat(),
+            "coarse_checkpoint": self.coarse.checkpoint.flat(),
+            **{f"coarse_{key}": value for key, value in self.coarse.pieces.arrays().items()},
+            "errors": np.array([*self._errors.values(), *steps], dtype=np.float64),
+        }
+
+    def _take_up(self, before: Record) -> None:
+        state: Mapping[str, Array] = before.state
+        if self.t_end < before.t[-1]:
             raise ValueError(
                 f"t_end = {self.t_end:g} is not allowed: the run to continue has reached"
-                f" t = {self.t:g}"
+                f" t = {before.t[-1]:g}"
             )
+        self.fine.pieces = before.grid.copy()
+        keys = ("edges", "start", "counts", "samples")
+        self.coarse.pieces = Pieces.from_arrays({key: state[f"coarse_{key}"] for key in keys})
+        for name, run in {"fine": self.fine, "coarse": self.coarse}.items():
+            run.checkpoint = Checkpoint.from_flat(state[f"{name}_checkpoint"])
+            run.extend(self.t_end)
         *errors, fine, coarse = state["errors"]
         self._errors = dict(zip(self._errors, map(float, errors), strict=True))
         self.fine.steps, self.coarse.steps = int(fine), int(coarse)

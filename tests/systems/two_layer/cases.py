@@ -3,7 +3,8 @@
 import numpy as np
 
 from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
-from dmft.systems.two_layer.solver import OnlineLearning, TwoLayerSolver
+from dmft.systems.two_layer.learning import OnlineLearning
+from dmft.systems.two_layer.solver import TwoLayerSolver
 
 C4 = np.array(
     [[1.3, 0.4, 0.25, -0.3], [0.4, 0.9, 0.5, 0.2], [0.25, 0.5, 1.1, 0.35], [-0.3, 0.2, 0.35, 0.7]]
@@ -17,9 +18,9 @@ def net_a(activation, sigma):
     return TwoLayerNetwork(2, 2, activation, sigma, v_teacher=[1, 0.8])
 
 
-def run(net, t_end, how, *, tol=1e-10, state=None):
+def run(net, t_end, how, *, tol=1e-10, before=None):
     """Return a solver that has finished or failed, and its last outcome."""
-    solver = TwoLayerSolver(net, t_end, how, tol=tol, state=state)
+    solver = TwoLayerSolver(net, t_end, how, tol=tol, before=before)
     outcome = None
     while not solver.finished:
         outcome = solver.advance()
@@ -28,8 +29,8 @@ def run(net, t_end, how, *, tol=1e-10, state=None):
     return solver, outcome
 
 
-def finished(net, t_end, how, *, tol=1e-10, state=None):
-    solver, outcome = run(net, t_end, how, tol=tol, state=state)
+def finished(net, t_end, how, *, tol=1e-10, before=None):
+    solver, outcome = run(net, t_end, how, tol=tol, before=before)
     assert solver.finished, outcome
     return solver
 

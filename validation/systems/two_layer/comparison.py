@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft.systems.two_layer.model import TwoLayerNetwork
-from dmft.systems.two_layer.solver import OnlineLearning, TwoLayerSolver
+from dmft.systems.two_layer.learning import OnlineLearning
+from dmft.systems.two_layer.solver import TwoLayerSolver
 from validation.systems.two_layer.simulate import Runs, simulate
 
 __all__ = ["Comparison", "compare", "observables"]
@@ -100,7 +101,7 @@ def compare(
     while not solver.finished:
         outcome = solver.advance()
         if not outcome.ok:
-            raise RuntimeError(outcome.message)
+            raise RuntimeError(f"at t = {solver.t:g}: {outcome.message}")
     exact = solver.series(t)
     names, theory = observables(
         net, exact["Q"], exact["R"], exact["v"], exact["eg"], with_v=how.trains_both

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from dmft import checks
 from dmft.systems.two_layer.equations import error_of
 from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork, square_root
-from dmft.systems.two_layer.solver import OnlineLearning
+from dmft.systems.two_layer.learning import OnlineLearning
 
 __all__ = ["Runs", "simulate", "weights"]
 
@@ -192,18 +192,14 @@ def _steps(
         number = min(most, end - first)
         rates = np.array(
             [
-                how.rates((first + step) / n).lowered(net.sigma, decays=how.trains_both)[:4]
-                for step in range(number if _varies(how) else 1)
+                how.lowered((first + step) / n, net.sigma)[:4]
+                for step in range(1 if how.constant else number)
             ]
         )
         rates = np.ascontiguousarray(np.broadcast_to(rates, (number, 4)))
         inputs = generator.standard_normal((number, n))
         noise = net.sigma * generator.standard_normal(number)
         _descend(student, second, teacher, net.v_teacher, inputs, noise, rates, net.code)
-
-
-def _varies(how: OnlineLearning) -> bool:
-    return callable(how.learning_rate) or callable(how.second_learning_rate)
 
 
 def _errors(net: TwoLayerNetwork, Q: Array, R: Array, v: Array) -> Array:
