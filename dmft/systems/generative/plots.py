@@ -69,13 +69,12 @@ def mmse_curves(
         ax.plot(
             delta, table["mmse"][own], color=color, linestyle="-", label=rf"$\alpha={alpha:g}$"
         )
-        lamp = table["mmse_lamp"][own]
-        if np.any(np.isfinite(lamp)):
-            text = "LAMP" if k == 0 else None
-            ax.plot(delta, lamp, color="black", linestyle=":", linewidth=1.0, label=text)
+        ax.plot(delta, table["mmse_lamp"][own], color="black", linestyle=":", linewidth=1.0)
         threshold = float(critical_delta(alpha, activation, channel, beta))
         if np.isfinite(threshold):
             ax.axvline(threshold, color=color, linestyle="--", linewidth=0.5)
+    if activation != "relu":
+        ax.plot([], [], color="black", linestyle=":", linewidth=1.0, label="LAMP")
     # PCA knows nothing of W: it is the same for all alpha.
     one = table["alpha"] == table["alpha"][0]
     order = np.argsort(table["delta"][one])
