@@ -66,9 +66,7 @@ def mmse_curves(
     for k, alpha in enumerate(np.unique(table["alpha"])):
         own, color = table["alpha"] == alpha, COLORS[k % len(COLORS)]
         delta = table["delta"][own]
-        ax.plot(
-            delta, table["mmse"][own], color=color, linestyle="-", label=rf"$\alpha={alpha:g}$"
-        )
+        ax.plot(delta, table["mmse"][own], color=color, linestyle="-", label=rf"$\alpha={alpha:g}$")
         ax.plot(delta, table["mmse_lamp"][own], color="black", linestyle=":", linewidth=1.0)
         threshold = float(critical_delta(alpha, activation, channel, beta))
         if np.isfinite(threshold):
@@ -102,10 +100,10 @@ def mmse_figure(
 
 def transitions(ax: Axes, alpha: NDArray[np.float64]) -> Axes:
     """Draw Delta_c(alpha) of both activations that have one, and PCA's, for the Wigner channel."""
-    kinds: tuple[Activation, ...] = ("linear", "sign")
-    for k, activation in enumerate(kinds):
+    kinds: tuple[tuple[Activation, str], ...] = (("linear", "-"), ("sign", "-."))
+    for k, (activation, dash) in enumerate(kinds):
         line = critical_delta(alpha, activation)
-        ax.plot(alpha, line, color=COLORS[k], label=f"AMP and LAMP, {activation}")
+        ax.plot(alpha, line, color=COLORS[k], linestyle=dash, label=f"AMP and LAMP, {activation}")
     ax.axhline(pca_transition(), color="#808080", linestyle="--", label="PCA, both")
     ax.set(xlabel=r"compression ratio $\alpha=p/k$", ylabel=r"transition $\Delta_c$")
     return ax

@@ -21,7 +21,9 @@ def job_of(given: dict[str, Any]) -> GenerativeJob:
         if name not in given:
             raise ValueError(f"{name} is missing: give {meaning}")
     told: dict[str, Any] = {
-        name: plain_number(name, given[name]) for name in ("alpha", "delta", "beta") if name in given
+        name: plain_number(name, given[name])
+        for name in ("alpha", "delta", "beta")
+        if name in given
     }
     told |= {name: word(name, given[name]) for name in ("activation", "channel") if name in given}
     start = given.get("start", "informed")

@@ -39,10 +39,10 @@ class Simulator(Protocol):
 
 
 class Size(NamedTuple):
-    """Values of Delta of a curve; latent components and instances of a simulated point."""
+    """Values of Delta of a curve; components of v and instances of a simulated point."""
 
     points: int
-    k: int
+    p: int
     seeds: int
 
 
@@ -51,11 +51,11 @@ class Size(NamedTuple):
 ALPHAS = (0.5, 1.0, 2.0)
 RANGE = {"linear": (0.05, 3.3), "sign": (0.05, 2.1), "relu": (0.02, 1.0)}
 POINTS: dict[str, tuple[tuple[float, float], ...]] = {
-    "linear": ((0.5, 0.5), (0.5, 1.0), (1.0, 0.5), (1.0, 1.2), (2.0, 0.8), (2.0, 1.6)),
+    "linear": ((0.5, 0.5), (0.5, 0.9), (1.0, 0.5), (1.0, 1.2), (2.0, 0.8), (2.0, 1.6)),
     "sign": ((0.5, 0.4), (0.5, 0.7), (1.0, 0.5), (1.0, 0.8), (2.0, 0.7), (2.0, 1.1)),
     "relu": ((0.5, 0.1), (0.5, 0.4), (1.0, 0.2), (1.0, 0.6), (2.0, 0.3), (2.0, 0.8)),
 }
-FULL, QUICK = Size(34, 500, 16), Size(12, 100, 4)
+FULL, QUICK = Size(34, 800, 16), Size(12, 100, 4)
 TRANSITION_ALPHAS = np.linspace(0.02, 4.0, 100)
 # The sweep: curves that cross their transition.
 SWEEP_ALPHAS, SWEEP_DELTAS = (0.5, 2.0), (0.2, 0.5, 0.8, 1.1, 1.4, 1.7)
@@ -75,9 +75,7 @@ def main_job(*, quick: bool) -> MainJob:
     size = QUICK if quick else FULL
     simulated = sum(len(points) for points in POINTS.values())
 
-    def make(
-        folder: Path, simulator: Simulator | None, doing: Callable[[str], None]
-    ) -> Section:
+    def make(folder: Path, simulator: Simulator | None, doing: Callable[[str], None]) -> Section:
         curves = {one: _curve(folder, one, size, doing) for one in ACTIVATIONS}
         rows = [] if simulator is None else _simulated(simulator, size, doing)
         if rows:
@@ -118,14 +116,14 @@ def _simulated(
         for alpha, delta in POINTS[activation]:
             doing(f"generative: AMP, {activation}")
             model = SpikedGenerative(alpha, delta, activation)
-            values = simulator(model, k=size.k, seeds=size.seeds)
+            values = simulator(model, k=round(size.p / alpha), seeds=size.seeds)
             mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
             expected = fixed_point(model).mmse
             rows.append(
                 {
                     "activation": activation, "alpha": alpha, "delta": delta, "quantity": "mmse",
                     "theory": expected, "mean": mean, "standard_error": error,
-                    "z": (mean - expected) / error, "k": size.k, "seeds": size.seeds,
+                    "z": (mean - expected) / error, "p": size.p, "seeds": size.seeds,
                 }
             )  # fmt: skip
     return rows
@@ -145,7 +143,7 @@ def _mmse_picture(
             _draw_points(ax, [row for row in rows if row["activation"] == activation])
             ax.set_title(activation)
         axes[0].legend(loc="lower right")
-        points = f"; points: AMP, k={size.k}, {size.seeds} instances" if rows else ""
+        points = f"; points: AMP, p={size.p}, {size.seeds} instances" if rows else ""
         canvas.suptitle(rf"Wigner; vertical: $\Delta_c(\alpha)${points}", fontsize="medium")
         figures.save(canvas, folder / "mmse.png", force=True)
     text = (
@@ -157,8 +155,8 @@ def _mmse_picture(
     )
     if rows:
         text += (
-            f"Points: AMP on {size.seeds} instances with k = {size.k}, one standard error;"
-            " corrections are of order 1/k."
+            f"Points: AMP on {size.seeds} instances with p = {size.p}, one standard error;"
+            " corrections are of order 1/p."
         )
     return Picture("mmse.png", "Mean square error against the noise", text)
 
@@ -193,7 +191,7 @@ def _transition_picture(folder: Path) -> Picture:
 def _comparison_table(rows: list[dict[str, Any]], size: Size) -> PageTable:
     largest = max(abs(row["z"]) for row in rows)
     text = (
-        f"k = {size.k}, {size.seeds} instances of each point. z is (mean - theory)/standard error;"
+        f"p = {size.p}, {size.seeds} instances of each point. z is (mean - theory)/standard error;"
         f" the largest |z| of the {len(rows)} entries is {largest:.2f}. With so few instances z"
         " follows Student's distribution, so values of 3 to 4 do occur by chance."
     )

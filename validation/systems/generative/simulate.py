@@ -119,9 +119,7 @@ def spectral_sample(
     ValueError
         The noise is not below LAMP's transition, or the activation is relu, which has none.
     """
-    limit = float(
-        theory.critical_delta(model.alpha, model.activation, model.channel, model.beta)
-    )
+    limit = float(theory.critical_delta(model.alpha, model.activation, model.channel, model.beta))
     if model.mean == 0.0 and model.delta >= limit:
         raise ValueError(
             f"delta = {model.delta:g} is not allowed: it must be below the transition of LAMP,"
