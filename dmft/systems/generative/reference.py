@@ -117,7 +117,7 @@ ENTRIES: dict[str, ReferenceTable] = {
         "dmft.theory.generative.fixed_point and spectral_errors",
         (
             ACTIVATION, ALPHA, DELTA, MMSE,
-            Column("mmse_lamp", "of LAMP, the spectral method that knows W; NaN: relu", POINT_ERROR),
+            Column("mmse_lamp", "of LAMP, the spectral method knowing W; NaN: relu", POINT_ERROR),
             Column("mmse_pca", "of the leading eigenvector of the matrix", CLOSED_ERROR),
             INFORMATION,
         ),

@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 class Simulator(Protocol):
     """Mean square errors of AMP on instances (``validation.systems.generative.simulate``)."""
 
-    def __call__(self, model: SpikedGenerative, *, k: int, seeds: int) -> Array: ...
+    def __call__(self, model: SpikedGenerative, *, k: int, seeds: int, root_seed: int) -> Array: ...
 
 
 class Size(NamedTuple):
@@ -116,7 +116,10 @@ def _simulated(
         for alpha, delta in POINTS[activation]:
             doing(f"generative: AMP, {activation}")
             model = SpikedGenerative(alpha, delta, activation)
-            values = simulator(model, k=round(size.p / alpha), seeds=size.seeds)
+            # Instances of each point are drawn anew, so that the points are independent.
+            values = simulator(
+                model, k=round(size.p / alpha), seeds=size.seeds, root_seed=len(rows)
+            )
             mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
             expected = fixed_point(model).mmse
             rows.append(

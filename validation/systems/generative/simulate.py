@@ -143,6 +143,6 @@ def compared(samples: Sequence[Sample]) -> Comparison:
     return compare_numbers(names, expected, np.hstack([sample.values for sample in samples]))
 
 
-def simulate(model: SpikedGenerative, *, k: int, seeds: int) -> Array:
+def simulate(model: SpikedGenerative, *, k: int, seeds: int, root_seed: int) -> Array:
     """Return the mean square error of AMP on each instance: what the main job draws."""
-    return amp_sample(model, k=k, seeds=seeds).values[:, 1]
+    return amp_sample(model, k=k, seeds=seeds, root_seed=root_seed).values[:, 1]

@@ -13,7 +13,7 @@ GENERATIVE = SystemChecks(
     title="Spiked matrix with a generative prior",
     about=(
         "A latent vector z of k components and known random weights make the spike"
-        " v = phi(Wz/sqrt(k)) of p = alpha k components, which is seen in a noisy matrix (Wigner) or"
+        " v = phi(Wz/sqrt(k)) of p = alpha k components, seen in a noisy matrix (Wigner) or"
         " with a second factor u of n = beta p components (Wishart); Delta is the variance of the"
         " noise. q_v is the overlap of message passing (AMP) with v per component, mse its mean"
         " square error. LAMP is the spectral method that knows W, PCA the one that does not; their"

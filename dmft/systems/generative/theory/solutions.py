@@ -101,7 +101,7 @@ class MMSECurve:
 def checked_start(start: object) -> Start:
     """Return a start as one of the two words or as a float in [0, 1], or raise ValueError."""
     if start == "informed" or start == "uninformed":
-        return start  # type: ignore[return-value]
+        return start
     wanted = "'informed', 'uninformed' or a number in [0, 1]"
     return checks.finite_number("start", start, low=0.0, high=1.0, wanted=wanted)
 
