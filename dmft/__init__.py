@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dmft.run.stop import OverlapReached, Progress, Relaxed, WallTime
     from dmft.schedules import Annealing, PowerLaw, Switch
     from dmft.solution import Solution, Status
+    from dmft.systems.generative.model import SpikedGenerative
     from dmft.systems.spiked import observables, plots
     from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture
     from dmft.systems.spiked.protocol import Overlap, Protocol, Stage, Thermal
@@ -54,6 +55,7 @@ __all__ = [
     "Relaxed",
     "SlicesOptions",
     "Solution",
+    "SpikedGenerative",
     "SpikedMatrixTensor",
     "SpikedMixture",
     "Stage",

@@ -1,9 +1,17 @@
 """The systems that the package solves, by name.  To add one: its folder, and a line here."""
 
 from dmft.systems.base import System
+from dmft.systems.generative.system import Generative
 from dmft.systems.spiked.system import Spiked
 from dmft.systems.two_layer.system import TwoLayer
 
 __all__ = ["SYSTEMS"]
 
-SYSTEMS: dict[str, System] = {system.name: system for system in (Spiked(), TwoLayer())}
+SYSTEMS: dict[str, System] = {
+    system.name: system
+    for system in (
+        Spiked(),
+        TwoLayer(),
+        Generative(),
+    )
+}
