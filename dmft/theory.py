@@ -1,8 +1,8 @@
 """Closed forms: what is known about each system without solving its dynamics.
 
 Everything loads on first use.  Of the spiked matrix-tensor model: ``thresholds``, ``kac_rice``,
-``hessian``, ``state_evolution``, ``bayes``, ``thermal``, ``phases`` and ``phase_diagram``; further
-systems are named in ``dmft.systems``.
+``hessian``, ``state_evolution``, ``bayes``, ``thermal``, ``phases`` and ``phase_diagram``; of the
+committee machine ``committee``; further systems are named in ``dmft.systems``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dmft.systems import SYSTEMS
 
 if TYPE_CHECKING:
+    from dmft.systems.committee import theory as committee
     from dmft.systems.spiked.theory import (
         bayes,
         hessian,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bayes",
+    "committee",
     "hessian",
     "kac_rice",
     "phase_diagram",
