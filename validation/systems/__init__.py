@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from validation.systems.base import SystemChecks, resolve
+from validation.systems.committee.system import COMMITTEE
 from validation.systems.spiked.system import SPIKED
 
 __all__ = ["SYSTEMS", "reference_tables", "simulators"]
 
-SYSTEMS: dict[str, SystemChecks] = {system.name: system for system in (SPIKED,)}
+SYSTEMS: dict[str, SystemChecks] = {system.name: system for system in (SPIKED, COMMITTEE)}
 
 
 def reference_tables() -> dict[str, Any]:

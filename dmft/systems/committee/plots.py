@@ -50,12 +50,14 @@ def draw_curve(ax: Axes, curve: LearningCurve) -> Axes:
     ax.plot(
         alpha, curve.amp, color="black", ls="-", lw=3.0, alpha=0.25, zorder=1, label="AMP reaches"
     )
+    ax.plot(alpha, curve.optimal, color="black", ls=":", lw=1.4, label="optimal")
     for k, (name, meaning) in enumerate(MEANINGS.items()):
         at = getattr(curve.thresholds, name)
         if alpha[0] <= at <= alpha[-1]:
             ax.axvline(at, color="#666666", ls=DASHES[k + 1], lw=0.8, label=f"{meaning}: {at:.4f}")
     ax.set(xlabel=r"$\alpha$", ylabel=ERROR_LABELS[curve.machine.K], xlim=(alpha[0], alpha[-1]))
-    ax.set_ylim(bottom=0.0)
+    # Perfect learning, eg = 0, is to be seen above the axis.
+    ax.set_ylim(bottom=-0.02 * float(np.nanmax(curve.amp)))
     return ax
 
 
@@ -69,7 +71,7 @@ def learning_curve_figure(*curves: LearningCurve) -> Figure:
         for ax, curve in zip(axes, curves, strict=True):
             draw_curve(ax, curve)
             ax.set_title(title_of(curve.machine), fontsize="medium")
-            ax.legend(loc="upper right")
+            ax.legend(loc="lower left")
     return canvas
 
 
