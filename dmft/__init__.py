@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dmft.run.stop import OverlapReached, Progress, Relaxed, WallTime
     from dmft.schedules import Annealing, PowerLaw, Switch
     from dmft.solution import Solution, Status
+    from dmft.systems.committee.model import CommitteeMachine
     from dmft.systems.generative.model import SpikedGenerative
     from dmft.systems.spiked import observables, plots
     from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture
@@ -44,6 +45,7 @@ _MODULES = ("observables", "plots", "theory")
 # Written out for editors and type checkers; a test compares it with what the systems export.
 __all__ = [
     "Annealing",
+    "CommitteeMachine",
     "DenseOptions",
     "GradientDescentOptions",
     "OrderParameters",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dmft.systems import SYSTEMS
 
 if TYPE_CHECKING:
+    from dmft.systems.committee import theory as committee
     from dmft.systems.generative import theory as generative
     from dmft.systems.spiked.theory import (
         bayes,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bayes",
+    "committee",
     "generative",
     "hessian",
     "kac_rice",

@@ -1,6 +1,7 @@
 """The systems that the package solves, by name.  To add one: its folder, and a line here."""
 
 from dmft.systems.base import System
+from dmft.systems.committee.system import Committee
 from dmft.systems.generative.system import Generative
 from dmft.systems.spiked.system import Spiked
 from dmft.systems.two_layer.system import TwoLayer
@@ -12,6 +13,7 @@ SYSTEMS: dict[str, System] = {
     for system in (
         Spiked(),
         TwoLayer(),
+        Committee(),
         Generative(),
     )
 }

@@ -117,7 +117,9 @@ class OnlineLearning:
         ValueError
             A rate is not finite or < 0 at a time up to `end`, naming it and the time.
         """
-        return replace(self, **{name: _table(name, getattr(self, name), 0.0, end) for name in RATES})
+        return replace(
+            self, **{name: _table(name, getattr(self, name), 0.0, end) for name in RATES}
+        )
 
 
 def _checked(name: str, rate: Any, *, zero: bool) -> Schedule:
@@ -126,7 +128,9 @@ def _checked(name: str, rate: Any, *, zero: bool) -> Schedule:
         before, after = (_checked(name, part, zero=True) for part in (rate.before, rate.after))
         return replace(rate, before=before, after=after)
     if isinstance(rate, Annealing) and rate.base is None:
-        raise ValueError(f"{name} = {rate!r} is not allowed: it needs base, its value at late times")
+        raise ValueError(
+            f"{name} = {rate!r} is not allowed: it needs base, its value at late times"
+        )
     if isinstance(rate, (PowerLaw, Annealing, TabulatedFunction)):
         return rate
     if callable(rate) and not isinstance(rate, type):

@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
 from dmft.systems.two_layer.equations import error_of
-from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork, square_root
 from dmft.systems.two_layer.learning import OnlineLearning
+from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork, square_root
 
 __all__ = ["Runs", "simulate", "weights"]
 
