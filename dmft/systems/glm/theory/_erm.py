@@ -15,20 +15,33 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq, minimize_scalar
+from scipy.optimize import brentq, minimize, minimize_scalar
 from scipy.special import ndtr
 
 from dmft.numerics.branches import continuation
-from dmft.numerics.maps import Map, MapOptions
+from dmft.numerics.maps import Map, MapOptions, polish
 from dmft.systems.glm.theory._margins import AVERAGES, Averages
 
-__all__ = ["Problem", "Saddle", "averages", "separability", "solve", "square_saddle"]
+__all__ = [
+    "Problem",
+    "Saddle",
+    "averages",
+    "collapses",
+    "separability",
+    "solve",
+    "square_saddle",
+]
 
 Array = NDArray[np.float64]
 
 # The ridge falls by this factor from one point to the next.  With 3 the continuation takes 0.2 s
 # down to 1e-6; with 30 root finding failed for the hinge loss close to separability.
 RIDGE_FACTOR = 3.0
+# Where the branch starts, in units of 1 + alpha (1 + delta), and damping of the iteration there.
+# Of 600 problems drawn at random (alpha 0.05-100, delta 0.01-30, ridge 0 and 1e-6-10, rho
+# 0.03-0.97) one is not solved (hinge, bias fixed at -3, ridge = 0); the first start alone fails for
+# 1 % of those with a hinge loss.
+STARTS = ((1.0, 0.3), (100.0, 0.3), (1.0, 0.9))
 # Below this part of alpha (1 + delta) the step to ridge = 0 is taken.
 LAST_RIDGE = 1e-5
 
@@ -94,20 +107,31 @@ def solve(problem: Problem) -> tuple[Saddle | None, str]:
     1/ridge steps, so the branch is followed by root finding from a large ridge, where the iteration
     is quick.
     """
-    strong = 1.0 + problem.alpha * (1.0 + problem.delta)
-    first = max(problem.ridge, strong)
-    last = problem.ridge or LAST_RIDGE * strong
+    message = ""
+    for factor, damping in STARTS:
+        strong = factor * (1.0 + problem.alpha * (1.0 + problem.delta))
+        first = max(problem.ridge, strong)
+        logs = _logs(problem.ridge, first, LAST_RIDGE * strong / factor)
+        options = MapOptions(tol=1e-9, damping=damping, radius=3.0)
+        # The problem is convex: whatever fixed point root finding comes upon is the only one.
+        start = _start(problem, first)
+        near = polish(_family(problem, logs[0]), start, options)
+        start = near.x if near.success else start
+        branch = continuation(lambda x: _family(problem, x), logs, start, options)
+        end = branch[-1]
+        if end.success:
+            return _unpack(problem, end.x), end.message
+        at = math.exp(logs[len(branch) - 1])
+        message = f"the fixed point at ridge = {at:.3g} {end.message}"
+    return None, message
+
+
+def _logs(ridge: float, first: float, least: float) -> list[float]:
+    """Return the logarithms of the ridges to go through; 0 comes after the least one above it."""
+    last = ridge or least
     count = 1 + math.ceil(max(0.0, math.log(first / last)) / math.log(RIDGE_FACTOR))
     logs = [float(x) for x in np.linspace(math.log(first), math.log(last), count)]
-    if problem.ridge == 0.0:
-        logs.append(-math.inf)
-    options = MapOptions(tol=1e-9, damping=0.3, radius=3.0)
-    branch = continuation(lambda x: _family(problem, x), logs, _start(problem, first), options)
-    end = branch[-1]
-    if not end.success:
-        at = math.exp(logs[len(branch) - 1])
-        return None, f"the fixed point at ridge = {at:.3g} {end.message}"
-    return _unpack(problem, end.x), end.message
+    return [*logs, -math.inf] if ridge == 0.0 else logs
 
 
 def _start(problem: Problem, ridge: float) -> Array:
@@ -115,6 +139,9 @@ def _start(problem: Problem, ridge: float) -> Array:
     force = 0.5 if problem.loss == "logistic" else 1.0
     m = problem.alpha * force / ridge
     q = m * m + problem.alpha * problem.delta * (force / ridge) ** 2
+    if problem.bias is None and problem.loss == "hinge":
+        # The bias puts the larger class onto the kink, at the margin 1, with a smaller force.
+        m *= 2.0 * min(problem.rho, 1.0 - problem.rho)
     start = [math.log(m), math.log(q), -math.log(ridge)]
     if problem.bias is None and problem.loss == "logistic":
         start.append(math.log(problem.rho / (1.0 - problem.rho)))
@@ -122,7 +149,8 @@ def _start(problem: Problem, ridge: float) -> Array:
 
 
 def _unpack(problem: Problem, u: Array) -> Saddle:
-    at = Saddle(*(float(x) for x in np.exp(u[:3])), 0.0)
+    m, q, chi = (float(x) for x in np.exp(u[:3]))
+    at = Saddle(m, q, chi, 0.0)
     if problem.bias is not None:
         return at._replace(b=problem.bias)
     return at._replace(b=float(u[3]) if len(u) > 3 else _balance(problem, at))
@@ -164,6 +192,39 @@ def _family(problem: Problem, log_ridge: float) -> Map:
         return np.array(new)
 
     return step
+
+
+def collapses(problem: Problem) -> bool:
+    """Return whether w = 0 is the minimiser of the hinge loss with a fitted bias, for any ridge.
+
+    The bias of the larger class puts all its samples onto the kink.  A small w of overlap m with v,
+    |w|^2 = N epsilon^2, and a shift epsilon c of the bias then change the loss, of order epsilon,
+    by
+
+        G = max over chi of {alpha E[V] - (1 - m^2)/(2 chi)},
+
+    V being the Moreau envelopes of max(0, -x) for the larger class and of -x for the smaller one.
+    The problem is convex: w = 0 is the minimiser if no m, c have G < 0.
+    """
+    alpha, delta = problem.alpha, problem.delta
+    larger = max(problem.rho, 1.0 - problem.rho)
+    width = math.sqrt(delta)
+
+    def change(m: float, c: float) -> float:
+        def minus(log_chi: float) -> float:
+            gamma = delta * math.exp(log_chi)
+            kink = AVERAGES["hinge"](m + c + 1.0, width, gamma)
+            loss = larger * (kink.loss + 0.5 * gamma * kink.square)
+            loss -= (1.0 - larger) * (m - c + 0.5 * gamma)
+            return 0.5 * (1.0 - m * m) * math.exp(-log_chi) - alpha * loss
+
+        # From 1e-6 to 1e6 in delta chi/sqrt(delta), the units of the fields.
+        middle = -0.5 * math.log(delta)
+        bounds = (middle - 14.0, middle + 14.0)
+        return -float(minimize_scalar(minus, bounds=bounds, method="bounded").fun)
+
+    least = minimize(lambda u: change(math.tanh(u[0]), u[1]), [0.3, 0.0], method="Nelder-Mead")
+    return bool(least.fun >= 0.0)
 
 
 def separability(delta: float, rho: float, fitted: bool) -> float:

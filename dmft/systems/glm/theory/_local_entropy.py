@@ -110,7 +110,7 @@ def _axis(scale: float) -> tuple[Array, Array]:
 
 def evaluate(point: Point, reference: Reference) -> Potential:
     """Return the averages over the two Gaussian variables zeta (reference) and eta."""
-    alpha, delta, beta, cos, kappa, m, p = point
+    _, delta, beta, cos, kappa, m, p = point
     unit = math.sqrt(delta * (1.0 - p))
     spread = math.sqrt(max(0.0, p - cos * cos) * delta)
     field = math.sqrt(delta * reference.q)

@@ -104,8 +104,8 @@ def logistic_prox(omega: ArrayLike, gamma: float) -> Array:
 def logistic(mean: float, width: float, gamma: float) -> Averages:
     """l = ln(1 + e^-x), integrated over x = prox: ``omega = x - gamma/(1 + e^x)``."""
     ends = logistic_prox(mean + width * FIELD_STEPS, gamma)
-    inside = MARGIN_STEPS[(MARGIN_STEPS > ends[0]) & (MARGIN_STEPS < ends[-1])]
-    x, weight = panels(np.sort(np.concatenate([ends, inside])), ORDER)
+    steps = np.clip(MARGIN_STEPS, ends[0], ends[-1])
+    x, weight = panels(np.unique(np.concatenate([ends, steps])), ORDER)
     p = expit(-x)
     curved = gamma * p * (1.0 - p)
     t = (x - gamma * p - mean) / width
