@@ -14,17 +14,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from dmft import checks
-from dmft.numerics.branches import Crossing, crossing
-from dmft.numerics.maps import MapStatus
-from dmft.systems.glm.theory._intensity import Grid, Law, first, loss, random_start, second
-from dmft.systems.glm.theory._intensity import threshold_law as _law
+from dmft.numerics.branches import crossing
+from dmft.systems.glm.theory import _edge, _states
+from dmft.systems.glm.theory._intensity import Law, first, random_start, second
+from dmft.systems.glm.theory._states import ThresholdState
 
 __all__ = [
     "HessianEdge",
@@ -34,16 +32,6 @@ __all__ = [
     "initial_bbp",
     "threshold_states",
 ]
-
-Array = NDArray[np.float64]
-
-GRID = Grid()
-# Where z is sought for a given chi.  At a = 1, 0.1, 0.01 and without a, z is between 0.07 and 10
-# for all alpha from 2.5 to 100.
-Z_REACH = 100.0
-# Ratio of successive chi while a bracket is sought: F is monotone over many such steps.
-CHI_STEP = 1.25
-CHI_REACH = (1e-6, 1e3)
 
 
 @dataclass(frozen=True)
@@ -69,50 +57,6 @@ class HessianEdge:
     overlap: float
     chi: float
     signal: float
-
-
-@dataclass(frozen=True)
-class ThresholdState:
-    """Marginal states of the loss at zero overlap, in one step of replica symmetry breaking.
-
-    Attributes
-    ----------
-    alpha, a : float
-        The parameters; a may be None.
-    chi, z : float
-        Response, and Parisi parameter divided by the temperature.
-    energy : float
-        sum_mu l / N.
-    mu : float
-        -alpha E[l' h], the diagonal term of the Hessian on the sphere.
-    edge : float
-        Lower edge of the Hessian.  It is 0 for a consistent solution.
-    signal : float
-        F: the Hessian has a negative eigenvalue along the signal iff F < 0.
-    consistent : bool
-        Whether the minimiser of l + (h - omega)^2/(2 chi) is unique for every omega, chi <= 1.
-        Where it jumps, as it always does without a, one step of replica symmetry breaking is not
-        consistent, and the numbers are an approximation that `edge` shows to be one.
-    status, message : MapStatus, str
-        CONVERGED, or the reason why the numbers are NaN.
-    """
-
-    alpha: float
-    a: float | None
-    chi: float
-    z: float
-    energy: float
-    mu: float
-    edge: float
-    signal: float
-    consistent: bool
-    status: MapStatus
-    message: str
-
-    @property
-    def success(self) -> bool:
-        """Whether there is such a state."""
-        return self.status is MapStatus.CONVERGED
 
 
 def edge_and_outlier(
@@ -171,15 +115,15 @@ def edge_and_outlier(
     diagonal = -alpha * law.mean(first(law.r, law.h, a) * law.h) if mu is None else mu
     shift = checks.finite_number("mu", diagonal)
     d = second(law.r, law.h, a)
-    chi = _edge_response(alpha, law, d)
+    chi = _edge.edge_response(alpha, law, d)
     if math.isinf(chi):
         # The bulk ends in zero modes of X^T diag(d) X: no more samples with d != 0 than dimensions.
         return HessianEdge(shift, math.nan, 0.0, chi, math.inf)
-    edge, signal = _eigenvalue(chi, alpha, law, d), _signal(chi, alpha, law, d)
+    edge, signal = (part(chi, alpha, law, d) for part in (_edge.eigenvalue, _edge.signal))
     if not signal < 0.0:
         return HessianEdge(edge + shift, math.nan, 0.0, chi, signal)
-    at = crossing(lambda x: _signal(x, alpha, law, d), 1e-9 * chi, chi).value
-    outlier, overlap = _eigenvalue(at, alpha, law, d), _overlap(at, alpha, law, d)
+    at = crossing(lambda x: _edge.signal(x, alpha, law, d), 1e-9 * chi, chi).value
+    outlier, overlap = (part(at, alpha, law, d) for part in (_edge.eigenvalue, _edge.overlap))
     return HessianEdge(edge + shift, outlier + shift, overlap, chi, signal)
 
 
@@ -264,11 +208,11 @@ def threshold_states(alpha: float, a: float | None = 1.0) -> ThresholdState:
     (0.799, True)
     """
     alpha, a = checks.positive_number("alpha", alpha), _constant(a)
-    bracket = _bracket(lambda chi: _marginal(chi, a, GRID).alpha - alpha)
-    if bracket is None:
-        return _nowhere(alpha, a)
-    found = crossing(lambda chi: _marginal(chi, a, GRID).alpha - alpha, *bracket)
-    return _state(found.value, a)
+    ends = _states.bracket(lambda chi: _states.marginal(chi, a, _states.GRID).alpha - alpha)
+    if ends is None:
+        return _states.nowhere(alpha, a)
+    found = crossing(lambda chi: _states.marginal(chi, a, _states.GRID).alpha - alpha, *ends)
+    return _states.state_at(found.value, a)
 
 
 def gradient_flow(a: float | None = 1.0) -> float:
@@ -302,10 +246,10 @@ def gradient_flow(a: float | None = 1.0) -> float:
     7.094
     """
     a = _constant(a)
-    found = _transition(a, GRID)
+    found = _states.transition(a, _states.GRID)
     if not found.success:
         raise RuntimeError(f"no transition was found for a = {a}: {found.message}")
-    return _marginal(found.value, a, GRID).alpha
+    return _states.marginal(found.value, a, _states.GRID).alpha
 
 
 def _constant(a: float | None) -> float | None:
@@ -332,131 +276,3 @@ def _points(r: ArrayLike, h: ArrayLike, weights: ArrayLike | None) -> Law:
             " not all 0"
         )
     return Law(r, h, weight / weight.sum())
-
-
-def _edge_response(alpha: float, law: Law, d: Array) -> float:
-    """Return chi of the lower edge; infinite if the bulk ends at 0."""
-
-    def excess(chi: float) -> float:
-        return alpha * law.mean((chi * d / (1.0 + chi * d)) ** 2) - 1.0
-
-    smallest = float(d.min())
-    if smallest >= 0.0:
-        if alpha * law.mean((d > 0.0).astype(np.float64)) <= 1.0:
-            return math.inf
-        high = 1.0
-        while excess(high) < 0.0:
-            high *= 4.0
-        return crossing(excess, 0.0, high).value
-    # The average grows without bound towards chi = -1/smallest.
-    limit = -1.0 / smallest
-    high = limit * (1.0 - 1e-12)
-    return crossing(excess, 0.0, high).value if excess(high) > 0.0 else high
-
-
-def _eigenvalue(chi: float, alpha: float, law: Law, d: Array) -> float:
-    return -1.0 / chi + alpha * law.mean(d / (1.0 + chi * d))
-
-
-def _signal(chi: float, alpha: float, law: Law, d: Array) -> float:
-    return 1.0 + chi * alpha * law.mean(d * (law.r**2 - 1.0) / (1.0 + chi * d))
-
-
-def _overlap(chi: float, alpha: float, law: Law, d: Array) -> float:
-    """Return the residue of the resolvent's component along w* at the outlier."""
-    slope = chi**-2 - alpha * law.mean((d / (1.0 + chi * d)) ** 2)
-    return 1.0 / (1.0 + alpha * law.mean((law.r * d / (1.0 + chi * d)) ** 2) / slope)
-
-
-class _Marginal(NamedTuple):
-    """The marginal state of a given chi."""
-
-    z: float
-    alpha: float
-    signal: float
-
-
-@lru_cache(maxsize=256)
-def _marginal(chi: float, a: float | None, grid: Grid) -> _Marginal:
-    """Return z and alpha of the marginal state with this chi; NaN if there is none.
-
-    Both conditions together are ``chi (chi + z) E<l'^2> = E<(chi d/(1 + chi d))^2>``, which has to
-    be solved for z; either gives alpha.  The smallest z > 0 is taken.
-    """
-
-    def moments(z: float) -> tuple[float, float, float]:
-        law = _law(chi, z, a, grid)
-        d = second(law.r, law.h, a)
-        g = chi * d / (1.0 + chi * d)
-        slopes = law.mean(first(law.r, law.h, a) ** 2)
-        return slopes, law.mean(g * g), law.mean(g * (law.r**2 - 1.0))
-
-    def excess(z: float) -> float:
-        slopes, square, _ = moments(z)
-        return chi * (chi + z) * slopes - square
-
-    low, high = 0.0, 0.25
-    while high <= Z_REACH and excess(high) < 0.0:
-        low, high = high, 2.0 * high
-    if high > Z_REACH:
-        return _Marginal(math.nan, math.nan, math.nan)
-    z = crossing(excess, low, high).value
-    if math.isnan(z):
-        return _Marginal(math.nan, math.nan, math.nan)
-    _, square, along = moments(z)
-    return _Marginal(z, 1.0 / square, 1.0 + along / square)
-
-
-def _bracket(function: object) -> tuple[float, float] | None:
-    """Return an interval of chi at whose ends a function has different signs, or None."""
-    assert callable(function)
-    start = 0.3
-    value = function(start)
-    for step in (1.0 / CHI_STEP, CHI_STEP):
-        here, before = start, value
-        while CHI_REACH[0] < here < CHI_REACH[1]:
-            there = here * step
-            new = function(there)
-            if math.isnan(new):
-                break
-            if math.copysign(1.0, new) != math.copysign(1.0, before):
-                return min(here, there), max(here, there)
-            # alpha and F are monotone in chi: no use in going on where it moves away from 0.
-            if abs(new) > abs(before):
-                break
-            here, before = there, new
-    return None
-
-
-def _transition(a: float | None, grid: Grid) -> Crossing:
-    """Return the chi at which the outlier of the threshold states appears."""
-    bracket = _bracket(lambda chi: _marginal(chi, a, grid).signal)
-    if bracket is None:
-        text = "F does not change its sign along the threshold states"
-        return Crossing(math.nan, math.nan, text, math.nan)
-    return crossing(lambda chi: _marginal(chi, a, grid).signal, *bracket)
-
-
-def _state(chi: float, a: float | None) -> ThresholdState:
-    z, alpha, signal = _marginal(chi, a, GRID)
-    law = _law(chi, z, a, GRID)
-    d = second(law.r, law.h, a)
-    mu = -alpha * law.mean(first(law.r, law.h, a) * law.h)
-    consistent = a is not None and chi <= 1.0
-    text = f"marginal states at chi = {chi:.6g}"
-    if not consistent:
-        text += "; the minimiser jumps, so that one step of replica symmetry breaking is not exact"
-    energy, edge = alpha * law.mean(loss(law.r, law.h, a)), mu + _eigenvalue(chi, alpha, law, d)
-    return ThresholdState(
-        alpha, a, chi, z, energy, mu, edge, signal, consistent, MapStatus.CONVERGED, text
-    )
-
-
-def _nowhere(alpha: float, a: float | None) -> ThresholdState:
-    text = (
-        f"there are no marginal states with one step of replica symmetry breaking at {alpha = :g}"
-    )
-    nan = math.nan
-    return ThresholdState(
-        alpha, a, nan, nan, nan, nan, nan, nan, False, MapStatus.NOT_CONVERGED, text
-    )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import integrate, linalg, optimize, stats
 
-from dmft.systems.glm.theory import _intensity, _nodes
+from dmft.systems.glm.theory import _intensity, _nodes, _states
 from dmft.systems.glm.theory import phase_retrieval as pr
 from tests.systems.glm.theory.rows import rows
 
@@ -48,7 +48,7 @@ def test_without_denominator() -> None:
     state = pr.threshold_states(alpha, None)
     assert not state.consistent
     assert state.edge == pytest.approx(0.0553, abs=1e-4)
-    fine = pr._marginal(state.chi, None, _intensity.Grid(9, 30))
+    fine = _states.marginal(state.chi, None, _intensity.Grid(9, 30))
     assert fine.alpha == pytest.approx(alpha, abs=2e-8)
     assert abs(fine.signal) < 1e-8
 
