@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -86,7 +86,7 @@ def _chain(
     count, n = inputs.shape
     root, sin = math.sqrt(n), math.sqrt(1.0 - cos * cos)
     along = inputs @ e * (cos * root)
-    u: Array = rng.standard_normal(n)
+    u: Any = rng.standard_normal(n)
     u -= (u @ e) * e
     u *= root / math.sqrt(u @ u)
     field = inputs @ u
@@ -97,7 +97,7 @@ def _chain(
     errors = np.empty(moves)
     accepted = 0
     for k in range(moves):
-        v: Array = u + step * rng.standard_normal(n)
+        v = u + step * rng.standard_normal(n)
         v -= (v @ e) * e
         v *= root / math.sqrt(v @ v)
         new = inputs @ v
