@@ -333,6 +333,31 @@ def test_averages_of_entropy_against_monte_carlo() -> None:
     assert tuple(exact) == pytest.approx(expected, abs=1e-4)
 
 
+def test_replicon_vanishes_at_capacity() -> None:
+    """Without signal and reference, m = kappa = cos = 0, it is Gardner's perceptron of capacity 2:
+    the replicon vanishes there, like the square root of 2 - alpha."""
+    around = _local_entropy.hebb(1.0, 1.0)
+
+    def at(alpha: float, p: float) -> _local_entropy.Potential:
+        point = _local_entropy.Point(alpha, 1.0, math.inf, 0.0, 0.0, 0.0, p)
+        return _local_entropy.evaluate(point, around)
+
+    def replicon(alpha: float) -> float:
+        def excess(p: float) -> float:
+            return (1.0 - p) ** 2 * alpha * at(alpha, p).square - p
+
+        p = float(optimize.brentq(excess, 0.1, 0.9995))
+        return 1.0 - alpha * (1.0 - p) ** 2 * at(alpha, p).slope
+
+    one, other = replicon(1.95), replicon(1.98)
+    assert 0.0 < other < one
+    slope = math.log(one / other) / math.log(0.05 / 0.02)
+    assert slope == pytest.approx(0.5, abs=0.15)
+    # The square of it, extrapolated linearly, is zero at the capacity.
+    zero = 1.98 + 0.03 * other**2 / (one**2 - other**2)
+    assert zero == pytest.approx(2.0, abs=0.01)
+
+
 def test_no_zero_error_classifiers() -> None:
     """Far above capacity there is no w without errors: a status, no number."""
     found = mixture.local_entropy(GaussianMixture(8.0, 2.0), "hebb", cos=0.9, beta=math.inf)
