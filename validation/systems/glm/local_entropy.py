@@ -9,19 +9,18 @@ p = w.w'/N.  The potential itself follows from dphi/dbeta = -alpha error, an ide
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from dmft import checks
 from dmft.systems.glm.model import GaussianMixture
 from dmft.systems.glm.theory import mixture
 from validation.compare import Verdict, extrapolate, judge, mean_and_scatter, standard_error
+from validation.systems.glm._metropolis import metropolis
 from validation.systems.glm.erm import Comparison, draw, minimise_weights
 
 __all__ = ["Chains", "Endpoint", "compare", "repeat", "sample"]
@@ -71,48 +70,6 @@ class Endpoint(NamedTuple):
     accepted: float
 
 
-@njit(cache=True)
-def _chain(
-    inputs: Array,
-    e: Array,
-    cos: float,
-    beta: float,
-    moves: int,
-    step: float,
-    every: int,
-    rng: np.random.Generator,
-) -> tuple[Array, Array, int]:
-    """Return states (one of `every`), errors after each move, and the number of accepted moves."""
-    count, n = inputs.shape
-    root, sin = math.sqrt(n), math.sqrt(1.0 - cos * cos)
-    along = inputs @ e * (cos * root)
-    u: Any = rng.standard_normal(n)
-    u -= (u @ e) * e
-    u *= root / math.sqrt(u @ u)
-    field = inputs @ u
-    wrong = 0
-    for mu in range(count):
-        wrong += along[mu] + sin * field[mu] < 0.0
-    states = np.empty((moves // every, n))
-    errors = np.empty(moves)
-    accepted = 0
-    for k in range(moves):
-        v = u + step * rng.standard_normal(n)
-        v -= (v @ e) * e
-        v *= root / math.sqrt(v @ v)
-        new = inputs @ v
-        worse = 0
-        for mu in range(count):
-            worse += along[mu] + sin * new[mu] < 0.0
-        if worse <= wrong or rng.random() < math.exp(-beta * (worse - wrong)):
-            u, field, wrong = v, new, worse
-            accepted += 1
-        errors[k] = wrong / count
-        if (k + 1) % every == 0:
-            states[(k + 1) // every - 1] = cos * root * e + sin * u
-    return states, errors, accepted
-
-
 def sample(
     model: GaussianMixture, reference: str, cos: float, beta: float, n: int,
     rng: np.random.Generator, chains: Chains = DEFAULT,
@@ -128,7 +85,7 @@ def sample(
     moves = chains.burn_in + chains.steps
     skip = chains.burn_in // chains.every
     one, other = (
-        _chain(inputs, e, cos, beta, moves, chains.step, chains.every, rng) for _ in range(2)
+        metropolis(inputs, e, cos, beta, moves, chains.step, chains.every, rng) for _ in range(2)
     )
     first, second = one[0][skip:], other[0][skip:]
     return Endpoint(

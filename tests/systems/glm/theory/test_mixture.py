@@ -187,6 +187,22 @@ def test_many_errors_at_large_ridge_are_hebbs() -> None:
             assert other.test_error > mixture.bayes_error(1.5, 0.7)
 
 
+def test_problems_drawn_at_random() -> None:
+    """Every one is solved, or has no minimiser; the test error is never below Bayes."""
+    rng = np.random.default_rng(7)
+    for k in range(60):
+        alpha, delta = 10.0 ** rng.uniform(-1.3, 2.0), 10.0 ** rng.uniform(-2.0, 1.5)
+        ridge = 0.0 if k % 10 == 0 else 10.0 ** rng.uniform(-6.0, 1.0)
+        rho, bias = rng.uniform(0.03, 0.97), (False, True, 0.7)[k % 3]
+        model = GaussianMixture(alpha, delta, ("logistic", "hinge")[k % 2], ridge, rho, bias)
+        point = mixture.erm(model)
+        assert point.status is not mixture.MinimiserStatus.NOT_CONVERGED, (model, point.message)
+        if point.success:
+            assert point.test_error >= mixture.bayes_error(alpha, delta, rho) * (1.0 - 1e-9)
+        else:
+            assert ridge == 0.0
+
+
 def test_bayes_error_is_the_least_over_biases() -> None:
     m = 1.5 / 2.2
 
