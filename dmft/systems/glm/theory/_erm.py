@@ -34,13 +34,12 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-# The ridge falls by this factor from one point to the next.  With 3 the continuation takes 0.2 s
-# down to 1e-6; with 30 root finding failed for the hinge loss close to separability.
+# The ridge falls by this factor from one point to the next.  Of 150 problems drawn at random all
+# are solved with 3, at 30 ms each; with 10 and 30, at two thirds of the cost, 34 and 69 are not.
 RIDGE_FACTOR = 3.0
 # Where the branch starts, in units of 1 + alpha (1 + delta), and damping of the iteration there.
 # Of 600 problems drawn at random (alpha 0.05-100, delta 0.01-30, ridge 0 and 1e-6-10, rho
-# 0.03-0.97) one is not solved (hinge, bias fixed at -3, ridge = 0); the first start alone fails for
-# 1 % of those with a hinge loss.
+# 0.03-0.97) one is not solved (hinge, bias fixed at -3, ridge = 0), with the first start alone two.
 STARTS = ((1.0, 0.3), (100.0, 0.3), (1.0, 0.9))
 # Below this part of alpha (1 + delta) the step to ridge = 0 is taken.
 LAST_RIDGE = 1e-5

@@ -26,11 +26,11 @@ Array = NDArray[np.float64]
 
 # The force varies on a scale of 1 in the margin, the density on a scale of 1 in the standardised
 # field; panels end at the multiples of these steps, and carry so many points.  With twice the steps
-# the averages of the logistic loss change by up to 1e-10, with half the steps by less than 1e-14.
+# the averages of six logistic problems (gamma from 1e-3 to 1e5) change by less than 2e-15.
 MARGIN_STEPS = np.linspace(-21.0, 21.0, 29)
 FIELD_STEPS = np.linspace(-9.0, 9.0, 19)
 ORDER = 12
-# Monotone Newton iterations: the deepest field with gamma = 1e12 takes 33.
+# Monotone Newton iterations: with gamma up to 1e12 no field from -1.5 gamma to 50 takes more than 40.
 NEWTON_STEPS = 100
 
 
@@ -89,12 +89,14 @@ def logistic_prox(omega: ArrayLike, gamma: float) -> Array:
     0 no step overshoots; from elsewhere the iteration diverges for large gamma.
     """
     field = np.asarray(omega, dtype=np.float64)
-    x = np.where(
-        field > -0.5 * gamma, np.maximum(0.0, field), np.minimum(0.0, field + gamma)
-    )  # fmt: skip
+    positive = field > -0.5 * gamma
+    # For a negative root gamma is added on both sides, so that nothing cancels.
+    level = np.where(positive, field, field + gamma)
+    x = np.where(positive, np.maximum(0.0, level), np.minimum(0.0, level))
     for _ in range(NEWTON_STEPS):
-        p = expit(-x)
-        step = (x - gamma * p - field) / (1.0 + gamma * p * (1.0 - p))
+        p, right = expit(-x), expit(x)
+        excess = x + gamma * np.where(positive, -p, right) - level
+        step = excess / (1.0 + gamma * p * right)
         x = x - step
         if np.all(np.abs(step) <= 1e-15 * (1.0 + np.abs(x))):
             break
