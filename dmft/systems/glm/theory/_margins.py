@@ -30,7 +30,8 @@ Array = NDArray[np.float64]
 MARGIN_STEPS = np.linspace(-21.0, 21.0, 29)
 FIELD_STEPS = np.linspace(-9.0, 9.0, 19)
 ORDER = 12
-# Monotone Newton iterations: with gamma up to 1e12 no field from -1.5 gamma to 50 takes more than 40.
+# Monotone Newton iterations: with gamma up to 1e12 no field from -1.5 gamma to 50 takes more than
+# 40.
 NEWTON_STEPS = 100
 
 
