@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from dmft.run.stop import OverlapReached, Progress, Relaxed, WallTime
     from dmft.schedules import Annealing, PowerLaw, Switch
     from dmft.solution import Solution, Status
+    from dmft.systems.glm.model import (
+        GaussianMixture,
+        GeneralizedLinear,
+        LinearRegression,
+        PhaseRetrieval,
+    )
     from dmft.systems.spiked import observables, plots
     from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture
     from dmft.systems.spiked.protocol import Overlap, Protocol, Stage, Thermal
@@ -43,9 +49,13 @@ _MODULES = ("observables", "plots", "theory")
 __all__ = [
     "Annealing",
     "DenseOptions",
+    "GaussianMixture",
+    "GeneralizedLinear",
     "GradientDescentOptions",
+    "LinearRegression",
     "Overlap",
     "OverlapReached",
+    "PhaseRetrieval",
     "PowerLaw",
     "Progress",
     "Protocol",

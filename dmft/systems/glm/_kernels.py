@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["respond"]
 
 
 @njit(cache=True, nogil=True)
-def respond(past, steps, n, memory, curvature, weights, means):
+def respond(
+    past: NDArray[Any], steps: int, n: int, memory: NDArray[Any], curvature: NDArray[Any],
+    weights: NDArray[Any], means: NDArray[np.float64],
+) -> None:  # fmt: skip
     """Append row n of the responses DD(n, s) = dF_n/dP_s of all paths, and average them.
 
     ``DD(n, s) = l''_n sum_{s<=u<n} memory_u DD(u, s)`` with ``memory_u = -D R(n, u)`` and

@@ -25,13 +25,13 @@ from dmft.systems.glm.gaussians import Columns, Field
 from dmft.systems.glm.model import Setting
 from dmft.systems.glm.weights import Algorithm, Averages, Weights
 
-__all__ = ["Batches", "Diverged", "Replica", "Sampling", "Start"]
+__all__ = ["Batches", "DivergenceError", "Replica", "Sampling", "Start"]
 
 Array = NDArray[np.float64]
 
 # The squared norm of the weights, relative to its start, beyond which a run is called divergent.
-# Runs that converge change it by less than the square of alpha; nothing overflows before.
-LARGEST_GROWTH = 1e12
+# A run that converges changes it by far less, and nothing overflows before.
+LARGEST_GROWTH = 1e6
 
 
 class Start(NamedTuple):
@@ -56,7 +56,7 @@ class Sampling(NamedTuple):
     seed: tuple[int, ...]
 
 
-class Diverged(ArithmeticError):
+class DivergenceError(ArithmeticError):
     """The iterates grow without bound."""
 
 
@@ -146,7 +146,7 @@ class Replica:
 
     def _refuse(self, h: Array, slope: Array) -> None:
         if not np.all(np.isfinite(h)) or np.abs(h).max() > 1e100:
-            raise Diverged("the outputs overflow")
+            raise DivergenceError("the outputs overflow")
         bad = ~(np.isfinite(slope) & np.isfinite(self.curvature))
         where = int(np.flatnonzero(bad)[0])
         name = "curvature" if np.isfinite(slope[where]) else "derivative"
@@ -174,7 +174,7 @@ class Replica:
 
         Raises
         ------
-        Diverged
+        DivergenceError
             The iterates grow without bound.
         """
         n, w, setting = self.n, self.weights, self.setting
@@ -211,15 +211,15 @@ class Replica:
         w = self.weights
         q, q0 = w.Cp[n, n] + w.m[n] ** 2, w.Cp[0, 0] + w.m[0] ** 2
         if not (math.isfinite(q) and math.isfinite(w.m[n]) and np.all(np.isfinite(w.Cp[n, :n]))):
-            raise Diverged("the weights overflow")
+            raise DivergenceError("the weights overflow")
         if q > LARGEST_GROWTH * max(1.0, q0):
-            raise Diverged(f"the squared norm of the weights has grown to {q:.1e}")
+            raise DivergenceError(f"the squared norm of the weights has grown to {q:.1e}")
         if w.Cp[n, n] < -1e-9 * max(1.0, q):
-            raise Diverged("the sampled variance of the weights has become negative")
+            raise DivergenceError("the sampled variance of the weights has become negative")
         if w.algorithm.ridge is None and w.algorithm.T == 0.0:
             turn = w.Cp[n, n - 1] + w.m[n] * w.m[n - 1]
             if turn < 0.0:
-                raise Diverged("a step turns the weights by more than a right angle")
+                raise DivergenceError("a step turns the weights by more than a right angle")
 
 
 def _normalise(weights: Array, y: Array, rho: float) -> None:

@@ -109,5 +109,5 @@ class Weights:
         """Return dw^n/dw^s for s = 0..n, shape (n+1,), from the responses to fields."""
         row = np.empty(n + 1)
         row[0], row[n] = self.R0[n], 1.0
-        row[1:n] = self.R[n, : n - 1] / self.b[: n - 1]
+        row[1:n] = (self.R[n, :n] / self.b[:n])[: max(n - 1, 0)]
         return row
