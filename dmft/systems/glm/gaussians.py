@@ -26,8 +26,9 @@ Array = NDArray[np.float64]
 # correlated, since their leading digits are the same up to a shift.
 BLOCK = 128
 # Residual variance, relative to the variance, above which a new Gaussian is drawn.  Smaller values
-# amplify rounding, larger ones lose variance: at 1e-10 linear regression is exact to 1e-9.
-PIVOT = 1e-10
+# come too close to rounding, larger ones lose variance: C of linear regression is wrong by 2e-9 at
+# 1e-10 and by 1e-11 at 1e-12.
+PIVOT = 1e-12
 # Combinations of Gaussians that are weaker than this in the earlier steps, relative to the
 # strongest, are not fitted.
 CONDITION = 1e-9
