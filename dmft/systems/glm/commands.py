@@ -5,6 +5,8 @@ Commands of the theory are further functions of the two groups: ``@phase_retriev
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -25,87 +27,77 @@ mixture = cyclopts.App(name="mixture", help="Classification of two Gaussian clus
 
 
 @Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class Algorithm:
-    """Start, algorithm and sampling of a run, the same for all models."""
+    """Start, algorithm and sampling of a run, the same for all models.
 
-    def __init__(
-        self,
-        *,
-        m0: Number,
-        t_end: float,
-        step: float,
-        T: Annotated[float, Parameter(name="--temperature")] = 0.0,
-        batch: float = 1.0,
-        persistence: float | None = None,
-        paths: Whole = 2**15,
-        response_paths: Whole | None = None,
-        replicas: Whole = 4,
-        seed: Whole = 0,
-    ) -> None:
-        """Keep what is given.
+    Parameters
+    ----------
+    m0
+        Overlap at t = 0.
+    t_end
+        Time to reach, > 0: the step size times the number of steps.
+    step
+        Step size, > 0.
+    temperature
+        Temperature >= 0 of the noise added to each step.
+    batch
+        Fraction of the samples in each step's gradient, in (0, 1].
+    persistence
+        Correlation time of the batches, > 0; without it they are independent.
+    paths
+        Paths of the effective process, best a power of 2.
+    response_paths
+        Those whose responses are followed; 8192, or all if there are fewer.
+    replicas
+        Independent repetitions, whose scatter gives the errors.
+    seed
+        Where the random numbers begin.
+    """
 
-        Parameters
-        ----------
-        m0
-            Overlap at t = 0.
-        t_end
-            Time to reach, > 0: the step size times the number of steps.
-        step
-            Step size, > 0.
-        T
-            Temperature >= 0 of the noise added to each step.
-        batch
-            Fraction of the samples in each step's gradient, in (0, 1].
-        persistence
-            Correlation time of the batches, > 0; without it they are independent.
-        paths
-            Paths of the effective process, best a power of 2.
-        response_paths
-            Those whose responses are followed; 8192, or all if there are fewer.
-        replicas
-            Independent repetitions, whose scatter gives the errors.
-        seed
-            Where the random numbers begin.
-        """
-        self.t_end = t_end
-        self.how: dict[str, Any] = {
-            "m0": m0, "step": step, "T": T, "batch": batch, "persistence": persistence,
-            "paths": paths, "response_paths": response_paths, "replicas": replicas, "seed": seed,
-        }  # fmt: skip
+    m0: Number
+    t_end: float
+    step: float
+    temperature: float = 0.0
+    batch: float = 1.0
+    persistence: float | None = None
+    paths: Whole = 2**15
+    response_paths: Whole | None = None
+    replicas: Whole = 4
+    seed: Whole = 0
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """The arguments of `solve`."""
+        given = dataclasses.asdict(self)
+        return {"T": given.pop("temperature"), **given}
 
 
 @Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class Watching:
-    """How a run is watched, the same for all models."""
+    """How a run is watched, the same for all models.
 
-    def __init__(
-        self,
-        *,
-        stop_overlap: float | None = None,
-        stop_relaxed: float | None = None,
-        max_seconds: float | None = None,
-        checkpoint_every: float = 60.0,
-        threads: Whole | None = None,
-        force: Force = False,
-    ) -> None:
-        """Keep what is given.
+    Parameters
+    ----------
+    stop_overlap
+        Stop once |m| reaches this, in (0, 1).
+    stop_relaxed
+        Stop once m, q and the loss, having moved, changed by less than this since t/2.
+    max_seconds
+        Stop after this many seconds; go on with `dmft resume`.
+    checkpoint_every
+        Seconds between two checkpoints, > 0.
+    threads
+        Threads to use; all unless given.
+    """
 
-        Parameters
-        ----------
-        stop_overlap
-            Stop once |m| reaches this, in (0, 1).
-        stop_relaxed
-            Stop once m, q and the loss, having moved, changed by less than this since t/2.
-        max_seconds
-            Stop after this many seconds; go on with `dmft resume`.
-        checkpoint_every
-            Seconds between two checkpoints, > 0.
-        threads
-            Threads to use; all unless given.
-        """
-        self.stop_overlap, self.stop_relaxed = stop_overlap, stop_relaxed
-        self.max_seconds, self.force = max_seconds, force
-        self.running = {"checkpoint_every": checkpoint_every, "threads": threads}
+    stop_overlap: float | None = None
+    stop_relaxed: float | None = None
+    max_seconds: float | None = None
+    checkpoint_every: float = 60.0
+    threads: Whole | None = None
+    force: Force = False
 
 
 def _run(model: Model, output: Path, algorithm: Algorithm, watching: Watching, **start: Any) -> int:
@@ -115,8 +107,8 @@ def _run(model: Model, output: Path, algorithm: Algorithm, watching: Watching, *
     part = begun(output, force=watching.force)
     conditions = stops(watching.stop_overlap, watching.stop_relaxed, watching.max_seconds)
     solution = solve(
-        model, algorithm.t_end, **algorithm.how, **start, stop=conditions, checkpoint=part,
-        **watching.running,
+        model, **algorithm.how, **start, stop=conditions, checkpoint=part,
+        checkpoint_every=watching.checkpoint_every, threads=watching.threads,
     )  # fmt: skip
     return saved(solution, output)
 
