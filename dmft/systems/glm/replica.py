@@ -33,6 +33,14 @@ Array = NDArray[np.float64]
 # A run that converges changes it by far less, and nothing overflows before.
 LARGEST_GROWTH = 1e6
 
+# Weight of the sampled responses against the identity of :meth:`Replica._controlled`, in units of
+# the field's variance.  Small values trust the identity, which is noisy where the field hardly
+# varies; large ones the responses.  Phase retrieval, a = 1, alpha = 4, 80 steps, 2^13 paths and
+# 2^11 responses: the standard deviation of m (rms over t) is 2.7e-3 without the identity, 9.7e-4
+# with weight 1, 1.3e-3 with 1e-2; with 2^12 paths 2.5e-3 with 1, 2.7e-3 with 3, 3.1e-3 with 10, and
+# at T = 0.2 C and R come out best with 3 to 10.
+CONTROL = 3.0
+
 
 class Start(NamedTuple):
     """Overlap and squared norm of the weights at t = 0."""
@@ -130,6 +138,8 @@ class Replica:
         self.loss[n] = setting.alpha * float(mean @ value)
         force = setting.alpha * self.batches.fraction * float(mean @ (slope * h))
         self.mu[n] = self._multiplier(n, force)
+        if n == 0:
+            self.control = bool(np.any(self.curvature < 0.0))
         self.F[n] = slope
         self._draw_batch(n)
         self.omega, self.n = omega, n
@@ -181,13 +191,17 @@ class Replica:
         F, mean = self.F[n], self.columns.weights
         MC = setting.alpha * setting.delta * (self.F[: n + 1] @ (mean * F))
         A, A_r = self._responses(n)
+        covariance = self._covariance(n) / setting.delta
+        self.stein[n] = setting.alpha * float(mean @ (F * self.omega)) - float(A @ covariance)
+        if self.control:
+            A = self._controlled(A, mean * F)
+            if self.forced:
+                A_r = self._controlled(A_r, mean * F * self.signal**2)
         gw = 0.0
         if not self.forced:
             gw = setting.alpha * float(mean @ (self.signal * F))
             if not setting.teacher:
                 gw += float(A @ w.m[: n + 1])
-        covariance = self._covariance(n) / setting.delta
-        self.stein[n] = setting.alpha * float(mean @ (F * self.omega)) - float(A @ covariance)
         if self.fitted:
             eta = w.algorithm.step
             self.bias[n + 1] = self.bias[n] - eta * setting.alpha * float(mean @ F)
@@ -206,6 +220,23 @@ class Replica:
         )
         means *= self.setting.alpha * self.setting.delta
         return means[0], means[-1]
+
+    def _controlled(self, A: Array, weighted: Array) -> Array:
+        """Return averaged responses, corrected by what Gaussian integration by parts knows of them.
+
+        The field is ``omega_s = sum_j L(s,j) eps_j``, so that for each Gaussian ``alpha D E[F_n
+        eps_j] = sum_s A(n,s) L(s,j)``.  The left side takes all paths and no responses: it is
+        sampled better.  The correction is the least one, in weighted least squares, and takes away
+        most of the noise of A along the directions in which the field varies.  Losses with l'' < 0
+        amplify perturbations and need it; for convex ones A is better than the identity.
+        """
+        field, D = self.field, self.setting.delta
+        L = field.factor[: len(A), : field.rank]
+        gaussians = self.columns.rows[field.first : field.first + field.rank]
+        missing = self.setting.alpha * D * (gaussians @ weighted) - A @ L
+        scale = CONTROL * float(self._covariance(self.n)[-1])
+        normal = L.T @ L + scale * np.eye(field.rank)
+        return np.asarray(A + L @ np.linalg.solve(normal, missing))
 
     def _check(self, n: int) -> None:
         w = self.weights
