@@ -168,8 +168,8 @@ def z_scores(theory: GlmSolution, ensemble: Ensemble) -> dict[str, Array]:
             value, own = theory.series[quantity], theory.standard_error(quantity)
         there = error > FIXED
         if np.any(there):
-            z = (mean - value) / np.hypot(error, np.nan_to_num(own))
-            found[quantity] = z[there]
+            difference = (mean - value)[there]
+            found[quantity] = difference / np.hypot(error, np.nan_to_num(own))[there]
     return found
 
 
