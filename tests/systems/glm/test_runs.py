@@ -130,7 +130,7 @@ def test_growth_is_the_slope_of_the_overlap():
         ({"replicas": 0}, "replicas"),
         ({"seed": -1}, "seed"),
         ({"memory": 1e-6}, "step"),
-        ({"memory": 2.5e-3}, "paths"),
+        ({"memory": 1e-3}, "paths"),
     ],
 )
 def test_bad_input_is_named(how, words):
