@@ -69,7 +69,7 @@ class GlmJob(Job):
         kind, values = model_to(self.model)
         run = {"t_end": self.t_end, **self._how()}
         stops = {name: getattr(self, name) for name in CONDITIONS}
-        return {"model": kind, "parameters": values, **run, **stops}
+        return {"system": "glm", "model": kind, "parameters": values, **run, **stops}
 
     @property
     def how(self) -> Method:
