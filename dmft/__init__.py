@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from dmft.solution import Solution, Status
     from dmft.systems.committee.model import CommitteeMachine
     from dmft.systems.generative.model import SpikedGenerative
+    from dmft.systems.glm.model import (
+        GaussianMixture,
+        GeneralizedLinear,
+        LinearRegression,
+        PhaseRetrieval,
+    )
     from dmft.systems.spiked import observables, plots
     from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture
     from dmft.systems.spiked.protocol import Overlap, Protocol, Stage, Thermal
@@ -47,10 +53,14 @@ __all__ = [
     "Annealing",
     "CommitteeMachine",
     "DenseOptions",
+    "GaussianMixture",
+    "GeneralizedLinear",
     "GradientDescentOptions",
+    "LinearRegression",
     "OrderParameters",
     "Overlap",
     "OverlapReached",
+    "PhaseRetrieval",
     "PowerLaw",
     "Progress",
     "Protocol",

@@ -15,6 +15,7 @@ from dmft.systems import SYSTEMS
 if TYPE_CHECKING:
     from dmft.systems.committee import theory as committee
     from dmft.systems.generative import theory as generative
+    from dmft.systems.glm.theory import mixture, phase_retrieval
     from dmft.systems.spiked.theory import (
         bayes,
         hessian,
@@ -33,7 +34,9 @@ __all__ = [
     "generative",
     "hessian",
     "kac_rice",
+    "mixture",
     "phase_diagram",
+    "phase_retrieval",
     "phases",
     "state_evolution",
     "thermal",

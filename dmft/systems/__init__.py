@@ -3,6 +3,7 @@
 from dmft.systems.base import System
 from dmft.systems.committee.system import Committee
 from dmft.systems.generative.system import Generative
+from dmft.systems.glm.system import Glm
 from dmft.systems.spiked.system import Spiked
 from dmft.systems.two_layer.system import TwoLayer
 
@@ -13,6 +14,7 @@ SYSTEMS: dict[str, System] = {
     for system in (
         Spiked(),
         TwoLayer(),
+        Glm(),
         Committee(),
         Generative(),
     )

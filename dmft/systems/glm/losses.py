@@ -61,7 +61,7 @@ def logistic() -> Loss:
 
     def curvature(y: Array, h: Array) -> Array:
         p = expit(y * h)
-        return y * y * p * (1.0 - p)
+        return np.asarray(y * y * p * (1.0 - p))
 
     return Loss(
         "logistic",
