@@ -1,6 +1,6 @@
 """The commands of generalized linear models: `dmft phase-retrieval`, `dmft mixture`.
 
-Commands of the theory are further functions of the two groups: ``@phase_retrieval.command``.
+Those of the theory are in `theory_commands.py`, and load when they are called.
 """
 
 from __future__ import annotations
@@ -20,10 +20,23 @@ if TYPE_CHECKING:
 
 __all__ = ["mixture", "phase_retrieval"]
 
+THEORY = "dmft.systems.glm.theory_commands"
+
 phase_retrieval = cyclopts.App(
-    name="phase-retrieval", help="Phase retrieval: dynamics of gradient descent."
+    name="phase-retrieval", help="Phase retrieval: dynamics of gradient descent, thresholds."
 )
-mixture = cyclopts.App(name="mixture", help="Classification of two Gaussian clusters: dynamics.")
+phase_retrieval.command(
+    f"{THEORY}:thresholds", name="thresholds",
+    help="Tabulate the alpha above which gradient flow succeeds, and the threshold states.",
+)  # fmt: skip
+mixture = cyclopts.App(
+    name="mixture", help="Classification of two Gaussian clusters: dynamics, minimisers, entropy."
+)
+mixture.command(f"{THEORY}:erm", name="erm", help="Tabulate the minimiser of the ridge loss.")
+mixture.command(
+    f"{THEORY}:local_entropy", name="local-entropy",
+    help="Tabulate the local entropy around a reference minimiser.",
+)  # fmt: skip
 
 
 @Parameter(name="*")
@@ -101,16 +114,18 @@ class Watching:
 
 
 def _run(model: Model, output: Path, algorithm: Algorithm, watching: Watching, **start: Any) -> int:
-    from dmft.run.shell import begun, saved, stops
+    from dmft.run.shell import begun, carried_out, stops
     from dmft.systems.glm.solve import solve
 
     part = begun(output, force=watching.force)
     conditions = stops(watching.stop_overlap, watching.stop_relaxed, watching.max_seconds)
-    solution = solve(
-        model, **algorithm.how, **start, stop=conditions, checkpoint=part,
-        checkpoint_every=watching.checkpoint_every, threads=watching.threads,
+    return carried_out(
+        lambda: solve(
+            model, **algorithm.how, **start, stop=conditions, checkpoint=part,
+            checkpoint_every=watching.checkpoint_every, threads=watching.threads,
+        ),
+        output,
     )  # fmt: skip
-    return saved(solution, output)
 
 
 @phase_retrieval.command(name="solve")

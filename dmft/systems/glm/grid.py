@@ -30,15 +30,15 @@ class StepGrid(TriangularGrid):
 
     kind = "steps"
 
-    def C(self, t: Array, t_prime: Array) -> Array:
+    def C(self, t: ArrayLike, t_prime: ArrayLike) -> Array:
         """Return C(t,t'); arguments are broadcast and lie in the triangle."""
         return self._values(self.C_packed, t, t_prime)
 
-    def R(self, t: Array, t_prime: Array) -> Array:
+    def R(self, t: ArrayLike, t_prime: ArrayLike) -> Array:
         """Return R(t,t'), 1 on the diagonal."""
         return self._values(self.R_packed, t, t_prime)
 
-    def one_time(self, values: Array, t: Array) -> Array:
+    def one_time(self, values: Array, t: ArrayLike) -> Array:
         """Interpolate a one-time function given at the steps."""
         return interpolate_uniform(values, self._position(t), DEGREE)
 

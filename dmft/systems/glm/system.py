@@ -33,15 +33,18 @@ class Glm(System):
         "PhaseRetrieval": f"{HERE}.model",
     }
     models = ("PhaseRetrieval", "GaussianMixture", "LinearRegression", "GeneralizedLinear")
-    theory: ClassVar[Mapping[str, str]] = {}
+    theory: ClassVar[Mapping[str, str]] = {
+        "mixture": f"{HERE}.theory.mixture",
+        "phase_retrieval": f"{HERE}.theory.phase_retrieval",
+    }
     commands = (
         Command(
             "phase-retrieval", f"{HERE}.commands:phase_retrieval",
-            "Phase retrieval: dynamics of gradient descent.",
+            "Phase retrieval: dynamics of gradient descent, thresholds.",
         ),
         Command(
             "mixture", f"{HERE}.commands:mixture",
-            "Classification of two Gaussian clusters: dynamics.",
+            "Classification of two Gaussian clusters: dynamics, minimisers, entropy.",
         ),
     )  # fmt: skip
     scalars = ("m", "q", "mu", "train_loss", "test_error")

@@ -22,7 +22,7 @@ from scipy.special import expit, log_expit, ndtr
 
 from dmft.systems.glm.model import GaussianMixture
 from dmft.systems.glm.theory import mixture
-from validation.compare import Verdict, extrapolate, judge, standard_error
+from validation.statistics import Verdict, extrapolate, judge, standard_error
 
 __all__ = ["Comparison", "Sample", "compare", "draw", "minimise", "minimise_weights", "repeat"]
 

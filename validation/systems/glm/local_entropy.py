@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dmft import checks
 from dmft.systems.glm.model import GaussianMixture
 from dmft.systems.glm.theory import mixture
-from validation.compare import Verdict, extrapolate, judge, mean_and_scatter, standard_error
+from validation.statistics import Verdict, extrapolate, judge, mean_and_scatter, standard_error
 from validation.systems.glm._metropolis import metropolis
 from validation.systems.glm.erm import Comparison, draw, minimise_weights
 
