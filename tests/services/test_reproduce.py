@@ -94,7 +94,7 @@ def test_no_page_without_everything_else(small, tmp_path):
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError):
-        job.reproduce(tmp_path / "out", {"spiked": broken})
+        job.reproduce(tmp_path / "out", {"spiked": broken}, only=["spiked"])
     assert not (tmp_path / "out" / "index.html").exists()
 
 
@@ -112,5 +112,5 @@ def test_interrupted_run_publishes_nothing(small, tmp_path, monkeypatch, method)
 
     monkeypatch.setattr(module, "solve", pressed)
     with pytest.raises(KeyboardInterrupt):
-        job.reproduce(tmp_path / "out", {"spiked": stand_in}, quick=True)
+        job.reproduce(tmp_path / "out", {"spiked": stand_in}, only=["spiked"], quick=True)
     assert not (tmp_path / "out" / "index.html").exists()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,7 +42,8 @@ def draw_curve(ax: Axes, curve: LearningCurve) -> Axes:
     for k, (name, text) in enumerate(BRANCHES.items()):
         if name not in curve.branches:
             continue
-        branch, look = curve.branches[name], {"color": COLORS[k], "ls": DASHES[k]}
+        branch = curve.branches[name]
+        look: dict[str, Any] = {"color": COLORS[k], "ls": DASHES[k]}
         if curve.machine.K == 1 and name == "unspecialized":
             text = "not perfect" if "perfect" in curve.branches else ""
         ax.plot(alpha, np.where(branch.stable, branch.eg, np.nan), label=text, **look)

@@ -19,7 +19,7 @@ from dmft.tables import Columns
 __all__ = ["ENTRIES"]
 
 MACHINES = {
-    f"K={K}, {prior}": CommitteeMachine(K, prior)  # type: ignore[arg-type]
+    f"K={K}, {prior}": CommitteeMachine(K, prior)
     for K in (1, 2)
     for prior in ("gaussian", "binary")
 }

@@ -70,7 +70,7 @@ def _against_alpha(machine: CommitteeMachine, rows: Table, ordinate: Ordinate) -
             own = own[np.argsort(rows["alpha"][own])]
             figure.add_scatter(
                 x=rows["alpha"][own], y=rows[ordinate.column][own], mode="lines+markers",
-                name=f"{text}, start {start}", text=[_hover(rows, n) for n in own],
+                name=f"{text}, start {start}", text=[_hover(rows, int(n)) for n in own],
                 hoverinfo="text", line={"color": COLORS[i], "dash": PLOTLY_DASHES[i]},
                 marker={"symbol": SYMBOLS[k % len(SYMBOLS)], "size": 8, "color": COLORS[i]},
             )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validation.systems.base import SystemChecks
+from validation.systems.base import Command, SystemChecks
 
 __all__ = ["COMMITTEE"]
 
@@ -18,5 +18,12 @@ COMMITTEE = SystemChecks(
         " units are put into the teacher's order; with K = 1, a is q. t counts iterations."
     ),
     claims=f"{HERE}.claims:CLAIMS",
+    slow=("fixed-points", "pair-gaussian", "wrong-rate", "pair-binary"),
+    commands=(
+        Command(
+            "committee", f"{HERE}.commands:message_passing",
+            "Run message passing on a committee machine and compare it with state evolution.",
+        ),
+    ),
     simulator=f"{HERE}.compare:endpoints",
-)
+)  # fmt: skip
