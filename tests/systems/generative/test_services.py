@@ -173,7 +173,7 @@ def test_a_run_ends_at_the_fixed_point(model, start, tmp_path):
 
 
 def test_dynamics_is_refused():
-    with pytest.raises(ValueError, match="has no dynamics: see dmft.theory.generative"):
+    with pytest.raises(ValueError, match=r"has no dynamics: see dmft\.theory\.generative"):
         dmft.solve(dmft.SpikedGenerative(1.0, 1.0), 1.0)
 
 
