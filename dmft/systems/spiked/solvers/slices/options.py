@@ -9,9 +9,9 @@ from dmft import checks
 __all__ = ["LEAST_ORDER", "PRESETS", "SlicesOptions"]
 
 # The error estimates do not see the error of panels of too low an order.  The largest ratio of
-# error and estimate, measured against `dense` for two to nine models: at order 4 it is 1.7 (tol 1e-6), at
-# order 5 0.8 (1e-7), at order 6 0.4 down to 1e-8 and 2.1 at 1e-10, at order 7 0.65 at 1e-10, the
-# least tol.
+# error and estimate, measured against `dense` for two to nine models: at order 4 it is 1.7 (tol
+# 1e-6), at order 5 0.8 (1e-7), at order 6 0.4 down to 1e-8 and 2.1 at 1e-10, at order 7 0.65 at
+# 1e-10, the least tol.
 LEAST_ORDER = 7
 
 
