@@ -42,7 +42,7 @@ class Flow(NamedTuple):
     series : mapping of str to ndarray, shape (n,)
         m, q, train_loss, test_error; growth where m0 = 0 and the teacher is even.
     errors : mapping of str to ndarray, shape (n,)
-        Three times what the next order of the extrapolation would change, and twice the standard error of
+        Three times what the next order would change, and twice the standard error of
         the extrapolated replicas, added.
     order : float
         Measured order of m (growth at m0 = 0) in h at the last time: 1 if the steps are small
