@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft import checks
+from dmft.systems.glm import memory
 from dmft.systems.glm.model import GeneralizedLinear, PhaseRetrieval
 from dmft.systems.glm.replica import Batches, DivergenceError, Replica, Sampling, Start
 from dmft.systems.glm.weights import Algorithm
@@ -108,7 +109,8 @@ def long_flow(
     Raises
     ------
     ValueError
-        The model has a ridge, or a parameter is out of its range.
+        The model has a ridge, a parameter is out of its range, or the paths do not fit into
+        memory.
     dmft.systems.glm.replica.DivergenceError
         An ArithmeticError: the steps are not stable; raise `radius` of `steps`.
 
@@ -125,11 +127,16 @@ def long_flow(
     m0 = checks.finite_number("m0", m0, low=-1.0, high=1.0, wanted="a number in [-1, 1]")
     lengths = plan(setting.alpha, t_end, steps)
     total = sum(stages for _, stages in lengths)
+    paths = checks.integer("paths", paths, low=8)
+    seed = checks.integer("seed", seed, low=0)
+    followed = checks.integer("response_paths", response_paths, low=8, high=paths)
+    # One replica after the other; its fields are rough enough to take a Gaussian for each stage.
+    memory.check(total, paths, followed, 1, noisy=True, single=True, limit=None)
     runs = []
     for k in range(checks.integer("replicas", replicas, low=1)):
         replica = Replica(
             setting, Start(m0, 1.0), Algorithm(1.0, 0.0, None), Batches(1.0, None),
-            Sampling(paths, response_paths, (seed, k)), total,
+            Sampling(paths, followed, (seed, k)), total,
         )  # fmt: skip
         runs.append(_Stages(replica, total).run(lengths))
     t = np.concatenate([[0.0], np.cumsum([h for h, _ in lengths])])
