@@ -6,10 +6,11 @@ from typing import Any
 
 from validation.systems.base import SystemChecks, resolve
 from validation.systems.spiked.system import SPIKED
+from validation.systems.two_layer.system import TWO_LAYER
 
 __all__ = ["SYSTEMS", "reference_tables", "simulators"]
 
-SYSTEMS: dict[str, SystemChecks] = {system.name: system for system in (SPIKED,)}
+SYSTEMS: dict[str, SystemChecks] = {system.name: system for system in (SPIKED, TWO_LAYER)}
 
 
 def reference_tables() -> dict[str, Any]:
