@@ -65,9 +65,7 @@ def dynamics(
 def _lines(curve: tuple[Any, Any] | Lines) -> list[tuple[Any, Any, str]]:
     """Return abscissa, ordinate and the beginning of the hover text of each line of a panel."""
     if isinstance(curve, Lines):
-        return [
-            (curve.x, curve.y[:, i], f"{name}<br>") for i, name in enumerate(curve.names)
-        ]
+        return [(curve.x, curve.y[:, i], f"{name}<br>") for i, name in enumerate(curve.names)]
     return [(*curve, "")]
 
 
@@ -98,8 +96,7 @@ def _steps(titles: list[str], owners: list[int]) -> list[dict[str, Any]]:
     `owners` has the number of the run that each line belongs to.
     """
     alone = [
-        _step(f"{k + 1}", [owner == k for owner in owners], title)
-        for k, title in enumerate(titles)
+        _step(f"{k + 1}", [owner == k for owner in owners], title) for k, title in enumerate(titles)
     ]
     return [*alone, _step("all", [True] * len(owners), f"all {len(titles)} runs")]
 

@@ -100,9 +100,7 @@ def solve(
     given = {} if start is None else _read(start)
     if start is not None and (seed, n) != (None, None):
         raise ValueError("give --start, or --seed and --n, not both")
-    net, begin = _start(
-        {"K": K, "M": M, "activation": activation, "sigma": sigma}, given, seed, n
-    )
+    net, begin = _start({"K": K, "M": M, "activation": activation, "sigma": sigma}, given, seed, n)
     rates = {
         "learning_rate": parse.schedule("learning_rate", learning_rate),
         "second_learning_rate": parse.schedule("second_learning_rate", second_learning_rate),

@@ -44,12 +44,12 @@ def _cases() -> dict[str, Case]:
 
     wide = TwoLayerNetwork(3, 2, "erf", 0.15, [[1.0, 0.3], [0.3, 1.2]], [1.0, -1.0])
     return {
-        "erf, first layer": Case(net("erf", 0.2), OnlineLearning(two, 0.5)),
-        "erf, both layers, decay": Case(net("erf", 0.1), OnlineLearning(two, 0.5, 0.3, 0.02)),
-        "ReLU, first layer": Case(net("relu", 0.2), OnlineLearning(two, 0.3)),
-        "linear, both layers": Case(net("linear", 0.2), OnlineLearning(two, 0.3, 0.2)),
-        "K > M, both layers": Case(wide, OnlineLearning(three, 0.6, 0.1)),
-        "K > M, falling rate": Case(wide, OnlineLearning(three, PowerLaw(0.6, 20.0, 0.5))),
+        "erf; first layer": Case(net("erf", 0.2), OnlineLearning(two, 0.5)),
+        "erf; both layers; decay": Case(net("erf", 0.1), OnlineLearning(two, 0.5, 0.3, 0.02)),
+        "ReLU; first layer": Case(net("relu", 0.2), OnlineLearning(two, 0.3)),
+        "linear; both layers": Case(net("linear", 0.2), OnlineLearning(two, 0.3, 0.2)),
+        "K > M; both layers": Case(wide, OnlineLearning(three, 0.6, 0.1)),
+        "K > M; falling rate": Case(wide, OnlineLearning(three, PowerLaw(0.6, 20.0, 0.5))),
     }
 
 

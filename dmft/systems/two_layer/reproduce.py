@@ -131,7 +131,9 @@ def _width(folder: Path, doing: Any) -> tuple[Picture, PageTable]:
         for k in range(len(table["K"]))
     ]
     title = "Final error against the width of the student"
-    return Picture("error_against_width.png", title, text), PageTable(f"{title}: numbers", "", header, rows)
+    return Picture("error_against_width.png", title, text), PageTable(
+        f"{title}: numbers", "", header, rows
+    )
 
 
 def _settings() -> dict[str, tuple[TwoLayerNetwork, OnlineLearning]]:

@@ -34,9 +34,7 @@ class TwoLayer(System):
     }
     models = ("TwoLayerNetwork",)
     theory: ClassVar[Mapping[str, str]] = {"two_layer": f"{HERE}.theory"}
-    commands = (
-        Command("two-layer", f"{HERE}.commands:app", "Two-layer networks, taught online."),
-    )
+    commands = (Command("two-layer", f"{HERE}.commands:app", "Two-layer networks, taught online."),)
 
     scalars = ("eg",)
     observables = ("cosines", "specialization")

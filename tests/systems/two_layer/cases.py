@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
 from dmft.systems.two_layer.learning import OnlineLearning
+from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
 from dmft.systems.two_layer.solver import TwoLayerSolver
 
 C4 = np.array(

@@ -186,7 +186,10 @@ def test_refused_continuation():
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"learning_rate": 0.0}, r"learning_rate = 0.0 is not allowed: it must be a number in \(0, 1e6\]"),
+        (
+            {"learning_rate": 0.0},
+            r"learning_rate = 0.0 is not allowed: it must be a number in \(0, 1e6\]",
+        ),
         ({"learning_rate": -1}, "learning_rate = -1 is not allowed"),
         ({"learning_rate": np.nan}, "learning_rate = nan"),
         ({"learning_rate": lambda t: -1.0}, r"learning_rate\(0\) = -1.0 is not allowed"),

@@ -104,7 +104,7 @@ def growth_with_width(quick: bool) -> Evidence:
 
 def sensitivity(quick: bool) -> Evidence:
     """A deliberate error of the theory is seen."""
-    runs, n, seed = (20 if quick else 40), 1000, 77
+    runs, n, seed = (40 if quick else 80), 1000, 77
     net, how = _net("erf", 0.2), OnlineLearning(TWO, 0.5)
     theory = _solved(net, replace(how, learning_rate=0.525), float(TIMES[-1]))
     result = compare(theory, ensemble(net, how, TIMES, n=n, runs=runs, seed=seed))

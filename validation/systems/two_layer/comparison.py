@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmft.systems.two_layer.model import TwoLayerNetwork
 from dmft.systems.two_layer.learning import OnlineLearning
+from dmft.systems.two_layer.model import TwoLayerNetwork
 from dmft.systems.two_layer.solver import TwoLayerSolver
 from validation.systems.two_layer.simulate import Runs, simulate
 

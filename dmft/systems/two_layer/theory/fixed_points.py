@@ -159,7 +159,7 @@ def fixed_point(
     mean = (spread / spread.sum(axis=0)).T
 
     def reduced(z: Array, noise: float) -> Array:
-        return mean @ slope(spread @ z, noise)
+        return np.asarray(mean @ slope(spread @ z, noise))
 
     z, message = mean @ full[:free], ""
     if start is None and second > 0.0:
