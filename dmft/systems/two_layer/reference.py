@@ -74,7 +74,10 @@ def _dynamics(name: str) -> Callable[[], Columns]:
                 for t, value in zip(TIMES, values, strict=True)
             ]
         names = ("case", "t", "quantity", "value", "value_error")
-        return {key: np.array(column) for key, column in zip(names, zip(*rows, strict=True))}
+        return {
+            key: np.array(column)
+            for key, column in zip(names, zip(*rows, strict=True), strict=True)
+        }
 
     return make
 

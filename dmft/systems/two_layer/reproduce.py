@@ -86,7 +86,7 @@ def main_job(*, quick: bool) -> MainJob:
         return Section(
             "Two-layer networks, taught online", INTRODUCTION, [width, dynamics],
             [numbers, _comparison_table(compared, size)], "comparison.csv",
-            "Equations and headline: arXiv:1906.08632; D. Saad, S. A. Solla, Phys. Rev. E 52, 4225.",
+            "Equations: arXiv:1906.08632; D. Saad, S. A. Solla, Phys. Rev. E 52, 4225.",
         )  # fmt: skip
 
     return MainJob(len(RATES) + 4, _jobs(quick), make)
@@ -112,16 +112,16 @@ def _width(folder: Path, doing: Any) -> tuple[Picture, PageTable]:
             doing(f"error against width, eta={eta:g}")
             parts.append(width_table(M, WIDTHS, learning_rate=eta, sigma=SIGMA))
             plots.against_width(ax, parts[-1]).set_title(rf"$\eta={eta:g}$")
-        canvas.suptitle(rf"erf units, $M={M}$, $T=1$, $v^*=1$, $\sigma={SIGMA:g}$")
+        canvas.suptitle(rf"erf units, $M={M}$, $T=I$, $v^*=1$, $\sigma={SIGMA:g}$")
         figures.save(canvas, folder / "error_against_width.png", force=True)
     table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     tables.save_csv(folder / "error_against_width.csv", table, force=True)
     text = (
         "What is left of the generalisation error after long training with noisy labels. With the"
-        " first layer alone it grows with the number of hidden units beyond the teacher's; with both"
-        " layers it falls. Points: fixed points of the equations of motion (residual below 1e-11);"
-        " lines: their law at small learning rate. Beyond K = 3 the fixed point with the first layer"
-        " alone is weakly unstable: two units that learn nothing can grow as w and -w."
+        " first layer alone it grows with the number of hidden units beyond the teacher's; with"
+        " both layers it falls. Points: fixed points of the equations of motion (residual below"
+        " 1e-11); lines: their law at small learning rate. Beyond K = 3 the fixed point with the"
+        " first layer alone is weakly unstable: two units that learn nothing can grow as w and -w."
     )
     header = ["eta", "K", "first layer", "ratio to the law", "both layers", "ratio to the law"]
     names = ("eg_first_layer", "ratio_first_layer", "eg_both_layers", "ratio_both_layers")
@@ -188,8 +188,8 @@ def _dynamics(
     text = (
         "Online learning through the plateau on which all units are alike, with the first layer"
         f" alone and with both. Lines are the equations at N = infinity, points the mean of"
-        f" {size.seeds} simulations at N = {size.n} from exactly the same order parameters, bars one"
-        " standard error. Simulations carry corrections of order 1/N."
+        f" {size.seeds} simulations at N = {size.n} from exactly the same order parameters, bars"
+        " one standard error. Simulations carry corrections of order 1/N."
     )
     return Picture("dynamics.png", "Dynamics against simulation", text), rows
 
