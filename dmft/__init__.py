@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from dmft.run.stop import OverlapReached, Progress, Relaxed, WallTime
     from dmft.schedules import Annealing, PowerLaw, Switch
     from dmft.solution import Solution, Status
+    from dmft.systems.committee.model import CommitteeMachine
+    from dmft.systems.generative.model import SpikedGenerative
+    from dmft.systems.glm.model import (
+        GaussianMixture,
+        GeneralizedLinear,
+        LinearRegression,
+        PhaseRetrieval,
+    )
     from dmft.systems.spiked import observables, plots
     from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture
     from dmft.systems.spiked.protocol import Overlap, Protocol, Stage, Thermal
@@ -43,17 +51,23 @@ _MODULES = ("observables", "plots", "theory")
 # Written out for editors and type checkers; a test compares it with what the systems export.
 __all__ = [
     "Annealing",
+    "CommitteeMachine",
     "DenseOptions",
+    "GaussianMixture",
+    "GeneralizedLinear",
     "GradientDescentOptions",
+    "LinearRegression",
     "OrderParameters",
     "Overlap",
     "OverlapReached",
+    "PhaseRetrieval",
     "PowerLaw",
     "Progress",
     "Protocol",
     "Relaxed",
     "SlicesOptions",
     "Solution",
+    "SpikedGenerative",
     "SpikedMatrixTensor",
     "SpikedMixture",
     "Stage",

@@ -38,11 +38,14 @@ Array = NDArray[np.float64]
 DEGREE = 16
 CHECKS = (-0.93, -0.31, 0.17, 0.56, 0.985)
 TABLE_TOL = 1e-12
-# A panel this short (relative to its time) that still misses the tolerance holds a jump.
+# A panel this short (relative to its time) that still misses the tolerance contains a jump.
 SHORTEST = 1e-13
 # Neighbouring panels that differ by more than this fraction at their common edge show a jump.
 LARGEST_STEP = 1e-6
 FIRST_PANEL = 1e-3
+# Values below this are as good as 0: next to 1e-308 numbers lose their relative accuracy, and a
+# smooth function that falls below it would seem to jump.
+NEGLIGIBLE = 1e-280
 # A time that exceeds the end of a table by less than this fraction is a rounding error of the
 # caller and counts as the end.
 SLACK = 1e-12
@@ -287,7 +290,8 @@ def _panel(function: Callable[[float], float], a: float, b: float, low: str) -> 
     values = np.array([_value(function, float(t), low) for t in times])
     fit = fitted(values[: DEGREE + 1])
     miss = np.abs(np.polynomial.chebyshev.chebval(points, fit) - values)
-    return fit, bool(np.max(miss) > TABLE_TOL * np.max(np.abs(values)))
+    size = max(float(np.max(np.abs(values))), NEGLIGIBLE)
+    return fit, bool(np.max(miss) > TABLE_TOL * size)
 
 
 def _value(function: Callable[[float], float], t: float, low: str) -> float:

@@ -1,8 +1,8 @@
 """Closed forms: what is known about each system without solving its dynamics.
 
 Everything loads on first use.  Of the spiked matrix-tensor model: ``thresholds``, ``kac_rice``,
-``hessian``, ``state_evolution``, ``bayes``, ``thermal``, ``phases`` and ``phase_diagram``; of
-two-layer networks: ``two_layer``; further systems are named in ``dmft.systems``.
+``hessian``, ``state_evolution``, ``bayes``, ``thermal``, ``phases`` and ``phase_diagram``; of other
+systems: ``two_layer``, ``phase_retrieval``, ``mixture``, ``committee``, ``generative``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 from dmft.systems import SYSTEMS
 
 if TYPE_CHECKING:
+    from dmft.systems.committee import theory as committee
+    from dmft.systems.generative import theory as generative
+    from dmft.systems.glm.theory import mixture, phase_retrieval
     from dmft.systems.spiked.theory import (
         bayes,
         hessian,
@@ -27,9 +30,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bayes",
+    "committee",
+    "generative",
     "hessian",
     "kac_rice",
+    "mixture",
     "phase_diagram",
+    "phase_retrieval",
     "phases",
     "state_evolution",
     "thermal",

@@ -111,7 +111,7 @@ def summary(s: Solution) -> str:
     lines = [
         f"model       {s.model!r}",
         f"start       {s.setting}",
-        f"method      {s.method}, {_options(s)}",
+        f"method      {', '.join(filter(None, (s.method, _options(s))))}",
         f"status      {s.status.value}: {s.message}",
         f"at t = {s.end:<6.6g} {shown}",
     ]

@@ -90,10 +90,10 @@ class OverlapReached:
 class Relaxed:
     """Stop once all that a run shows of itself has changed by less than `change` since t/2.
 
-    For the spiked model these are m and mu, for two-layer networks it is eg.  They must have
-    changed by more than that over a factor of 2 in t before: at the beginning, on times too short
-    for anything to happen, nothing is relaxed.  A run that starts at rest goes on to its end.  Aging is no relaxation: there
-    mu - mu(infinity) falls like a power of t.
+    These are the values of its :class:`Progress`, such as m and mu.  They must have changed by more
+    than that over a factor of 2 in t before: at the beginning, on times too short for anything to
+    happen, nothing is relaxed.  A run that starts at rest goes on to its end.  Aging is no
+    relaxation: there mu - mu(infinity) falls like a power of t.
 
     Parameters
     ----------

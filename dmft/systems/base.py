@@ -206,7 +206,7 @@ class System:
         """Return a matplotlib figure of a run, or of one of its observables."""
         raise ValueError(f"the system {self.name!r} draws no figure of a run")
 
-    def curves(self, solution: Any) -> list[tuple[Array, Array] | Lines]:
+    def curves(self, solution: Any) -> Sequence[tuple[Array, Array] | Lines]:
         """Return abscissa and ordinate of each of the panels, or the lines of a panel with many."""
         return []
 

@@ -1,7 +1,7 @@
 """Compiled lookups: C and R at any time, from slices held as flat arrays.
 
-`Past` holds the slices 0..n; slice n, the newest, may be the unknown one of the solver: then its
-values are those of the current iterate and enter with their weights.
+`Past` holds the slices 0..n.  Slice n, the newest, may be the one that the solver is solving for:
+then it holds the values of the current iterate.
 
 Numba's cache does not see changes in other files, so everything jitted here calls only functions
 of this file.
@@ -39,31 +39,33 @@ IntArray = NDArray[np.int64]
 # Degrees of the interpolation between slices: in the interior, and on the last interval, where a
 # higher one is unstable.
 INTERIOR, LAST = 6, 4
-# Steps of the length of the model's own time are stable only with one degree less there: through mu
-# a sign-alternating mode grows otherwise.  Between t = 1 and 100 such steps pass too quickly to
-# matter; they stay when an event late in the run keeps steps short.  Degrees change over smoothly,
-# for a jump is noise that stays in the history: with the step in t0, as a fraction of t, and with t
-# in t0.
+# Steps as long as the model's own time t0 are stable only with one degree less on the last
+# interval: otherwise a mode that alternates in sign from slice to slice grows through mu.  Between
+# t = 1 and 100 there are too few such steps to matter; they persist when an event late in the run
+# keeps steps short.  The change of degree is gradual, because a sudden one leaves noise in the
+# history.  It takes place between these steps (in t0), fractions step/t, and times (in t0).
 STIFF_STEP, STIFF_FRACTION, STIFF_TIME = (8.0, 32.0), (0.006, 0.018), (20.0, 60.0)
-# In late aging a sign-alternating mode grows from rounding by up to 2.4 per slice: a jitter of the
-# clock of whole slices, which such models all but leave free.  On the last interval
-# (1 - H)(d3 + d4) stands for the parts d3 + d4 of degrees 3 and 4; with nabla = 1 - shift back,
-# H = 3/4 nabla^2 - 1/4 nabla^3 is small where slices are smooth, and 1 with slope 0 where they
-# alternate, nabla = 2; degree 2 is what they meet.  It comes in between these t/t0.
+# In late aging an alternating time shift of entire slices, which the equations barely constrain,
+# grows from rounding by a factor of up to 2.4 per slice.  It is damped on the last interval: the
+# parts d3 + d4 of the interpolant of degrees 3 and 4 are replaced by (1 - H)(d3 + d4).  With
+# nabla = 1 - (shift to the slice before), H = 3/4 nabla^2 - 1/4 nabla^3 is small where slices vary
+# smoothly; where they alternate, nabla = 2, it is 1 with slope 0, so that degree 2 is left.  The
+# damping sets in gradually between these times (in t0).
 HIGH, CALM_TIME = (0.75, -0.25), (1e4, 1e5)
-# Most slices of a stencil.
+# The largest number of slices in a stencil.
 ROOM = max(INTERIOR, LAST + 1 + len(HIGH)) + 1
-# Slices closer than this (in t0) are looked up at constant t'/t, those further apart along curves:
-# panel edges that move against each other make noise where curves are not needed.
+# Slices closer than the first number (in t0) are looked up at constant t'/t, those further apart
+# than the second along curves (`follow`).  Along curves the panel edges of different slices move
+# against each other, which makes noise, so curves are used only where they are needed.
 SPACING = (3.0, 12.0)
-# Nodes are done in so many passes over the slice, see `known_part`.
+# The nodes are shared among threads in so many passes over the slice, see `known_part`.
 SPREAD = 8
 
 
 ORIGIN, WIDTH, FIRST, FINAL, SINCE = range(5)
 # Rows of `Past.last`.
 FULL, LESS, THIRD, FOURTH = range(4)
-# Slice of a stencil that `Past.logs` are relative to.
+# The slice of a stencil to which `Past.logs` refer.
 MIDDLE = INTERIOR // 2
 
 
@@ -76,14 +78,15 @@ class Past(NamedTuple):
     A run has one segment or more, shape (segments, 5), see the columns above: the slices from FIRST
     on are interpolated in x = log(1 + (t - ORIGIN)/WIDTH), shape (segments, slices), by stencils
     that end at slice FINAL.  The first has origin 0 and width t0; an event (an escape, a jump of
-    the protocol) begins another. How late it is counts from SINCE, the last jump.
+    the protocol) begins another.  The age of a slice is counted from SINCE, the last jump.
 
-    Tables, in the first three for the stencils that begin at every slice: `inverse`, shape
-    (slices, INTERIOR + 1), Lagrange weights are its multiples; `since` and `logs`, shape
-    (slices, ROOM), t - ORIGIN of the slices and its logarithm relative to that of slice MIDDLE;
-    `last`, shape (4, ROOM), the same for the last interval, where slice n comes last, for the
-    degrees LAST and LAST - 1, and H nabla^3 and H nabla^4 of the damping, see HIGH;
-    `last_counts`, slices without and with it.
+    The tables depend on times only.  For the stencil that begins at each slice, `inverse`, shape
+    (slices, INTERIOR + 1), holds the inverse denominators of Lagrange weights; `since` and `logs`,
+    shape (slices, ROOM), hold t - ORIGIN of the slices and its logarithm relative to that of slice
+    MIDDLE.  For the stencil of the last interval, in which slice n comes last, `last`, shape
+    (4, ROOM), holds the inverse denominators for degrees LAST and LAST - 1, and the weights of
+    H nabla^3 and H nabla^4 of the damping (see HIGH); `last_counts` are the numbers of slices
+    without and with damping.
     """
 
     t: Array
@@ -139,14 +142,17 @@ class Factors(NamedTuple):
 class Known(NamedTuple):
     """What of the memory integrals of slice n does not depend on the iterate.
 
-    `fixed`, shape (3, nodes, nodes), zero before: [0] the equation of R on R, [1] and [2] that of C
-    on C and on R, from the points whose stencil does not hold slice n.  Of the other points, at
-    most `cap` for a list and node, what is needed to evaluate them.  `points`, shape (2, nodes,
-    cap, 7): weight, coordinate of s on slice n, weight of slice n in the stencil of C and
-    coordinate there, C and R from older slices, weight of slice n in the stencil of R.  `kernels`,
-    shape (2, nodes, cap, 2, powers): the coefficients of K1 and K2 there, empty if they are
-    constant.  `where`, shape (2, nodes, cap, 2): the panels of both coordinates.  `found`, shape
-    (2, nodes): the number of points.
+    Quadrature points whose stencil in time does not hold slice n contribute linearly.  `fixed`,
+    shape (3, nodes, nodes), zero before, collects their factors: [0] of R in the equation of R,
+    [1] and [2] of C and of R in that of C.
+
+    The other points, at most `cap` for an integral and node, are evaluated at every iterate.
+    `points`, shape (2, nodes, cap, 7), holds: weight, coordinate of s on slice n, weight of slice n
+    in the stencil of C and coordinate there, C and R from older slices, weight of slice n in the
+    stencil of R.  `kernels`, shape (2, nodes, cap, 2, powers), holds the coefficients of K1 and K2
+    there, and is empty if they are constant.  `where`, shape (2, nodes, cap, 2), holds the panels
+    of both coordinates, and `found`, shape (2, nodes), the number of points.
+
     For the equations in t, `fixed` holds the factors of Sigma(t,.) in the equation of R, and of
     Sigma(t,.) and D(t,.) in that of C.
     """
@@ -215,7 +221,7 @@ def cardinal(x: float, nodes: Array, weights: Array, out: Array) -> None:
 
 @njit(cache=True, fastmath={"contract"}, forceinline=True)
 def horner2(values: Array, f: int, x: float) -> tuple[float, float]:
-    """C and R of panel f at x, even and odd powers apart: four chains that do not wait."""
+    """C and R of panel f at x; even and odd powers apart: sums that the processor overlaps."""
     x2 = x * x
     c, r, c_odd, r_odd = 0.0, 0.0, 0.0, 0.0
     for j in range(values.shape[1]):
@@ -320,7 +326,7 @@ def stencil_tables(t: Array, x: Array, segments: Array) -> tuple[Array, Array, A
         for j in range(ROOM):
             since[i, j] = t[min(i + j, n)] - origin
         for j in range(ROOM):
-            # A slice at the origin is a point: any position on it will do.
+            # A slice at the origin is a single point, so that any position on it will do.
             logs[i, j] = math.log(max(since[i, j], 1e-300) / max(since[i, MIDDLE], 1e-300))
     return inverse, since, logs
 
@@ -347,7 +353,7 @@ def last_tables(t: Array, x: Array, segments: Array) -> tuple[Array, IntArray]:
         for row in (THIRD, FOURTH):
             degree = q + 5 + row - THIRD
             for j in range(degree + 1):
-                # degree! h^degree times the divided difference: the backward one for equal steps.
+                # degree! h^degree times the divided difference; for equal steps the backward one.
                 w = calm * HIGH[q]
                 for i in range(degree + 1):
                     if i != j:
@@ -439,7 +445,7 @@ def powers(past: Past, start: int, base: float, g: float, out: Array) -> None:
         return
     half = 0.5 * g
     for j in range(past.logs.shape[1]):
-        # exp as the square of a Taylor series: no call, eight at a time.
+        # exp as the square of a Taylor series: without a call the compiler vectorises the loop.
         y = half * (past.logs[start, j] - base)
         e = 1.0 / 87178291200.0
         e = e * y + 1.0 / 6227020800.0
@@ -465,10 +471,11 @@ def follow(
 ) -> None:
     """Positions t' (out[:ROOM]) and s_i - t' (out[ROOM:]) of (s, t') on the slices of a stencil.
 
-    They lie on a curve on which both boundary layers stand still: tau_i = tau (s_i/s)^g with
-    g = tau^2/(tau^2 + s t0), or the same with t' if t' < tau; without `bend`, in [0, 1], g = 1,
-    that is constant t'/s; `log_s` is that of `logarithm`.  After an event: at fixed t' for t'
-    before it, otherwise curves in the times since.
+    The positions lie on a curve along which both boundary layers keep their place: tau_i =
+    tau (s_i/s)^g with g = tau^2/(tau^2 + s t0), or the same with t' if t' < tau.  `bend`, in
+    [0, 1], interpolates between constant t'/s (g = 1) and this curve.  `log_s` is that of
+    `logarithm`.  After an event positions stay at fixed t' for t' before it, and lie on the curves
+    in the times since the event otherwise.
     """
     k = segment_of(past.segments, start)
     b, width = past.segments[k, ORIGIN], past.segments[k, WIDTH]
@@ -578,7 +585,8 @@ def known_part(
     size, p, g = nodes.size, ref.size - 1, gauss_x.size
     driven = rows.size > 0
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
-    # Threads take consecutive numbers: each one nodes from all over the slice, whose cost differs.
+    # A thread takes consecutive numbers, which stand for nodes from all over the slice: nodes
+    # differ in cost, and so every thread gets a mixture.
     share = (size + SPREAD - 1) // SPREAD
     for number in prange(SPREAD * share):
         k = (number % share) * SPREAD + number // share
@@ -621,8 +629,8 @@ def known_part(
                     q, x = locate(s, s_tau, past.edges, past.edges_tau, e0, e1, hint_s)
                     hint_s = q
                     if driven:
-                        # The equation of R (K2 on side 0) takes t'_k after a jump, that of C
-                        # before.
+                        # At a jump the equation of R (K2 of integral 0) takes the factors at t'_k
+                        # after it, that of C those before it.
                         j = panel * g + i
                         for b in range(K1.size):
                             k1[b] = K1[b] * rows[0, k, b] * columns[side, k, j, b]

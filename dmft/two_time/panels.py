@@ -86,7 +86,7 @@ class PanelGrid:
 @lru_cache(maxsize=16)
 def reference(order: int) -> Reference:
     """Chebyshev-Lobatto nodes, barycentric weights and differentiation matrix."""
-    # sin form: the nodes are antisymmetric to the last bit.
+    # Written as sines the nodes are antisymmetric to the last bit.
     j = np.arange(order + 1)
     nodes = np.sin(np.pi * (2 * j - order) / (2 * order))
     weights = np.where(j % 2 == 0, 1.0, -1.0)
@@ -95,7 +95,7 @@ def reference(order: int) -> Reference:
     gap = nodes[:, None] - nodes[None, :]
     np.fill_diagonal(gap, 1.0)
     derivative = weights[None, :] / weights[:, None] / gap
-    # The rows of a differentiation matrix sum to zero; using it halves the rounding error.
+    # Rows of a differentiation matrix sum to zero; the diagonal from this halves rounding errors.
     np.fill_diagonal(derivative, 0.0)
     np.fill_diagonal(derivative, -derivative.sum(axis=1))
     return Reference(nodes, weights, derivative)
@@ -135,7 +135,7 @@ def _one_side(half: float, h: float, ratio: float) -> Array:
 def slice_grid(
     t: float, h0: float, order: int, ratio: float = 2.0, breaks: Sequence[tuple[float, float]] = ()
 ) -> PanelGrid:
-    """Grid of the slice t, broken at past events.
+    """Return the grid of slice t; events in the past are panel edges.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def slice_grid(
 
 
 def from_edges(edges: Array, edges_tau: Array, order: int) -> PanelGrid:
-    """Grid with the given edges, one of them at t/2 or with no panel across it."""
+    """Return the grid with the given edges; no panel may cross t/2."""
     ref = 0.5 * (1.0 + reference(order).nodes)
     nodes, nodes_tau = _spread(edges, edges_tau, ref)
     return PanelGrid(float(edges[-1]), edges, edges_tau, nodes, nodes_tau, order)
@@ -232,7 +232,7 @@ def _transforms(order: int) -> tuple[Array, Array]:
 def gauss(order: int) -> tuple[Array, Array, Array]:
     """Return Gauss nodes and weights on [-1, 1] and the matrix that takes a panel's values to them.
 
-    2 (order + 1) of them: exact for products of three functions that are polynomials of that order.
+    There are 2 (order + 1) nodes: exact for products of three polynomials of that order.
     """
     x, weights = np.polynomial.legendre.leggauss(2 * (order + 1))
     matrix = np.polynomial.chebyshev.chebvander(x, order) @ _transforms(order)[0]
@@ -248,11 +248,11 @@ def tails(values: Array, order: int) -> Array:
 def monomials(values: Array, order: int) -> Array:
     """Return the monomial coefficients, shape (panels, order + 1), of values at a slice's nodes.
 
-    In two steps: Chebyshev coefficients decay, so the large entries of the second matrix meet
-    small numbers, and the result is good to rounding.
+    The transform goes through Chebyshev coefficients: they decay, so the large entries of the
+    second matrix multiply small numbers, and the result is accurate to rounding.
     """
     first, second = _transforms(order)
-    # einsum, not BLAS: the same bits whatever the number of threads and of panels at a time.
+    # einsum gives the same bits for any number of threads and of panels at a time; BLAS does not.
     chebyshev = np.einsum("qb,cb->qc", _by_panel(values, order), first)
     return np.ascontiguousarray(np.einsum("qb,cb->qc", chebyshev, second))
 

@@ -16,7 +16,7 @@ from dmft.two_time.clock import Clock
 
 __all__ = ["NEVER", "SliceGrid", "positions"]
 
-# Stands for a slice that has not come.
+# The last slice of a segment that has not ended.
 NEVER = 2.0**62
 
 Array = NDArray[np.float64]
@@ -31,7 +31,7 @@ def positions(segments: Array, t: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class SliceGrid:
-    """C and R on slices t = const, values between them as the solver itself takes them.
+    """C and R on slices t = const; between them they are interpolated as by the solver itself.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class SliceGrid:
         slices are interpolated in log(1 + (t - origin)/width).  The first one has origin 0 and
         width t0, others begin with an escape to the signal or a jump of the protocol.
     clock : Clock, optional
-        Where there is a learning rate: from the times that users give to those of the arrays.
+        With a learning rate: turns the times that users give into those of the arrays.
     """
 
     times: Array
@@ -102,7 +102,7 @@ class SliceGrid:
         return np.asarray(out.reshape(t.shape + values.shape[1:]))
 
     def _own(self, t: ArrayLike) -> Array:
-        """Return the times of the arrays for a user's."""
+        """Return the times of the arrays that belong to times given by users."""
         return np.asarray(t, dtype=np.float64) if self.clock is None else self.clock.tau(t)
 
     def _stencils(self, t: Array) -> Stencils:
@@ -154,7 +154,7 @@ class SliceGrid:
 
     @cached_property
     def _past(self) -> lookups.Past:
-        """The slices as the kernels take them."""
+        """The slices in the form that the kernels take."""
         x = positions(self.segments, self.slices)
         count = len(self.slices)
         values = [panels.interleaved(*self.slice_nodes(i), self.order) for i in range(count)]

@@ -160,7 +160,7 @@ class StagedGrid:
     def interpolation_errors(self, m: Array, mu: Array, e: Array) -> dict[str, float]:
         """Estimate the interpolation error of m, mu, e, C, R from what the last degrees change.
 
-        The largest of all pieces and rectangles; NaN where a piece has fewer than four steps.
+        It is the largest of all pieces and rectangles; NaN where a piece has fewer than four steps.
         """
         errors = dict.fromkeys(("m", "mu", "e", "C", "R"), 0.0)
         for k, (low, high) in enumerate(pairwise(self.offsets)):
@@ -168,7 +168,8 @@ class StagedGrid:
             found += [self._rectangle_errors(k, l) for l in range(k)]
             for part in found:
                 for name, error in part.items():
-                    errors[name] = float(np.maximum(errors[name], error))  # NaN stays
+                    # np.maximum keeps NaN.
+                    errors[name] = float(np.maximum(errors[name], error))
         return errors
 
     def _rectangle_errors(self, k: int, l: int) -> dict[str, float]:

@@ -24,7 +24,7 @@ __all__ = ["DEGREE", "TriangularGrid", "interpolate_uniform"]
 Array = NDArray[np.float64]
 
 DEGREE = 10
-# Points closer than this to a grid point (in units of h) are that point.
+# Points closer than this to a grid point (in units of h) are identified with it.
 ON_GRID = 1e-9
 CHUNK = 50_000
 
@@ -192,8 +192,8 @@ class TriangularGrid:
     def interpolation_errors(self, m: Array, mu: Array, e: Array) -> dict[str, float]:
         """Estimate the interpolation error of m, mu, e, C, R from what the last degrees change.
 
-        Taken inside the cells of at most 60 rows and columns, those at both ends included; NaN for
-        fewer than four steps.
+        The changes are taken inside the cells of at most 60 rows and columns, those at both ends
+        included.  NaN for fewer than four steps.
         """
         if self.n < 4:
             return dict.fromkeys(("m", "mu", "e", "C", "R"), math.nan)
@@ -224,7 +224,7 @@ class TriangularGrid:
 def _tail(before: Array, last: Array, best: Array) -> float:
     """Estimate the error of `best`: twice what the degree before the last changed, or more.
 
-    More where the changes with the degree fall slowly; they are summed as a geometric series.
+    It is more where the changes with the degree fall slowly: they are summed as a geometric series.
     """
     change, earlier = float(np.max(np.abs(best - last))), float(np.max(np.abs(last - before)))
     ratio = min(0.9, change / earlier) if earlier > 0.0 else 0.0

@@ -40,7 +40,9 @@ def test_page_shows_every_figure_and_table(small, tmp_path):
     with pytest.raises(ValueError, match="is not empty"):
         job.reproduce(tmp_path / "out", {"spiked": stand_in})
     assert old.read_text() == "OLD PAGE"
-    page = job.reproduce(tmp_path / "out", {"spiked": stand_in}, quick=True, force=True)
+    page = job.reproduce(
+        tmp_path / "out", {"spiked": stand_in}, only=["spiked"], quick=True, force=True
+    )
     text = page.read_text()
     assert "OLD PAGE" not in text
     sources = re.findall(r'(?:src|href)="([^"]+)"', text)
@@ -92,7 +94,7 @@ def test_no_page_without_everything_else(small, tmp_path):
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError):
-        job.reproduce(tmp_path / "out", {"spiked": broken})
+        job.reproduce(tmp_path / "out", {"spiked": broken}, only=["spiked"])
     assert not (tmp_path / "out" / "index.html").exists()
 
 
@@ -110,5 +112,5 @@ def test_interrupted_run_publishes_nothing(small, tmp_path, monkeypatch, method)
 
     monkeypatch.setattr(module, "solve", pressed)
     with pytest.raises(KeyboardInterrupt):
-        job.reproduce(tmp_path / "out", {"spiked": stand_in}, quick=True)
+        job.reproduce(tmp_path / "out", {"spiked": stand_in}, only=["spiked"], quick=True)
     assert not (tmp_path / "out" / "index.html").exists()

@@ -4,9 +4,3 @@
 is an average over the posterior of one component; theory iterates it and solves for its fixed
 points.
 """
-
-from __future__ import annotations
-
-from dmft.systems.generative.model import SpikedGenerative
-
-__all__ = ["SpikedGenerative"]

@@ -85,7 +85,7 @@ class SpikedPlan:
 
     def solution(self, record: Record, ending: Ending) -> Solution:
         """Return the solution."""
-        message = ending.message + self._missed(record, ending.message)
+        message = ending.message + self._missed(record, ending)
         message += f"; {self.note}" if self.note else ""
         return SpikedSolution(
             model=self.model, protocol=self.protocol, method=self.method.name, t=record.t,
@@ -105,9 +105,10 @@ class SpikedPlan:
             **made(),
         }
 
-    def _missed(self, record: Record, message: str) -> str:
+    def _missed(self, record: Record, ending: Ending) -> str:
         """Say it where the error estimate of what was reached misses tol."""
-        if self.tol is None or "misses tol" in message:
+        said = ending.status is Status.FAILED and "misses tol" in ending.message
+        if self.tol is None or said:
             return ""
         # mu and e are meant relative to their size where they are large.
         size = max(1.0, float(abs(record.series["mu"]).max()))

@@ -10,7 +10,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dmft.systems.generative import SpikedGenerative, theory
+from dmft.systems.generative import theory
+from dmft.systems.generative.model import SpikedGenerative
 from validation.systems.generative.amp import run
 from validation.systems.generative.compare import Agreement, ensemble
 from validation.systems.generative.instances import draw

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-from dmft.systems.generative import SpikedGenerative
+from dmft.systems.generative.model import SpikedGenerative
 
 
 def test_a_model_is_frozen_and_names_its_system():

@@ -9,7 +9,8 @@ import pytest
 from scipy.integrate import quad
 
 from dmft.numerics.maps import MapStatus
-from dmft.systems.generative import SpikedGenerative, theory
+from dmft.systems.generative import theory
+from dmft.systems.generative.model import SpikedGenerative
 from dmft.systems.generative.theory import solutions
 
 with (Path(__file__).parent / "closed_forms.csv").open() as file:

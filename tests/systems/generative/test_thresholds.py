@@ -4,7 +4,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from dmft.systems.generative import SpikedGenerative, theory
+from dmft.systems.generative import theory
+from dmft.systems.generative.model import SpikedGenerative
 
 CASES = [
     (activation, channel, beta)

@@ -18,7 +18,7 @@ plain = Protocol(Overlap(0.2), T=0.5)
 found = {}
 for name, protocol in {"plain": plain, "driven": driven}.items():
     for method, how in {
-        "slices": {"tol": 1e-2, "options": dmft.SlicesOptions(order=6, first_step=5e-3)},
+        "slices": {"tol": 1e-2, "options": dmft.SlicesOptions(order=7, first_step=5e-3)},
         "dense": {"tol": 1e-4},
         "gradient_descent": {"step": 0.01},
     }.items():

@@ -7,6 +7,7 @@ import pytest
 
 import dmft
 from dmft import schedules
+from dmft.schedules import sampled
 from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture
 from dmft.systems.spiked.protocol import (
     Annealing,
@@ -153,3 +154,15 @@ def test_protocols_as_text(tmp_path):
     assert list(a.breaks) == [1.0, 2.0]
     with pytest.raises(ValueError, match="unknown"):
         files.from_text('{"kind": "Overlap", "m0": 0.1}', [])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda t: math.exp(-t / 0.001), lambda t: 5.0 * math.exp(-(((t - 1.0) / 0.02) ** 2))],
+)
+def test_smooth_functions_that_vanish_are_no_jumps(function):
+    """Below 1e-308 numbers lose their digits; the table follows the function all the same."""
+    table = sampled(function, 0.0, 10.0, ">=")
+    t = np.concatenate([np.geomspace(1e-6, 10.0, 501), np.linspace(0.9, 1.1, 401)])
+    expected = np.array([function(x) for x in t])
+    np.testing.assert_allclose(table.at(t), expected, rtol=0, atol=1e-12 * expected.max())

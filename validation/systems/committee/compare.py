@@ -1,21 +1,25 @@
-"""Message passing at finite N against state evolution, iteration by iteration."""
+"""Message passing at finite N: the overlaps of many instances, to be compared with theory."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmft.systems.committee import theory
 from dmft.systems.committee.model import CommitteeMachine
+from dmft.systems.committee.theory.potential import error_of
+from validation.ensemble import Ensemble
 from validation.systems.committee import amp, instances
 
-__all__ = ["Comparison", "Setting", "compare", "compare_fixed_point", "false_alarm", "measure"]
+__all__ = ["Setting", "endpoints", "ensemble", "errors_of", "measure"]
 
 Array = NDArray[np.float64]
+
+# Start of runs that stand for a random one: well above the fluctuations, 1/sqrt(N), so that the
+# units keep their order, and far below every fixed point of interest.
+HARDLY_INFORMED = 0.1
 
 
 class Setting(NamedTuple):
@@ -26,39 +30,6 @@ class Setting(NamedTuple):
     n: int
     q0: ArrayLike
     steps: int
-
-
-class Comparison(NamedTuple):
-    """Theory against the mean over instances; the arrays have one entry per observable.
-
-    Attributes
-    ----------
-    theory, mean, standard_error : ndarray
-        Value at N = infinity, mean over instances, standard error of the mean.
-    z : ndarray
-        Difference in standard errors, expressed as the normal variable of the same probability:
-        with few instances the plain ratio has Student's distribution, whose tails are wide.
-    """
-
-    theory: Array
-    mean: Array
-    standard_error: Array
-    z: Array
-
-    @property
-    def largest(self) -> float:
-        """Largest |z|."""
-        return float(np.max(np.abs(self.z)))
-
-    @property
-    def probability(self) -> float:
-        """Probability of so large a |z| in any entry by chance (Bonferroni's upper bound)."""
-        return min(1.0, self.z.size * false_alarm(self.largest))
-
-
-def false_alarm(z: float) -> float:
-    """Return the probability of a larger \\|z\\| by chance, 0.0027 for 3."""
-    return math.erfc(z / math.sqrt(2.0))
 
 
 def measure(setting: Setting, seeds: Iterable[int]) -> Array:
@@ -77,43 +48,35 @@ def measure(setting: Setting, seeds: Iterable[int]) -> Array:
     return np.stack(rows)
 
 
-def compare(setting: Setting, samples: Array) -> Comparison:
-    """Compare each iteration with state evolution from the same start; the entries are flattened.
+def endpoints(machine: CommitteeMachine, *, alpha: float, n: int, seeds: int, steps: int) -> Array:
+    """Return the generalisation error that each instance comes to from a hardly informed start.
 
-    Parameters
-    ----------
-    setting : Setting
-        What was run.
-    samples : ndarray, shape (seeds, steps + 1, entries)
-        From :func:`measure`.
-
-    Returns
-    -------
-    Comparison
-        Of iterations 1, 2, ..., steps.
+    It is that of the overlaps with the teacher, shape (seeds,).  Each alpha has instances of its
+    own, so that errors at several alpha are independent.
     """
-    path = theory.state_evolution(setting.machine, setting.alpha, setting.q0, setting.steps)
-    return _comparison(_entries(path)[1:].ravel(), samples[:, 1:].reshape(len(samples), -1))
+    setting = Setting(machine, alpha, n, HARDLY_INFORMED, steps)
+    first = round(1e4 * alpha)
+    return errors_of(machine, measure(setting, range(first, first + seeds))[:, -1])
 
 
-def compare_fixed_point(setting: Setting, samples: Array) -> Comparison:
-    """Compare the last iteration with the fixed point of an uninformed start."""
-    state = theory.fixed_point(setting.machine, setting.alpha, "uninformed")
-    return _comparison(_entries(state.q[None])[0], samples[:, -1])
+def errors_of(machine: CommitteeMachine, found: Array) -> Array:
+    """Return the generalisation error of overlaps such as :func:`measure` returns, shape (n,)."""
+    other = found[:, 1] if machine.K == 2 else np.zeros(len(found))
+    # Eigenvalues of q; at finite N that of the minus direction may be a little below 0.
+    values = np.stack([found[:, 0] + other, found[:, 0] - other], axis=1)[:, : machine.K]
+    return np.array([error_of(machine, np.clip(one, 0.0, 1.0)) for one in values])
+
+
+def ensemble(setting: Setting, seeds: Iterable[int]) -> Ensemble:
+    """Return the overlaps a and b (K = 1: a) of each iteration as series in t."""
+    samples = measure(setting, seeds)
+    series = {name: samples[:, :, k] for k, name in enumerate(("a", "b")[: setting.machine.K])}
+    return Ensemble(setting.n, np.arange(setting.steps + 1.0), series)
 
 
 def _entries(q: Array) -> Array:
+    """Return q for K = 1, and a and b for K = 2, of overlap matrices, shape (n, K)."""
     if q.shape[-1] == 1:
         return q[:, 0]
     diagonal, others = q[:, 0, 0] + q[:, 1, 1], q[:, 0, 1] + q[:, 1, 0]
     return 0.5 * np.stack([diagonal, others], axis=1)
-
-
-def _comparison(expected: Array, samples: Array) -> Comparison:
-    from scipy.stats import norm, t
-
-    mean = samples.mean(axis=0)
-    error = samples.std(axis=0, ddof=1) / math.sqrt(len(samples))
-    ratio = (mean - expected) / error
-    z = np.sign(ratio) * norm.isf(t.sf(np.abs(ratio), len(samples) - 1))
-    return Comparison(expected, mean, error, z)

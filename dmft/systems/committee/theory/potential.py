@@ -22,11 +22,11 @@ KINDS = ("standard", "bayes", "gibbs")
 LARGEST_ALPHA = 1e4
 
 
-def check_alpha(alpha: float) -> float:
+def check_alpha(alpha: float, name: str = "alpha") -> float:
     """Return alpha as a float in (0, 1e4], or raise ValueError."""
     wanted = "a number of examples per input in (0, 1e4]"
-    number = checks.positive_number("alpha", alpha, wanted=wanted)
-    return checks.finite_number("alpha", number, high=LARGEST_ALPHA, wanted=wanted)
+    number = checks.positive_number(name, alpha, wanted=wanted)
+    return checks.finite_number(name, number, high=LARGEST_ALPHA, wanted=wanted)
 
 
 def perfect_free_entropy(machine: CommitteeMachine) -> float:

@@ -18,10 +18,10 @@ from dmft.systems.committee._branches import BranchPoint
 from dmft.systems.committee.model import CommitteeMachine
 from dmft.systems.committee.theory.potential import perfect_free_entropy
 
-__all__ = ["Thresholds", "thresholds"]
+__all__ = ["THRESHOLD_NAMES", "Thresholds", "thresholds"]
 
 Array = NDArray[np.float64]
-NAMES = ("information_theoretic", "specialization", "amp")
+THRESHOLD_NAMES = ("information_theoretic", "specialization", "amp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ def thresholds(machine: CommitteeMachine) -> Thresholds:
         found["amp"] = _spinodal(machine)
         found["information_theoretic"] = _information_theoretic(machine)
     nothing = (math.nan, math.nan, np.full((machine.K, machine.K), math.nan))
-    rows = {name: found.get(name, nothing) for name in NAMES}
+    rows = {name: found.get(name, nothing) for name in THRESHOLD_NAMES}
     return Thresholds(
         **{name: alpha for name, (alpha, _, _) in rows.items()},
         errors={name: error for name, (_, error, _) in rows.items()},

@@ -12,7 +12,13 @@ from dmft.systems.generative.theory.solutions import (
     fixed_points,
     mmse_curve,
 )
-from dmft.systems.generative.theory.spectral import lamp_overlap, pca_overlap
+from dmft.systems.generative.theory.spectral import (
+    SpectralErrors,
+    lamp_overlap,
+    pca_overlap,
+    pca_transition,
+    spectral_errors,
+)
 from dmft.systems.generative.theory.thresholds import (
     critical_delta,
     growth_matrix,
@@ -23,6 +29,7 @@ __all__ = [
     "Curve",
     "GenerativeFixedPoint",
     "MMSECurve",
+    "SpectralErrors",
     "Trajectory",
     "critical_delta",
     "fixed_point",
@@ -34,5 +41,7 @@ __all__ = [
     "linear_instability",
     "mmse_curve",
     "pca_overlap",
+    "pca_transition",
+    "spectral_errors",
     "state_evolution",
 ]

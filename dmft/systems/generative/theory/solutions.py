@@ -98,6 +98,22 @@ class MMSECurve:
     success: NDArray[np.bool_]
 
 
+def checked_start(start: object) -> Start:
+    """Return a start as one of the two words or as a float in [0, 1], or raise ValueError."""
+    if start == "informed" or start == "uninformed":
+        return start
+    wanted = "'informed', 'uninformed' or a number in [0, 1]"
+    return checks.finite_number("start", start, low=0.0, high=1.0, wanted=wanted)
+
+
+def start_in_text(text: str) -> Start:
+    """Return the start that a text stands for, or raise ValueError."""
+    try:
+        return checked_start(checks.number_in_text("start", text))
+    except ValueError:
+        return checked_start(text)
+
+
 def fixed_point(model: SpikedGenerative, start: Start = "informed") -> GenerativeFixedPoint:
     """Return the fixed point of state evolution that a start leads to.
 
@@ -132,17 +148,10 @@ def fixed_point(model: SpikedGenerative, start: Start = "informed") -> Generativ
     >>> round(found.q_v, 6), round(found.mmse, 6)
     (0.43016, 0.56984)
     """
+    start = checked_start(start)
     if isinstance(start, str):
-        if start not in ("informed", "uninformed"):
-            raise ValueError(
-                f"start = {start!r} is not allowed: it must be 'informed', 'uninformed' or a"
-                " number in [0, 1]"
-            )
         return _checked(model, _in_bracket(model, bracket(model, start == "informed")))
-    number = checks.finite_number(
-        "start", start, low=0.0, high=1.0, wanted="'informed', 'uninformed' or in [0, 1]"
-    )
-    found = maps.fixed_point(lambda x: step(model, x), start_at(model, number), OPTIONS)
+    found = maps.fixed_point(lambda x: step(model, x), start_at(model, start), OPTIONS)
     return _checked(model, found)
 
 

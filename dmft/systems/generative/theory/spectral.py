@@ -27,14 +27,91 @@ linear one LAMP is as good as the Bayes-optimal estimate: c = q_v.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from scipy.optimize import brentq
 
-from dmft.systems.generative.model import SpikedGenerative
+from dmft.systems.generative.model import (
+    Activation,
+    Channel,
+    SpikedGenerative,
+    aspect_ratio,
+    moments,
+)
 from dmft.systems.generative.theory.curves import delta_at, gaussian_latent
 from dmft.systems.generative.theory.thresholds import critical_delta
 
-__all__ = ["lamp_overlap", "pca_overlap"]
+__all__ = ["SpectralErrors", "lamp_overlap", "pca_overlap", "pca_transition", "spectral_errors"]
+
+
+class SpectralErrors(NamedTuple):
+    """Mean square error per component of v of the two spectral estimates; NaN: not defined."""
+
+    lamp: float
+    pca: float
+
+
+def spectral_errors(model: SpikedGenerative) -> SpectralErrors:
+    """Return the mean square errors of LAMP and PCA, with the best length of the eigenvector.
+
+    The estimate c x with the unit eigenvector x, of squared overlap q with v/|v|, has the error
+    rho (1 - q) at its best c.
+
+    Parameters
+    ----------
+    model : SpikedGenerative
+        The model.
+
+    Returns
+    -------
+    SpectralErrors
+        rho (1 - q) for both methods (dimensionless); LAMP is NaN for relu.
+
+    Notes
+    -----
+    Equations: see the module (arXiv:1905.12385, section 4, and arXiv:1103.2221).
+
+    Examples
+    --------
+    >>> spectral_errors(SpikedGenerative(alpha=1.0, delta=0.25)).pca
+    0.25
+    """
+    rho = model.rho
+    return SpectralErrors(rho * (1.0 - lamp_overlap(model)), rho * (1.0 - pca_overlap(model)))
+
+
+def pca_transition(
+    activation: Activation = "linear", channel: Channel = "wigner", beta: float | None = None
+) -> float:
+    """Return the noise above which principal components have no overlap with the spike.
+
+    Parameters
+    ----------
+    activation, channel, beta
+        As in :class:`~dmft.systems.generative.model.SpikedGenerative`.
+
+    Returns
+    -------
+    float
+        Delta = rho^2 (Wigner) or Delta = rho sqrt(beta) (Wishart), dimensionless.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range.
+
+    Notes
+    -----
+    Equations: see the module (arXiv:1103.2221).
+
+    Examples
+    --------
+    >>> pca_transition("relu")
+    0.25
+    """
+    _, rho, _ = moments(activation)
+    ratio = aspect_ratio(channel, beta)
+    return rho**2 if ratio is None else rho * math.sqrt(ratio)
 
 
 def pca_overlap(model: SpikedGenerative) -> float:

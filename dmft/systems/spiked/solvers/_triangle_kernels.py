@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["Equations", "Rule", "Slopes", "Triangles", "advance", "descend", "start"]
+__all__ = ["Equations", "Slopes", "StepRule", "Triangles", "advance", "descend", "start"]
 
 Array = NDArray[np.float64]
 
@@ -27,8 +27,8 @@ PREDICTOR_ORDER = 7
 MAX_ITERATIONS = 60
 # The iteration stops where the next correction is expected below this (values are O(1)).
 CONVERGED = 2e-15
-# Discrete steps diverge where an |m| or |C| exceeds this: both are cosines but for the error of a
-# step.  Measured with scheme "euler" on three models, steps 0.1 to 5: no run that settles exceeds 1.
+# Discrete steps diverge where |m| or |C| exceeds this: both are cosines up to the error of a step.
+# Measured with scheme "euler" on three models, steps 0.1 to 5: no run that settles exceeds 1.
 LARGEST_OVERLAP = 1.5
 
 
@@ -84,11 +84,11 @@ class Slopes(NamedTuple):
 
 # Memory for one row: C and R, weights of the memory sums, and the sums (`_memory_sums`).
 Row = namedtuple("Row", "c r w w_first d d_last sum_C sum_R sum_D")
-# StepForce of a discrete step: along the signal (B), along x_k (A_kk), K1 at C = 1, and S(m_k).
+# Force of a discrete step: along the signal (B), along x_k (A_kk), K1 at C = 1, and S(m_k).
 StepForce = namedtuple("StepForce", "B A_kk own signal")
 
 
-class Rule(NamedTuple):
+class StepRule(NamedTuple):
     """Discrete steps: their momentum, and whether they are scaled back onto the sphere."""
 
     momentum: float

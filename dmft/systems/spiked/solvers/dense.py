@@ -2,20 +2,20 @@
 
 The grid is uniform in a variable s with a smooth, fixed t(s) (:class:`dmft.two_time.TimeMap`) that
 makes the first steps shorter.  On one grid s_i = i h the equations (1)-(5) of
-:mod:`dmft.systems.spiked.equations`, written in s, are discretised by the trapezoid rule for the step and, split
-at s = t', for the memory integrals.  Both are symmetric, so the error of every value at a grid
-point has an expansion in even powers of h.  The same run on several grids (h_k = H/k with k from
-`DenseOptions.grids`) is extrapolated to h = 0 by the polynomial in h^2 through all of them; what
-leaving out the coarsest grid changes is the error estimate, to which that of the interpolation
-between grid points is added.  Cost and memory: O(n^3) and O(n^2) in the number n of steps; made for
-t up to ~100.
+:mod:`dmft.systems.spiked.equations`, written in s, are discretised by the trapezoid rule: for the
+step, and for the memory integrals, which are split at s = t'.  Both are symmetric, so the error of
+every value at a grid point has an expansion in even powers of h.  The same run on several grids
+(h_k = H/k with k from `DenseOptions.grids`) is extrapolated to h = 0 by the polynomial in h^2
+through all of them.  The error estimate is the change when the coarsest grid is left out, plus an
+estimate of the interpolation error between grid points.  Cost and memory are O(n^3) and O(n^2) in
+the number n of steps; the method is meant for t up to about 100.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +31,10 @@ __all__ = ["Dense", "DenseOptions"]
 
 Array = NDArray[np.float64]
 
-# The grid: first step relative to late ones, length of the ramp and late steps per unit of time
-# (in units of the fastest rate), chosen by measurement (interpolation of R near t = 0 was the
-# bottleneck of uniform steps; with these the estimate meets tol at the first attempt as a rule).
+# The grid, in units of the fastest rate: the first step relative to late ones, the length of the
+# ramp between them, and the number of late steps per unit of time at tol = 1.  With uniform steps
+# the interpolation of R near t = 0 has the largest error; with these values the estimate meets tol
+# at the first attempt in most runs.
 FIRST_STEP = 0.3
 RAMP = 4.0
 DENSITY = 1.4
@@ -168,7 +169,7 @@ class Dense:
         self._begin(steps)
 
     def _prepare(self) -> None:
-        """Resolve the first moments: C starts to fall at the rate T + sqrt(K1 + K2) at C = 1."""
+        """Choose the map of time such that the steep start of C is resolved."""
         self.time_map = TimeMap(FIRST_STEP, RAMP / self._rate())
 
     def _rate(self) -> float:
@@ -176,12 +177,12 @@ class Dense:
         return self.problem.T + math.sqrt(float(K1.sum() + K2.sum()))
 
     def _steps_for(self, tol: float) -> int:
-        """Choose the common steps from tol: grid and interpolation errors fall like h^9 or so.
+        """Return the number of common steps for tol: with four grids errors fall like h^9.
 
-        Never fewer than for LOOSEST, where the error estimates begin to hold.
+        It is at least that for LOOSEST, above which the error estimates do not hold.
         """
         steps = self._density(tol) * self._rate() * float(self.time_map.s(self.problem.t_end))
-        # Far beyond max_steps it is the size alone that counts.
+        # A number far beyond max_steps is refused in any case; it has to stay finite.
         return max(24, math.ceil(min(steps, 1e15)))
 
     def _density(self, tol: float) -> float:
@@ -264,7 +265,7 @@ class Dense:
         worst = max(self.complete.errors.values())
         if worst <= self.tol:
             return StepResult(True)
-        # The estimate is that of one grid less.
+        # The estimate is the error with one grid less, which falls like h^(2 grids - 2).
         factor = 1.1 * (worst / self.tol) ** (1.0 / (2 * len(self.grids) - 2))
         steps = math.ceil(self.steps * min(4.0, max(1.25, factor)))
         sentence = f"the error estimate {worst:.1e} misses tol = {self.tol:g}"
@@ -278,40 +279,49 @@ class Dense:
     def record(self) -> Record:
         """Extrapolate what has been reached to h = 0, with error estimates.
 
-        While finer grids are under way, what the coarser ones gave up to t_end.
+        While finer grids are under way this is what the coarser ones gave up to t_end.
         """
         if self.complete is not None:
             return self.complete
-        full = _weights(self.options.grids)
-        # The same without the coarsest grid: one order less, so the difference covers the error.
-        less = np.concatenate(([0.0], _weights(self.options.grids[1:]))) if len(full) > 1 else full
-        rounding = 100.0 * np.finfo(float).eps * float(np.abs(full).sum())
-
-        def extrapolate(pick: str) -> tuple[Array, float]:
-            every = zip(self.options.grids, self.grids, strict=True)
-            stacked = np.array([grid.take(pick, k * self._nodes()) for k, grid in every])
-            best = np.tensordot(full, stacked, 1)
-            error = float(np.max(np.abs(np.tensordot(less, stacked, 1) - best), initial=0.0))
-            return best, (error + rounding) if len(full) > 1 else math.nan
-
-        names = ("m", "mu", "e_p", "e", "C", "R")
-        best = {name: extrapolate(name) for name in names}
-        # The weights sum to 1 up to rounding only.
-        i, j = np.tril_indices(len(self._nodes()))
+        nodes = self._nodes()
+        best, errors = {}, {}
+        for name in ("m", "mu", "e_p", "e", "C", "R"):
+            best[name], errors[name] = self._extrapolated(name, nodes)
+        del errors["e_p"]
+        # C = R = 1 on the diagonal; the weights sum to 1 up to rounding only.
+        i, j = np.tril_indices(len(nodes))
         for name in ("C", "R"):
-            best[name][0][self._nodes()[i] == self._nodes()[j]] = 1.0
-        best["m"][0][0] = self.problem.m0
-        grid = self._grid(best["C"][0], best["R"][0])
-        errors = {name: error for name, (_, error) in best.items() if name != "e_p"}
-        record = Record(
+            best[name][nodes[i] == nodes[j]] = 1.0
+        best["m"][0] = self.problem.m0
+        grid = self._grid(best["C"], best["R"])
+        if len(self.grids) > 1:
+            between = grid.interpolation_errors(best["m"], best["mu"], best["e"])
+            errors = {name: float(error + between[name]) for name, error in errors.items()}
+        return Record(
             t=self._times(),
-            series=series_of(best["m"][0], best["mu"][0], best["e_p"][0]), grid=grid,
+            series=series_of(best["m"], best["mu"], best["e_p"]),
+            grid=grid,
             errors=errors,
-            stats={"steps": self.steps, "finest_steps": self.steps * max(self.options.grids),
-                   "iterations": self.iterations,
-                "attempts": self.attempts},
-        )  # fmt: skip
+            stats={
+                "steps": self.steps,
+                "finest_steps": self.steps * max(self.options.grids),
+                "iterations": self.iterations,
+                "attempts": self.attempts,
+            },
+        )
+
+    def _extrapolated(self, name: str, nodes: NDArray[np.int64]) -> tuple[Array, float]:
+        """Return values at the common nodes, extrapolated to h = 0, and their error.
+
+        Without the coarsest grid the extrapolation has one order less, so the difference covers
+        the error.  With one grid only it is unknown: NaN.
+        """
+        full = _weights(self.options.grids)
+        every = zip(self.options.grids, self.grids, strict=True)
+        stacked = np.array([grid.take(name, k * nodes) for k, grid in every])
+        best = np.tensordot(full, stacked, 1)
         if len(full) == 1:
-            return record
-        between = grid.interpolation_errors(best["m"][0], best["mu"][0], best["e"][0])
-        return replace(record, errors={k: float(v + between[k]) for k, v in errors.items()})
+            return best, math.nan
+        less = np.concatenate(([0.0], _weights(self.options.grids[1:])))
+        error = float(np.max(np.abs(np.tensordot(less, stacked, 1) - best), initial=0.0))
+        return best, error + 100.0 * np.finfo(float).eps * float(np.abs(full).sum())

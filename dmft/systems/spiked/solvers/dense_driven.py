@@ -1,9 +1,9 @@
 """`dense` where temperature, learning rate or loss depend on time.
 
-The grid begins anew at every jump, graded like the start of a run, so that all grids have nodes on
-the jumps and errors keep their expansion in h^2: the trapezoid rule takes the values before a jump
-on its one side and those after it on the other.  The learning rate is a change of time and enters
-through the weights ``g = h eta dt/ds``.
+The grid begins again at every jump, graded as at the start of a run.  So all grids have nodes on
+the jumps, where the trapezoid rule takes the values before the jump for the step that ends there
+and those after it for the step that begins, and errors keep their expansion in h^2.  The learning
+rate is a change of time and enters through the weights ``g = h eta dt/ds``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["DrivenDense"]
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-# Interpolation of degree 10 needs some steps in each piece.
+# The least number of steps in a piece: interpolation of degree 10 needs more than ten nodes.
 FEWEST = 16
 
 
@@ -35,7 +35,7 @@ class _Pieces:
         self.edges = np.append(inside, t_end)
         spans = list(zip(self.edges[:-1], self.edges[1:], strict=True))
         self.rates = np.array([drive.fastest(float(a), float(b)) for a, b in spans])
-        # A piece at rest has no fast start.
+        # In a piece where nothing moves the ramp is as long as the piece.
         ramps = RAMP / np.maximum(self.rates, RAMP / np.diff(self.edges))
         self.maps = [TimeMap(FIRST_STEP, float(ramp)) for ramp in ramps]
         self.lengths = np.array(
@@ -73,7 +73,7 @@ class DrivenDense(Dense):
         self.pieces = _Pieces(self.problem.drive, self.problem.t_end)
 
     def _counts(self, density: float) -> IntArray:
-        """Return the steps of each piece at so many steps per unit of time and of its rate."""
+        """Return the number of steps of each piece for a density in units of the piece's rate."""
         steps = np.minimum(density * self.pieces.rates * self.pieces.lengths, 1e12)
         return np.asarray(np.maximum(np.ceil(steps), FEWEST), dtype=np.int64)
 
@@ -81,7 +81,7 @@ class DrivenDense(Dense):
         return int(self._counts(self._density(tol)).sum())
 
     def _begin(self, steps: int) -> None:
-        # So many in all, or the few that FEWEST and whole numbers add.
+        # The total is `steps`, or slightly more where FEWEST or rounding up adds some.
         work = float((self.pieces.rates * self.pieces.lengths).sum())
         density = steps / work if work > 0.0 else 1.0
         while self._counts(density).sum() > steps and density * work > len(self.pieces.rates):

@@ -68,7 +68,6 @@ class GradientDescentOptions:
         each step; "euler" the first-order discretisation of gradient flow in the published codes.
     max_steps : int, default 20000
         The largest number of steps that is tried (memory 8 max_steps^2 bytes).
-
     momentum : float, default 0
         Momentum b of the heavy ball in [0, 1), for normalised steps.
 
@@ -100,7 +99,7 @@ class GradientDescentOptions:
 
 
 def _onto(t: Array, breaks: Array) -> Array:
-    """Return the times with those that miss a jump by rounding moved onto it."""
+    """Return the times; those that miss a jump by rounding only are moved onto it."""
     for jump in breaks:
         t = np.where(np.abs(t - jump) <= 1e-12 * jump, jump, t)
     return t
@@ -123,7 +122,7 @@ class GradientDescent:
 
     def __init__(self, problem: Problem, options: GradientDescentOptions, tol: float) -> None:
         self.problem, self.options = problem, options
-        # ceil, but t_end = 0.3 with step 0.1 is three steps.
+        # Rounded up, except for rounding errors: t_end = 0.3 with step 0.1 takes three steps.
         self.steps = math.ceil(problem.t_end / options.step * (1.0 - 4e-16))
         if self.steps > options.max_steps:
             raise ValueError(
@@ -140,11 +139,11 @@ class GradientDescent:
         self.triangles.C[0] = self.triangles.R[0] = 1.0
         self.triangles.m[0] = problem.m0
         self.equations = self._equations()
-        self.rule = kernels.Rule(options.momentum, options.scheme == "normalised")
+        self.rule = kernels.StepRule(options.momentum, options.scheme == "normalised")
         self._descend(0)
 
     def _equations(self) -> kernels.Equations:
-        """Return the equations at all steps: each has its weight on one side."""
+        """Return the equations at all steps; the weight h of a step is in the first half only."""
         drive, step, nodes = self.problem.drive, self.options.step, self.steps + 1
         weights = np.zeros((2, nodes))
         weights[0] = step

@@ -1,4 +1,4 @@
-"""What the solvers of the spiked model are given, and the series that they give back."""
+"""The problem that a solver of the spiked model is given, and the series that it returns."""
 
 from __future__ import annotations
 

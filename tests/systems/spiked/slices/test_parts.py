@@ -313,7 +313,7 @@ def test_grid_is_refined_where_the_last_slice_needs_it():
 
 @pytest.mark.parametrize(
     "options",
-    [{"order": 3}, {"order": 12.5}, {"max_step": 0.0}, {"max_step": float("nan")},
+    [{"order": 6}, {"order": 12.5}, {"max_step": 0.0}, {"max_step": float("nan")},
      {"safety": -1.0}, {"end_width": 10.0}, {"shrink": 2.0}],
 )  # fmt: skip
 def test_options_out_of_range(options):

@@ -395,6 +395,7 @@ def test_sigterm_saves(tmp_path, monkeypatch):
     command = [*RUN, "solve", *ARGUMENTS.split(), "--output", "run.nc", "--checkpoint-every", ".1"]
     process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "run.nc.part").exists():
+        assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)

@@ -11,7 +11,7 @@ import dmft
 from dmft.systems.spiked.model import Coefficients, SpikedMixture
 from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.solvers.slices import Slices, SlicesOptions
-from dmft.systems.spiked.solvers.slices.options import PRESETS
+from dmft.systems.spiked.solvers.slices.options import LEAST_ORDER, PRESETS
 from tests.exact.matrix_channel import MatrixChannel
 
 
@@ -58,6 +58,20 @@ def test_agrees_with_dense_and_estimates_cover(channels, m0, T):
     for name, difference in differences(record, reference, 4.0).items():
         assert difference < 1e-6
         assert difference <= record.errors[name]
+
+
+@pytest.mark.parametrize(
+    ("channels", "tol"),
+    [({2: 0.7, 3: 1.0}, 1e-6), ({6: 0.5}, 1e-4),
+     pytest.param({3: 1.0}, 1e-10, marks=pytest.mark.slow)],
+)  # fmt: skip
+def test_estimates_cover_at_the_least_order(channels, tol):
+    """Lower orders, which were allowed, are refused: there mu was off by twice the estimate."""
+    exact = 1e-11 if tol < 1e-8 else 1e-8
+    reference = dmft.solve(SpikedMixture(channels), 1.5, m0=0.1, T=0.0, tol=exact, method="dense")
+    record = run(channels, 0.1, 0.0, 1.5, tol, order=LEAST_ORDER).record()
+    for name, difference in differences(record, reference, 1.5).items():
+        assert difference <= record.errors[name] + reference.errors[name], name
 
 
 @pytest.mark.slow
@@ -142,6 +156,17 @@ def test_failure_is_an_outcome_with_a_sentence():
     assert not outcomes[-1].ok
     assert "max_slices" in outcomes[-1].message
     assert np.isfinite(stepper.record().mu).all()
+
+
+def test_step_that_becomes_too_small_is_a_sentence_with_a_reason():
+    """Also where slices are accepted that miss their aim, and none is rejected at the end."""
+    problem = Problem(SpikedMixture({3: 1.0}).coefficients(), 0.0, 0.0, 1.0)
+    stepper = Slices(problem, SlicesOptions(), 1e-6)
+    assert stepper.advance().ok
+    stepper.control.du = 0.5 * stepper.control.smallest
+    failed = stepper.advance()
+    assert not failed.ok
+    assert "too small (the error between slices exceeds its aim)" in failed.message
 
 
 def test_mismatched_coefficients():

@@ -17,7 +17,7 @@ __all__ = ["Polynomials", "forward_integrals", "integrals"]
 
 Array = NDArray[np.float64]
 
-# Nodes are done in so many passes over the slice, see `integrals`.
+# The nodes are shared among threads in so many passes over the slice, see `integrals`.
 SPREAD = 8
 
 
@@ -70,7 +70,7 @@ def _add(factor: float, B: Array, q: int, out: Array) -> None:
 
 @njit(cache=True)
 def _by_panel(values: Array, p: int, width: int) -> Array:
-    """Values at the nodes of every panel, with zeros up to a width that suits the processor."""
+    """Values at the nodes of every panel, padded with zeros to a multiple of four."""
     out = np.zeros(((values.size - 1) // p, width))
     for q in range(len(out)):
         for b in range(p + 1):
@@ -110,7 +110,8 @@ def integrals(
     R_at, C_at = _by_panel(R, p, width), _by_panel(C, p, width)
     I1, I2 = np.empty(size), np.empty(size)
     driven = kernels.size > 0
-    # Threads take consecutive numbers: each one nodes from all over the slice, whose cost differs.
+    # A thread takes consecutive numbers, which stand for nodes from all over the slice: nodes
+    # differ in cost, and so every thread gets a mixture.
     share = (size + SPREAD - 1) // SPREAD
     for number in prange(SPREAD * share):
         k = (number % share) * SPREAD + number // share
@@ -176,15 +177,15 @@ def forward_integrals(
 
     I1 = int_t'^t Sigma(t,s) R(s,t') ds,
     I2 = int_0^t Sigma(t,s) C(s,t') ds + int_0^t' D(t,s) R(t',s) ds,
-    sums over Sigma = R K2(C) and D = K1(C) at the nodes: with factors `fixed`, and those of the
-    points whose stencils hold slice n.  Arguments and results are those of `integrals`.
+    are sums over Sigma = R K2(C) and D = K1(C) at the nodes.  Their factors are `fixed`, and those
+    of the points whose stencils hold slice n.  Arguments and results are those of `integrals`.
     """
     ref, bary, K1, K2 = polynomials
     fixed, points, _, panels, counts = known
     size, p = R.size, ref.size - 1
     width = (p + 4) // 4 * 4
     nodes, weights = _padded(ref, bary, width)
-    # By R: Sigma_R, by C: Sigma_C and D_C.
+    # Sigma_R is the derivative of Sigma by R, Sigma_C and D_C are those of Sigma and D by C.
     Sigma, D, Sigma_R, Sigma_C, D_C = np.empty((5, size))
     for b in range(size):
         D[b], D_C[b] = polynomial(K1, C[b])
@@ -193,14 +194,16 @@ def forward_integrals(
     R_at, C_at = _by_panel(R, p, width), _by_panel(C, p, width)
     Sigma_at, D_at = _by_panel(Sigma, p, width), _by_panel(D, p, width)
     I1, I2 = np.empty(size), np.empty(size)
-    # Threads take consecutive numbers: each one nodes from all over the slice, whose cost differs.
+    # A thread takes consecutive numbers, which stand for nodes from all over the slice: nodes
+    # differ in cost, and so every thread gets a mixture.
     share = (size + SPREAD - 1) // SPREAD
     for number in prange(SPREAD * share):
         k = (number % share) * SPREAD + number // share
         if k >= size:
             continue
         B, H = np.empty(width), np.empty(width)
-        # Factors of Sigma in I1, of Sigma and of D in I2; derivatives of I1 and I2 by R, I2 by C.
+        # The factors of Sigma in I1, and of Sigma and of D in I2.  The slopes are the derivatives
+        # of I1 and of I2 by R, and of I2 by C.
         factors = np.zeros((3, len(R_at), width))
         slopes = np.zeros((3, len(R_at), width)) if want else np.empty((3, 0, 0))
         R1, R2, C2 = slopes[0], slopes[1], slopes[2]

@@ -16,7 +16,8 @@ __all__ = ["quadrature"]
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-# A panel may be this much wider than those of the slice that it meets.
+# A quadrature panel is bisected while it is WIDER times as wide as the narrowest panel of the slice
+# inside it, but at most DEEPEST times.
 WIDER = 2.01
 DEEPEST = 60
 
@@ -69,6 +70,16 @@ def _cuts(length: float, a: float, jumps: Array) -> Array:
 
 
 @njit(cache=True)
+def _most_panels(cuts: Array, h: float) -> int:
+    """Return room for the panels of all parts when none of them is bisected further."""
+    parts = cuts.size - 1
+    room = 4 * parts
+    for part in range(parts):
+        room += 2 * _levels(cuts[part + 1] - cuts[part], h)
+    return room
+
+
+@njit(cache=True)
 def _graded(
     length: float, h: float, a: float, b_tau: float, edges: Array, edges_tau: Array, jumps: Array,
     out: Array,
@@ -77,14 +88,12 @@ def _graded(
 
     out[j] holds the distances of a panel's ends from the near end of the interval: first the panels
     of the left half, then those of the right half.  `b_tau` is the distance of the interval's
-    right end from t.  Panels wider than those of the slice are bisected: where the slice is
-    refined, so is the quadrature.  Jumps inside cut the interval into parts, each graded so.
+    right end from t.  Panels wider than those of the slice are bisected, so that the quadrature is
+    refined where the slice is.  Jumps inside cut the interval into parts, each of which is graded.
     """
     cuts = _cuts(length, a, jumps)
     parts = cuts.size - 1
-    count, left, reserve = 0, 0, 4 * parts
-    for part in range(parts):
-        reserve += 2 * _levels(cuts[part + 1] - cuts[part], h)
+    count, left, reserve = 0, 0, _most_panels(cuts, h)
     stack = np.empty((64, 2))
     for end in range(2):
         for part in range(parts):
@@ -93,8 +102,7 @@ def _graded(
             levels, hi = _levels(2.0 * half, h), half
             for level in range(levels + 1):
                 lo = 0.5 * hi if level < levels else 0.0
-                stack[0, 0], stack[0, 1] = offset + lo, offset + hi
-                depth = 1
+                stack[0, 0], stack[0, 1], depth = offset + lo, offset + hi, 1
                 while depth > 0:
                     depth -= 1
                     c, d = stack[depth, 0], stack[depth, 1]

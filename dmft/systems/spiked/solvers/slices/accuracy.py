@@ -16,23 +16,24 @@ __all__ = ["Defect", "interpolation_defect", "new_grid"]
 
 Array = NDArray[np.float64]
 
-# A panel is halved at most this often, and not below this fraction of the end panels.
+# A panel is halved at most HALVINGS times, and not below FINEST times the width of the end panels.
 HALVINGS, FINEST = 8, 0.2
-# The bulk of a slice: what is further from its ends than this fraction of t.
+# The bulk of a slice is what is further from its ends than this fraction of t.
 BULK = 0.01
-# Panels that the newest slice has finer stay so until resolved this much better: a grid that
-# switches from slice to slice makes noise.
+# Where the newest slice has finer panels, they stay fine until the coefficients are below STAY
+# times the limit: a grid that switches back and forth from slice to slice makes noise.
 STAY = 0.01
 
 
 def new_grid(history: History, t: float, h0: float, eps: float, halvings: int = 0) -> PanelGrid:
     """Return the grid of slice t: dyadic panels, halved where the newest slice is not resolved.
 
-    Those of the bulk, far from both ends, are halved `halvings` times from the start: every slice
-    leaves its error at t' = its own time, and a coarser grid turns these marks into noise.
-
-    The newest slice is looked up at the new nodes; panels on which the last Chebyshev
+    The newest slice is looked up at the new nodes, and panels on which the last Chebyshev
     coefficients of C or R exceed eps are halved.
+
+    Panels of the bulk, far from both ends, are halved `halvings` times in any case.  Each slice
+    leaves a small error in all later ones, at t' equal to its own time; panels too wide to resolve
+    these errors turn them into noise.
     """
     breaks = _breaks(history, t, h0)
     grid = panels.slice_grid(t, h0, history.order, 2.0, breaks)
@@ -41,7 +42,7 @@ def new_grid(history: History, t: float, h0: float, eps: float, halvings: int = 
         far = np.minimum(grid.edges[:-1] - b, grid.edges_tau[1:]) >= BULK * (t - b)
         grid = panels.bisect(grid, far)
     n, one = history.n, np.ones(1)
-    # At fixed t'/t: a curve that bends inside a panel would add its own coefficients.
+    # The lookup is at fixed t'/t: a curve that bends inside a panel would add to the coefficients.
     past = history.past()._replace(curved=False)
     for _ in range(HALVINGS):
         s = np.full(len(grid.nodes), t)
@@ -62,7 +63,7 @@ def _breaks(history: History, t: float, h0: float) -> list[tuple[float, float]]:
     found = []
     for origin, width, _, _, since in history.segments[1:]:
         if t > origin + 1e-9:
-            # Next to a jump as at t' = 0, next to an escape by its duration.
+            # Next to a jump panels are graded as at t' = 0, next to an escape down to its duration.
             escape = min(max(0.5 * (t - origin), h0), max(h0, 0.25 * width))
             found.append((float(origin), h0 if origin == since else escape))
     return found
@@ -79,8 +80,8 @@ class Defect(NamedTuple):
 def interpolation_defect(history: History, grid: PanelGrid) -> Defect:
     """Return how far the interpolation on the last interval is off, for C and R, log m and mu.
 
-    The degree used there against degree 6, half way between the last two slices, along
-    the curves through the nodes of the newest slice.
+    The degree that is used there is compared with degree 6 half way between the last two slices,
+    along the curves through the nodes of the newest slice.
     """
     nodes, first = history.nodes()
     past, n = history.past(), history.n
@@ -99,6 +100,6 @@ def interpolation_defect(history: History, grid: PanelGrid) -> Defect:
     if np.all(history.log_m[start:]):
         relative = abs(float(weights @ np.log(values))) * float(values[-1]) / history.m_scale
     else:
-        # m may pass through zero: relative to the largest value of the stencil.
+        # m may pass through zero, so the error is relative to the largest value of the stencil.
         relative = abs(float(weights @ values)) / max(history.m_scale, np.max(np.abs(values)))
     return Defect(float(max(np.max(np.abs(C)), np.max(np.abs(R)))), relative, mu)

@@ -1,7 +1,7 @@
-"""When a run escapes to the signal, and from when on slices count the time since then.
+"""Escapes to the signal, after which slices are interpolated in the time since the escape.
 
-An escape that is much shorter than t stays at a fixed t' in C and R from then on.  So slices after
-it are interpolated in the logarithm of the time since the escape, not in that of t.
+An escape that is much shorter than t leaves a structure at a fixed t' in all later C and R.  So
+later slices are interpolated in the logarithm of the time since the escape, not in that of t.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from dmft.two_time import _lookups as lookups
 
 __all__ = ["EscapeWatch"]
 
-# The overlap at which an escape is noted.  It is over when d log m/dt, times its duration, falls
-# below SETTLED, or SHIFT times its duration later.
+# An escape is noted when the overlap exceeds ESCAPED.  Its duration is 1/(d log m/dt) at that
+# moment.  It is over when d log m/dt times the duration falls below SETTLED, or SHIFT durations
+# later.
 ESCAPED, SETTLED, SHIFT = 0.2, 0.05, 3.0
-# Escapes are events when t is more than SHORT times their duration.
+# Only escapes whose duration is less than t/SHORT are noted.
 SHORT = 5.0
 
 

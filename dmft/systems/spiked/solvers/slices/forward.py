@@ -1,17 +1,18 @@
-"""The equations of a late slice, in t: what keeps the clock of an aging model steady.
+"""The equations of a late slice in t, which determine its time where those in t' barely do.
 
-While a model ages, C(t,t') and R(t,t') hardly know how fast time passes: shifted a little in time,
-a slice obeys the equations in t' (:mod:`dmft.systems.spiked.solvers.slices.slice_equations`) almost as well, and what
-they leave free is decided by the interpolation between slices, in the end by its rounding errors.
-In the published form of the equations,
+While a model ages, C(t,t') and R(t,t') change only slowly with t.  A slice that is shifted a little
+in time therefore obeys the equations in t' (`slice_equations`) almost as well.  The shift is then
+determined by the interpolation between slices, and in the end by its rounding errors.  In the
+published form of the equations,
 
     d_t R(t,t') = -mu(t) R(t,t') + int_t'^t Sigma(t,s) R(s,t') ds                           (1')
     d_t C(t,t') = -mu(t) C(t,t') + S(m(t)) m(t') + int_0^t Sigma(t,s) C(s,t') ds
                   + int_0^t' D(t,s) R(t',s) ds,                                             (2')
 
-the kernels Sigma and D are those of the newest slice alone, and an error of its time is seen.  The
-derivative is a difference along the curves on which slices are interpolated, t' = c(t), which is
-small in aging: d_t C = d/dt C(t, c(t)) - c'(t) d_t' C.  R(t,t) = C(t,t) = 1 are imposed.
+the kernels Sigma and D are those of the newest slice alone, so a shift of its time leaves a
+residual.  The derivative is taken along the curves on which slices are interpolated, t' = c(t),
+where it is small in aging: d_t C = d/dt C(t, c(t)) - c'(t) d_t' C.  R(t,t) = C(t,t) = 1 are
+imposed.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class ForwardEquations(SliceEquations):
         past, n, t, t0 = history.past(), history.n, grid.t, history.t0
         start = n - DEGREE
         weights = _derivative_weights(past.x[0, start:]) / (t + t0)
-        # The part of d/dt along the curves that is known, and the factor of slice n in it.
+        # d/dt along the curves is a known part from older slices plus `newest` times slice n.
         self.along_C, self.along_R = lookups.evaluate(
             past, n, np.full(self.size, t), grid.nodes, grid.nodes_tau, start, DEGREE,
             weights[:DEGREE],
@@ -64,7 +65,7 @@ class ForwardEquations(SliceEquations):
         self.speed, self.stretch = self._curves(lookups.bending(past, start, DEGREE))
 
     def _curves(self, bend: float) -> tuple[Array, Array]:
-        """Return dt'/dt on the curves, and d log tau/dt, by which tau R differs from R there."""
+        """Return dt'/dt on the curves, and d log tau/dt: what is differentiated is tau R."""
         g, t = self.grid, self.grid.t
         near = np.minimum(g.nodes, g.nodes_tau)
         power = 1.0 - bend * t * self.history.t0 / (near**2 + t * self.history.t0)
@@ -114,7 +115,7 @@ class ForwardEquations(SliceEquations):
 
 
 def _derivative_weights(x: Array) -> Array:
-    """Return the weights of the derivative at the last of the nodes x, from values at all."""
+    """Return the weights, on values at all nodes x, of the derivative at the last one."""
     gaps = x[:, None] - x[None, :]
     np.fill_diagonal(gaps, 1.0)
     # prod(x_n - x_i, i != j, n) / prod(x_j - x_i, i != j); for j = n the sum of 1/(x_n - x_i).

@@ -19,8 +19,8 @@ __all__ = ["History"]
 Array = NDArray[np.float64]
 
 
-# An overlap that has decayed is not followed below this fraction of its largest value: it is the
-# difference of terms whose rounding errors stay.
+# An overlap that has decayed below this fraction of its largest value has no relative accuracy: it
+# is then the difference of terms whose rounding errors do not decay with it.
 FAINT = 1e-4
 
 
@@ -61,8 +61,8 @@ class History:
     def scratch(self, name: str, shape: tuple[int, ...], dtype: type = float) -> NDArray[Any]:
         """Return memory of any contents, the same for every slice.
 
-        The system of a late slice takes 70 MB; memory that is new for every slice costs a tenth
-        of its time.
+        The equations of a late slice take 70 MB.  Allocating them anew for every slice would cost a
+        tenth of its time.
         """
         size = math.prod(shape)
         if name not in self._scratch or size > len(self._scratch[name]):
@@ -125,7 +125,7 @@ class History:
 
     @property
     def m_scale(self) -> float:
-        """Size that errors of the newest m are compared with."""
+        """Return the size with which errors of the newest m are compared."""
         m = np.abs(self.m)
         return float(max(m[-1], FAINT * np.max(m))) or 1.0
 
@@ -190,19 +190,19 @@ class History:
         return float(origin + width * math.expm1(self.position(float(self.t[-1])) + step))
 
     def set_break(self, t_break: float, width: float) -> None:
-        """Note an escape."""
+        """Note that an escape is over; its segment begins with :meth:`activate_break`."""
         row = [t_break, width, NEVER, NEVER, self.since]
         self.segments = np.concatenate([self.segments, [row]])
 
     def activate_break(self, first: int) -> float:
-        """Begin its segment with a slice; return the ratio of the steps at the newest slice."""
+        """Begin the segment of an escape at slice `first`; return the ratio of new to old steps."""
         t, before = float(self.t[-1]), self.segment
         self.segments[-1, lookups.FIRST] = first
         origin, width = self.segments[-1, :2]
         return float((t - before[0] + before[1]) / (t - origin + width))
 
     def jump(self, mu: float) -> None:
-        """Begin a new segment at the newest slice, which is there twice from now on.
+        """Begin a new segment at the newest slice, which the arrays hold twice from now on.
 
         The second copy has the mu after the jump.
         """
@@ -217,7 +217,7 @@ class History:
         self.append(panels.from_edges(edges, edges_tau, self.order), C, R, float(self.m[-1]), mu)
 
     def past(self) -> lookups.Past:
-        """Return the arrays as the kernels take them."""
+        """Return the arrays in the form that the kernels take."""
         f = int(self._first[self.count])
         return lookups.past_of(
             self.t, positions(self.segments, self.t), self.segments, self._first[: self.count + 1],

@@ -11,8 +11,9 @@ With Sigma(t,s) = R(t,s) K2(C(t,s)) and D(t,s) = K1(C(t,s)), slice t obeys, give
 
 by collocation in t': no derivative in t is discretised, so no step of t is too large for stability.
 Where T, S and the kernels depend on time they are taken at the time t' of the equation, K1 and K2
-also at s; at a jump the equation of C, on its left, takes what holds before, that of R after.
-C(t,t) = 1 is not imposed: what it misses is a measure of the error.
+also at s.  A node at a jump is the right end of the panel in which the equation of C holds, so that
+equation takes the values before the jump; the equation of R takes those after it.
+C(t,t) = 1 is not imposed: its deviation from 1 measures the error.
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ class SliceEquations:
             return lookups.Factors(rows, np.empty((2, self.size, 0, 0)))
         index = np.arange(np.max(counts))[:, None]
         left, all_ = (counts[:, :, k, None, None] for k in range(2))
-        # Beyond the parts of a node is memory of any contents.
+        # Beyond the panels of a node the memory may hold anything.
         parts = np.where(index < all_, parts[:, :, : len(index)], 0.0)
         y = parts[..., :1] + (parts[..., 1:] - parts[..., :1]) * x
         length = np.stack([g.nodes_tau, g.nodes])[:, :, None, None]
@@ -180,7 +181,7 @@ class SliceEquations:
         return lookups.Factors(rows, columns)
 
     def _left_of_jumps(self, jumps: Array) -> None:
-        """Note the nodes at jumps and mu before each: of two slices there the first one has it."""
+        """Note the nodes at jumps, and mu before each: the first of the two slices there has it."""
         self.jump_nodes = np.searchsorted(self.grid.nodes, jumps)
         last = self.history.segments[:, lookups.FINAL]
         self.jump_mu = self.history.mu[last[last < NEVER].astype(np.int64)]
@@ -338,7 +339,7 @@ class SliceEquations:
         return float(d.temperature(t, "after")) + x.m * S + self._row_integrals(x, "after").G
 
     def solve(self, x: Unknown, tol: float, max_iter: int = 12) -> Solved:
-        """Chord Newton from x: one factorisation, renewed while the contraction is poor."""
+        """Solve by Newton's method from x; a factorisation is kept while the steps contract."""
         lu = None
         last = math.inf
         for iteration in range(1, max_iter + 1):
@@ -347,7 +348,7 @@ class SliceEquations:
             if J is not None:
                 if not np.all(np.isfinite(J)):
                     return Solved(x, False, iteration, math.inf)
-                # The transpose is in the sequence that LAPACK takes without a copy.
+                # LAPACK takes the transpose without a copy: it is in Fortran's order.
                 lu = lu_factor(J.T, overwrite_a=True, check_finite=False)
             d = lu_solve(lu, F, trans=1, check_finite=False)
             size = float(np.max(np.abs(d)))

@@ -4,9 +4,9 @@ One slice is C(t,.), R(t,.), m(t), mu(t).  Each is found from the earlier ones b
 integro-differential equations in t' (`slice_equations`), late ones by those in t (`forward`),
 implicitly: nothing but accuracy limits the step, and the number of slices grows like log t.
 
-The step in u = log(1 + t/t0) follows what the method neglects, the error of the interpolation
-between the last two slices (degree 4 there against degree 6).  The difference to the predicted
-slice is no use for that: extrapolation amplifies rounding and grid noise a hundredfold.
+The step in u = log(1 + t/t0) is chosen from the error of the interpolation between the last two
+slices (degree 4 there against degree 6).  The difference to the predicted slice would not do:
+extrapolation amplifies rounding and the noise of the grid a hundredfold.
 """
 
 from __future__ import annotations
@@ -116,11 +116,11 @@ class Slices:
         t0, m0 = d.unit(), problem.m0
         S = float(polynomial(d.signal(0.0, "after"), m0))
         mu0 = float(d.temperature(0.0, "after")) + m0 * S
-        # The signal pulls m > 0 upwards, so it never changes sign and log m is smooth.
+        # The signal pulls m > 0 upwards, so m never changes sign and log m is smooth.
         self.history = History(options.order, t0, m0, mu0, m0 > 0.0)
         self.control = StepControl(options, tol, t0, d.end)
         self.escape = EscapeWatch()
-        # Per slice: energies, and what it shows of its accuracy.
+        # For each slice its energies, and what it shows of its accuracy.
         self.e_p = [d.energies(0.0, "after", m0, np.zeros(len(d.K1)))]
         self.checks = [NOTHING]
         self.evaluations = 0
@@ -153,7 +153,7 @@ class Slices:
 
     @property
     def work_done(self) -> float:
-        """Fraction of the work done: slices are equidistant in u, and cost u^2."""
+        """Fraction of the work done: slices are about equidistant in u, and cost u^2."""
         u_end = math.log1p(self.coefficients.end / self.history.t0)
         return min(1.0, float(self.history.u[-1]) / u_end) ** 2
 
@@ -230,7 +230,7 @@ class Slices:
         self.checks.append(SliceCheck(abs(x.C[-1] - 1.0), *defect, memory))
 
     def _jump(self, trial: _Trial) -> None:
-        """Begin anew at a jump: small steps, and stencils that do not reach across."""
+        """Begin again at a jump with small steps, and with stencils that do not reach across it."""
         x, equations = trial.values, trial.equations
         mu, e_p = equations.mu_after(x), equations.energies(x, "after")
         self.history.jump(mu)
@@ -251,7 +251,7 @@ class Slices:
         times, one = h.t.copy(), np.column_stack([h.m, h.mu, np.array(self.e_p)])
         grid = h.grid(times)
         if times[-1] > end:
-            # A slice that all but coincides with the end would spoil the stencils there.
+            # A slice very close to the end would make the interpolation there ill-conditioned.
             keep = h.t < end - 0.01 * (h.t[-1] - h.t[-2])
             at_end = grid.one_time(one, np.array([end]))
             at_end[0, :2] = self._now()
@@ -275,13 +275,13 @@ class Slices:
         """Whether noise has shortened the steps in late aging: they would only go on to shrink."""
         h, control = self.history, self.control
         short = control.du < COLLAPSED * control.largest
-        # With a drive short steps may be what it asks for.
+        # With a drive steps may be short because the functions of time vary quickly.
         late = float(h.t[-1]) > AGING * h.t0 and self.coefficients.drive is None
         noisy = short and late and not self.escape.under_way(h)
         return noisy and noise_since(self.checks, h, self.tol) is not None
 
     def _state(self) -> dict[str, Array]:
-        """Return what the next step reads and C and R do not hold."""
+        """Return what the next step needs beyond C and R; the layout is that of files."""
         control, escape = self.control, self.escape
         return {
             "one_time": np.array([self.history.m, self.history.mu]),

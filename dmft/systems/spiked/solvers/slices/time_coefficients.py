@@ -1,4 +1,4 @@
-"""What of the equations depends on time: T, signal and kernels, as functions of the solver's time.
+"""Temperature, signal and kernels of the equations as functions of the solver's time.
 
     S(t, m) = sum_p a_p(t) m^(p-1),   K1(t, s, c) = sum_p Delta_p w_p(t) w_p(s) c^(p-1)
 
@@ -34,12 +34,12 @@ def derivative(c: Array) -> Array:
 
 
 class TimeCoefficients:
-    """Coefficients of the equations at any time; with a drive they depend on it.
+    """Coefficients of the equations at any time; without a drive they are constant.
 
     Attributes
     ----------
     K1, K2 : ndarray, shape (powers,)
-        Kernels, at w = 1 where there is a drive.
+        Coefficients of the kernels by ascending powers; with a drive those at weights w = 1.
     jumps : ndarray
         Times of the jumps before the end, ascending.
     end : float
@@ -103,7 +103,8 @@ class TimeCoefficients:
     def unit(self) -> float:
         """Return the model's fastest time t0, 1 for Q = x^3/3 at T = 0.
 
-        C starts to fall at the rate T + sqrt(K1 + K2); next to the signal S(1) may be faster.
+        C starts to fall at the rate T + sqrt(K1 + K2); close to the signal the rate S(1) may be
+        larger.
         """
         if self.drive is None:
             tau = np.zeros(1)

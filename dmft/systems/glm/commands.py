@@ -1,0 +1,203 @@
+"""The commands of generalized linear models: `dmft phase-retrieval`, `dmft mixture`.
+
+Those of the theory are in `theory_commands.py`, and load when they are called.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import cyclopts
+from cyclopts import Parameter
+
+from dmft.arguments import Force, Number, Whole
+
+if TYPE_CHECKING:
+    from dmft.systems.glm.model import Model
+
+__all__ = ["mixture", "phase_retrieval"]
+
+THEORY = "dmft.systems.glm.theory_commands"
+
+phase_retrieval = cyclopts.App(
+    name="phase-retrieval", help="Phase retrieval: dynamics of gradient descent, thresholds."
+)
+phase_retrieval.command(
+    f"{THEORY}:thresholds", name="thresholds",
+    help="Tabulate the alpha above which gradient flow succeeds, and the threshold states.",
+)  # fmt: skip
+mixture = cyclopts.App(
+    name="mixture", help="Classification of two Gaussian clusters: dynamics, minimisers, entropy."
+)
+mixture.command(f"{THEORY}:erm", name="erm", help="Tabulate the minimiser of the ridge loss.")
+mixture.command(
+    f"{THEORY}:local_entropy", name="local-entropy",
+    help="Tabulate the local entropy around a reference minimiser.",
+)  # fmt: skip
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Algorithm:
+    """Start, algorithm and sampling of a run, the same for all models.
+
+    Parameters
+    ----------
+    m0
+        Overlap at t = 0.
+    t_end
+        Time to reach, > 0: the step size times the number of steps.
+    step
+        Step size, > 0.
+    temperature
+        Temperature >= 0 of the noise added to each step.
+    batch
+        Fraction of the samples in each step's gradient, in (0, 1].
+    persistence
+        Correlation time of the batches, > 0; without it they are independent.
+    paths
+        Paths of the effective process, best a power of 2.
+    response_paths
+        Those whose responses are followed; 8192, or all if there are fewer.
+    replicas
+        Independent repetitions, whose scatter gives the errors.
+    seed
+        Where the random numbers begin.
+    """
+
+    m0: Number
+    t_end: float
+    step: float
+    temperature: float = 0.0
+    batch: float = 1.0
+    persistence: float | None = None
+    paths: Whole = 2**15
+    response_paths: Whole | None = None
+    replicas: Whole = 4
+    seed: Whole = 0
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """The arguments of `solve`."""
+        given = dataclasses.asdict(self)
+        return {"T": given.pop("temperature"), **given}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Watching:
+    """How a run is watched, the same for all models.
+
+    Parameters
+    ----------
+    stop_overlap
+        Stop once |m| reaches this, in (0, 1).
+    stop_relaxed
+        Stop once m, q and the loss, having moved, changed by less than this since t/2.
+    max_seconds
+        Stop after this many seconds; go on with `dmft resume`.
+    checkpoint_every
+        Seconds between two checkpoints, > 0.
+    threads
+        Threads to use; all unless given.
+    """
+
+    stop_overlap: float | None = None
+    stop_relaxed: float | None = None
+    max_seconds: float | None = None
+    checkpoint_every: float = 60.0
+    threads: Whole | None = None
+    force: Force = False
+
+
+def _run(model: Model, output: Path, algorithm: Algorithm, watching: Watching, **start: Any) -> int:
+    from dmft.run.shell import begun, carried_out, stops
+    from dmft.systems.glm.solve import solve
+
+    part = begun(output, force=watching.force)
+    conditions = stops(watching.stop_overlap, watching.stop_relaxed, watching.max_seconds)
+    return carried_out(
+        lambda: solve(
+            model, **algorithm.how, **start, stop=conditions, checkpoint=part,
+            checkpoint_every=watching.checkpoint_every, threads=watching.threads,
+        ),
+        output,
+    )  # fmt: skip
+
+
+@phase_retrieval.command(name="solve")
+def solve_phase_retrieval(
+    *,
+    output: Path,
+    alpha: float,
+    a: float = 1.0,
+    unregularised: Annotated[bool, Parameter(negative="")] = False,
+    algorithm: Algorithm,
+    watching: Watching | None = None,
+) -> int:
+    """Run gradient descent on the sphere and save it.
+
+    Parameters
+    ----------
+    output
+        File to write (NetCDF-4).
+    alpha
+        Measurements per dimension, > 0.
+    a
+        Regularisation of the loss (y^2 - h^2)^2/(4 (a + y^2)), > 0.
+    unregularised
+        The loss (y^2 - h^2)^2/4 instead.
+    """
+    from dmft.systems.glm.model import PhaseRetrieval
+
+    model = PhaseRetrieval(alpha, None if unregularised else a)
+    return _run(model, output, algorithm, watching or Watching())
+
+
+@mixture.command(name="solve")
+def solve_mixture(
+    *,
+    output: Path,
+    alpha: float,
+    delta: float,
+    loss: Literal["logistic", "square"] = "logistic",
+    ridge: float = 0.1,
+    rho: float = 0.5,
+    bias: float = 0.0,
+    fit_bias: Annotated[bool, Parameter(negative="")] = False,
+    q0: float = 1.0,
+    algorithm: Algorithm,
+    watching: Watching | None = None,
+) -> int:
+    """Run gradient descent or stochastic gradient descent and save it.
+
+    Parameters
+    ----------
+    output
+        File to write (NetCDF-4).
+    alpha
+        Samples per dimension, > 0.
+    delta
+        Variance of each cluster, > 0.
+    loss
+        logistic or square.
+    ridge
+        lambda >= 0.
+    rho
+        Weight of the cluster y = +1, in (0, 1).
+    bias
+        Bias of the output, a number.
+    fit_bias
+        The bias follows the gradient, from 0.
+    q0
+        |w|^2/N at t = 0, >= m0^2.
+    """
+    from dmft.systems.glm.model import GaussianMixture
+
+    if fit_bias and bias != 0.0:
+        raise ValueError("give --bias or --fit-bias, not both")
+    model = GaussianMixture(alpha, delta, loss, ridge, rho, True if fit_bias else bias)
+    return _run(model, output, algorithm, watching or Watching(), q0=q0)

@@ -1,0 +1,206 @@
+"""A run, checked: from what a user gives to what the solver and the provenance need."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from dmft import checks, storage
+from dmft.run.contract import Method, Record, Solver
+from dmft.run.loop import Ending
+from dmft.run.provenance import made
+from dmft.solution import Solution, Status
+from dmft.systems.glm.descent import Problem, StepOptions
+from dmft.systems.glm.files import SavedModel
+from dmft.systems.glm.methods import METHODS, STEPS
+from dmft.systems.glm.model import GeneralizedLinear, Model
+from dmft.systems.glm.replica import Start
+from dmft.systems.glm.solution import GlmSolution
+
+__all__ = ["GlmPlan", "Request", "continued", "planned"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user asks :func:`dmft.solve` for, unchecked.
+
+    See :class:`dmft.systems.glm.descent.StepOptions`.
+    """
+
+    m0: float | None = None
+    q0: float | None = None
+    step: float | None = None
+    T: float = 0.0
+    batch: float = 1.0
+    persistence: float | None = None
+    paths: int = StepOptions.paths
+    response_paths: int | None = None
+    replicas: int = StepOptions.replicas
+    seed: int = 0
+    memory: float | None = None
+    t_eval: ArrayLike | None = None
+
+
+@dataclass(frozen=True)
+class GlmPlan:
+    """A run, checked (contract: :class:`dmft.run.contract.Plan`)."""
+
+    model: Model
+    start_at: Start
+    t_end: float
+    options: StepOptions
+    t_eval: tuple[float, ...] | None = None
+    method: Method = STEPS
+    verify: bool = False
+
+    def start(self) -> Solver:
+        """Begin at t = 0."""
+        problem = Problem(self.model, self.start_at, self.t_end)
+        return self.method.solver(problem, self.options, math.nan)
+
+    def coarser(self) -> GlmPlan:
+        """Return the run that measures the errors; there is none: the replicas do."""
+        raise ValueError(f"verify is not for method {self.method.name!r}: its errors are measured")
+
+    def to(self, t_end: float) -> GlmPlan:
+        """Return the same run with another end."""
+        return dataclasses.replace(self, t_end=t_end)
+
+    def differences(self, fine: Record, coarse: Record) -> Mapping[str, float]:
+        """Return the errors, which are those of the run itself."""
+        return fine.errors
+
+    def solution(self, record: Record, ending: Ending) -> Solution:
+        """Return the solution."""
+        return GlmSolution(
+            model=self.model, m0=self.start_at.m0, q0=self.start_at.q0, method=self.method.name,
+            t=record.t, series=record.series, grid=record.grid, status=ending.status,
+            message=ending.message, errors=record.errors,
+            stats={**record.stats, "seconds": ending.seconds}, provenance=self._provenance(),
+            state=record.state,
+        )  # fmt: skip
+
+    def _provenance(self) -> dict[str, Any]:
+        """Return what a file tells of how the run was made."""
+        return {
+            "t_end": self.t_end,
+            "tol": None,
+            "options": {"type": type(self.options).__name__, **dataclasses.asdict(self.options)},
+            **({} if self.t_eval is None else {"t_eval": list(self.t_eval)}),
+            **made(),
+        }
+
+
+def planned(model: Model, t_end: float, request: Request) -> GlmPlan:
+    """Check what :func:`dmft.solve` was given.
+
+    Raises
+    ------
+    ValueError
+        A parameter is missing or out of its range, or two of them contradict each other.
+    """
+    if isinstance(model, SavedModel):
+        raise ValueError(f"model = {model!r} is not allowed: its functions are not in the file")
+    t_end = checks.positive_number("t_end", t_end)
+    setting = model.setting()
+    if not setting.loss.smooth:
+        raise ValueError(
+            f"loss = {setting.loss.name!r} is not allowed for dynamics: its derivative jumps;"
+            " dmft.theory.mixture has its minimum"
+        )
+    start = _start(request, spherical=setting.ridge is None)
+    if request.step is None:
+        raise ValueError("step is missing: give the step size of the algorithm, > 0")
+    names = [field.name for field in dataclasses.fields(StepOptions)]
+    given = {name: getattr(request, name) for name in names}
+    if request.response_paths is None:
+        paths = checks.integer("paths", request.paths, low=8)
+        given["response_paths"] = min(StepOptions.response_paths, paths)
+    options = StepOptions(**given)
+    times = None if request.t_eval is None else _times(request.t_eval, t_end)
+    return GlmPlan(model, start, t_end, options, times)
+
+
+def _start(request: Request, *, spherical: bool) -> Start:
+    """Return overlap and squared norm at t = 0, checked."""
+    if request.m0 is None:
+        raise ValueError("m0 is missing: give the overlap at t = 0")
+    q0 = 1.0 if request.q0 is None else request.q0
+    q0 = checks.finite_number("q0", q0, low=0.0, wanted="a finite number >= 0")
+    if spherical and q0 != 1.0:
+        raise ValueError(f"q0 = {q0:g} is not allowed: |w|^2 = N is kept, so that q0 is 1")
+    largest = math.sqrt(q0)
+    wanted = f"a number in [-{largest:g}, {largest:g}], since |m0| <= sqrt(q0)"
+    m0 = checks.finite_number("m0", request.m0, low=-largest, high=largest, wanted=wanted)
+    return Start(m0, q0)
+
+
+def _times(t_eval: ArrayLike, t_end: float) -> tuple[float, ...]:
+    times = checks.array_in("t_eval", t_eval, 0.0, t_end)
+    if times.ndim != 1:
+        raise ValueError(f"t_eval has {times.ndim} axes: it must be a list of times")
+    return tuple(times.tolist())
+
+
+def continued(
+    before: GlmSolution, path: str | os.PathLike[str], t_end: float | None, model: Any = None
+) -> GlmPlan:
+    """Return the plan of going on with a saved run to t_end.
+
+    Raises
+    ------
+    dmft.storage.FileError
+        The run cannot be continued.
+    ValueError
+        `t_end` does not lie beyond the time reached, or a user's model is needed again.
+    """
+    said = f"{str(path)!r} cannot be continued"
+    if before.method not in METHODS or not before.state:
+        raise storage.FileError(f"{said}: it is of method {before.method!r}")
+    known = before.provenance
+    end = _later(before, path, t_end)
+    options = {name: value for name, value in known["options"].items() if name != "type"}
+    times = tuple(known["t_eval"]) if "t_eval" in known else None
+    try:
+        chosen = StepOptions(**options)
+    except (TypeError, ValueError) as error:
+        raise storage.FileError(f"{said}: its options are unknown here ({error})") from error
+    whole = _again(before, path, model)
+    return GlmPlan(whole, Start(before.m0, before.q0), end, chosen, times)
+
+
+def _again(before: GlmSolution, path: str | os.PathLike[str], model: Any) -> Model:
+    """Return the model of a saved run: that of the file, or a user's, given once more."""
+    saved = before.model
+    if not isinstance(saved, SavedModel):
+        if model is not None and model != saved:
+            raise ValueError(f"model = {model!r} is not that of the run, {saved!r}")
+        return saved
+    if not isinstance(model, GeneralizedLinear):
+        raise ValueError(f"{str(path)!r} has a loss of your own: give its model again, model=")
+    for name in ("alpha", "label", "noise", "ridge"):
+        if getattr(model, name) != getattr(saved, name):
+            raise ValueError(
+                f"{name} = {getattr(model, name)!r} is not that of the run,"
+                f" {getattr(saved, name)!r}"
+            )
+    return model
+
+
+def _later(before: GlmSolution, path: str | os.PathLike[str], t_end: float | None) -> float:
+    """Return the time to reach, checked."""
+    reached, planned_end = float(before.t[-1]), float(before.provenance["t_end"])
+    end = checks.positive_number("t_end", planned_end if t_end is None else t_end)
+    if t_end is None and before.status is Status.FINISHED:
+        raise ValueError(f"{str(path)!r} has reached its t_end = {planned_end:g}: give a later one")
+    if end < reached:
+        raise ValueError(
+            f"t_end = {end:g} is not allowed: the run has reached t = {reached:g}; give a later one"
+        )
+    return end

@@ -1,0 +1,62 @@
+"""Figures of a run (extra `plot`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dmft.figures import COLORS
+from dmft.systems.glm.solution import GlmSolution
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["overview"]
+
+NAMES = {
+    "m": "overlap $m(t)$",
+    "q": "norm $q(t)$",
+    "train_loss": "training loss",
+    "test_error": "test error",
+    "growth": r"linearised overlap $\ln M(t)$",
+}
+LATER = (0.125, 0.25, 0.5, 1.0)
+
+
+def overview(solution: GlmSolution) -> Figure:
+    """Draw a run: overlap (at m0 = 0 its growth), losses, and C(t,t') at four times.
+
+    Bands are two standard errors of the replicas.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 5.0), layout="constrained")
+    axes = figure.subplots(2, 2)
+    first = "growth" if "growth" in solution.series else "m"
+    for ax, name in zip(axes.flat, (first, "train_loss", "test_error"), strict=False):
+        _series(ax, solution, name)
+    _correlation(axes[1, 1], solution)
+    figure.suptitle(solution.label, fontsize="small", wrap=True)
+    return figure
+
+
+def _series(ax: Axes, solution: GlmSolution, name: str) -> None:
+    t, values = solution.t, solution.series[name]
+    width = 2.0 * np.nan_to_num(solution.standard_error(name))
+    ax.plot(t, values, color=COLORS[0])
+    ax.fill_between(t, values - width, values + width, color=COLORS[0], alpha=0.3, linewidth=0.0)
+    ax.set_xlabel("$t$")
+    ax.set_ylabel(NAMES[name])
+
+
+def _correlation(ax: Axes, solution: GlmSolution) -> None:
+    end = float(solution.t[-1])
+    for k, fraction in enumerate(LATER):
+        t_prime = np.linspace(0.0, fraction * end, 60)
+        label = f"$t = {fraction * end:.3g}$"
+        ax.plot(t_prime, solution.C(fraction * end, t_prime), color=COLORS[k], label=label)
+    ax.set_xlabel("$t'$")
+    ax.set_ylabel("correlation $C(t,t')$")
+    ax.legend()

@@ -1,0 +1,1 @@
+"""Generalized linear models at finite N."""
