@@ -108,6 +108,8 @@ def make(names: Names, /, *, data: Path = DATA, workers: Whole = 1) -> int:
 
     chosen = _chosen(names)
     for name, entry in chosen.items():
+        if data.is_dir():
+            (data / entry.system).mkdir(exist_ok=True)
         storage.check_target(data / entry.system / f"{name}.csv", force=True, name="data")
     parts = {name: list(entry.parts) for name, entry in chosen.items()}
     for name, table in _made(parts, workers):

@@ -65,7 +65,8 @@ def solve(
     t_end
         Time to reach, > 0, in steps per input dimension.
     learning_rate
-        Learning rate of the first layer, > 0, or VALUE,TAU,EXPONENT for VALUE (1 + t/TAU)^-EXPONENT.
+        Learning rate of the first layer, > 0; VALUE,TAU,EXPONENT is the schedule
+        VALUE (1 + t/TAU)^-EXPONENT.
     second_learning_rate
         That of the second layer, >= 0; 0: it is not trained.
     weight_decay

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from dmft import storage
 from dmft.run.contract import Method
@@ -101,4 +101,4 @@ class TwoLayerJob(Job):
 
     def go_on(self, path: Path, **running: Any) -> TwoLayerSolution:
         """Go on from a checkpoint."""
-        return cast(TwoLayerSolution, resume(self.load(path), path, None, **running))
+        return resume(self.load(path), path, None, **running)

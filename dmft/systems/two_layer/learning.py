@@ -96,7 +96,8 @@ class OnlineLearning:
 
         A second layer whose rate is the number 0 then is not trained there, and does not decay.
         """
-        return replace(self, **{name: _resolved(getattr(self, name), t) for name in RATES})
+        eta, eta_v = (_resolved(getattr(self, name), t) for name in RATES)
+        return replace(self, learning_rate=eta, second_learning_rate=eta_v)
 
     def rates(self, t: float) -> Rates:
         """Return the learning rates at time t, at a break those after it."""
@@ -117,9 +118,8 @@ class OnlineLearning:
         ValueError
             A rate is not finite or < 0 at a time up to `end`, naming it and the time.
         """
-        return replace(
-            self, **{name: _table(name, getattr(self, name), 0.0, end) for name in RATES}
-        )
+        eta, eta_v = (_table(name, getattr(self, name), 0.0, end) for name in RATES)
+        return replace(self, learning_rate=eta, second_learning_rate=eta_v)
 
 
 def _checked(name: str, rate: Any, *, zero: bool) -> Schedule:

@@ -85,7 +85,9 @@ def flow_of(net: TwoLayerNetwork) -> Callable[[Array, Array], Array]:
     which leaves gradient flow, the limit of small learning rates.
     """
     rhs, rules = _integrals.rhs, legendre_rules()
-    K, T, v_teacher, code = net.K, net.T, net.v_teacher, net.code
+    # Copies are writeable.  Those of the network are not, but become so on the way to another
+    # process, and numba would compile everything a second time for them.
+    K, T, v_teacher, code = net.K, net.T.copy(), net.v_teacher.copy(), net.code
     return lambda y, rates: rhs(y, K, T, v_teacher, code, rates, rules)
 
 

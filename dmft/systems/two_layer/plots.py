@@ -115,5 +115,7 @@ def against_width(ax: Axes, table: Mapping[str, NDArray[Any]]) -> Axes:
             )  # fmt: skip
     ax.set(xlabel="hidden units of the student $K$", ylabel=r"final error $\epsilon_g^*$")
     ax.set(yscale="log", xticks=table["K"])
-    ax.legend()
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(bottom, top * (top / bottom) ** 0.4)
+    ax.legend(loc="upper left")
     return ax

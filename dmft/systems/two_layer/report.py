@@ -33,10 +33,11 @@ TEXT = (
 def curves(run: TwoLayerSolution) -> list[tuple[Array, Array] | Lines]:
     """Return abscissa and ordinate of each panel."""
     t = times(run, POINTS)
-    lines: list[tuple[Array, Array] | Lines] = [(t, run.at(t).eg)]
-    for family in families(run, t).values():
-        lines.append(Lines(t, np.stack(list(family.values()), axis=-1), tuple(family)))
-    return [*lines, (t, specialization(run, t))]
+    many = [
+        Lines(t, np.stack(list(family.values()), axis=-1), tuple(family))
+        for family in families(run, t).values()
+    ]
+    return [(t, run.at(t).eg), *many, (t, specialization(run, t))]
 
 
 def diagrams(table: Mapping[str, NDArray[Any]]) -> list[Diagram]:

@@ -18,7 +18,7 @@ from dmft.systems.two_layer.lowering import Layout, errors_of
 from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
 from dmft.systems.two_layer.pieces import Pieces
 
-__all__ = ["OrderParametersAt", "TwoLayerSolution", "restore"]
+__all__ = ["OrderParametersAt", "TwoLayerSolution", "entries", "restore"]
 
 Array = NDArray[np.float64]
 

@@ -22,8 +22,10 @@ from dmft import checks
 from dmft.systems.two_layer.equations import error_of
 from dmft.systems.two_layer.learning import OnlineLearning
 from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork, square_root
+from dmft.systems.two_layer.solution import entries
+from validation.ensemble import Ensemble
 
-__all__ = ["Runs", "simulate", "weights"]
+__all__ = ["Runs", "ensemble", "simulate", "weights"]
 
 Array = NDArray[np.float64]
 
@@ -174,6 +176,26 @@ def simulate(
             R[run, index] = student[:, : net.M] @ teacher.T / n
             v[run, index] = second
     return Runs(n, t, Q, R, v, _errors(net, Q, R, v))
+
+
+def ensemble(
+    net: TwoLayerNetwork,
+    how: OnlineLearning,
+    times: ArrayLike,
+    *,
+    n: int,
+    runs: int,
+    seed: int,
+) -> Ensemble:
+    """Return :func:`simulate` as an ensemble, with the names that a solution gives its columns.
+
+    A second layer that is not trained is the same in all runs, and left out.
+    """
+    found = simulate(net, how, times, n=n, runs=runs, seed=seed)
+    series = {"eg": found.eg, **entries(found.Q, found.R, found.v)}
+    if not how.trains_both:
+        series = {name: values for name, values in series.items() if not name.startswith("v_")}
+    return Ensemble(n, found.t, series)
 
 
 def _steps(

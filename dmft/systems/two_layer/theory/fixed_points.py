@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
@@ -29,6 +30,11 @@ RESIDUAL = 1e-11
 FIRST_STRETCH, STRETCHES = 30.0, 10
 # A root further away than this from the state reached, relative to its size, is another one.
 NEAR = 0.1
+# Where a branch of fixed points begins that is followed in eta: the small-eta law holds there.
+BEGIN = 0.01
+# The noise of SGD keeps the weights of copies apart: Q_ii - Q_ik = APART eta sigma^2.  Measured at
+# eta = 0.05 and 0.2, K = 3..8, M = 2; it matters only that Newton's method finds that root.
+APART = 2.0
 
 
 class FixedPoint(NamedTuple):
@@ -50,8 +56,12 @@ class FixedPoint(NamedTuple):
     message: str
 
 
-def informed(net: TwoLayerNetwork, *, both_layers: bool = False) -> OrderParameters:
+def informed(
+    net: TwoLayerNetwork, *, both_layers: bool = False, spread: float = 1e-3
+) -> OrderParameters:
     """Return the student that represents the teacher, as far as it has the units to.
+
+    Every unit has weights of its own besides, of size `spread` in Q.
 
     Units are assigned as :func:`dmft.systems.two_layer.theory.asymptotic_error` says: extra
     units have small weights of their own (first layer), or share a teacher unit (both layers).
@@ -60,8 +70,8 @@ def informed(net: TwoLayerNetwork, *, both_layers: bool = False) -> OrderParamet
     some = owner >= 0
     R = np.where(some[:, None], net.T[owner], 0.0)
     Q = np.where(np.logical_and.outer(some, some), net.T[np.ix_(owner, owner)], 0.0)
-    # A little independent weight: exact copies are at the edge of what a covariance can be.
-    return OrderParameters(Q + 1e-3 * np.eye(net.K), R, v)
+    # Exact copies would be at the edge of what a covariance can be.
+    return OrderParameters(Q + spread * np.eye(net.K), R, v)
 
 
 def jacobian(slope: Slope, y: Array, step: float = 1e-5) -> Array:
@@ -127,7 +137,7 @@ def fixed_point(
         "second_learning_rate", second_learning_rate, low=0.0, wanted="finite and >= 0"
     )
     decay = checks.finite_number("weight_decay", weight_decay, low=0.0, wanted="finite and >= 0")
-    begin = informed(net, both_layers=second > 0.0) if start is None else start
+    begin = _beginning(net, eta, both_layers=second > 0.0) if start is None else start
     begin.check(net)
     # Time is counted in 1/eta, so that the right-hand side is of order 1.
     rates = Rates(eta, second, decay).lowered(net.sigma) / eta
@@ -137,8 +147,8 @@ def fixed_point(
     free = len(full) if second > 0.0 else len(full) - net.K
     of_all = flow_of(net)
 
-    def slope(y: Array) -> Array:
-        return of_all(np.concatenate([y, full[free:]]), rates)[:free]
+    def slope(y: Array, noise: float = eta) -> Array:
+        return of_all(np.concatenate([y, full[free:]]), np.array([*rates[:5], noise]))[:free]
 
     owner = np.arange(net.K) if start is not None else copies(net, second > 0.0)[0]
     labels, number = _alike(net, owner)
@@ -147,10 +157,17 @@ def fixed_point(
     spread[np.arange(free), labels] = 1.0
     spread = spread[:, spread.any(axis=0)]
     mean = (spread / spread.sum(axis=0)).T
-    # With the first layer alone, units without a task stay next to 0 for times of order 1/eta^2 and
-    # more, until pairs w, -w grow; the flow would lead away to those.
-    nearest = start is None and second == 0.0
-    z, message = settle(lambda z: mean @ slope(spread @ z), mean @ full[:free], nearest=nearest)
+
+    def reduced(z: Array, noise: float) -> Array:
+        return np.asarray(mean @ slope(spread @ z, noise))
+
+    z, message = mean @ full[:free], ""
+    if start is None and second > 0.0:
+        z, message = _followed(reduced, z, eta)
+    else:
+        # With the first layer alone, units without a task stay next to 0 for times of order 1/eta^2
+        # and more, until pairs w, -w grow; the flow would lead away to those.
+        z, message = settle(lambda z: reduced(z, eta), z, nearest=start is None)
     if message:
         return _nothing(net, free, message.format(eta=eta))
     y = spread @ z
@@ -169,6 +186,13 @@ def fixed_point(
         True,
         "a root of the equations of motion",
     )
+
+
+def _beginning(net: TwoLayerNetwork, eta: float, *, both_layers: bool) -> OrderParameters:
+    """Return a state close to the fixed point next to the teacher."""
+    if not both_layers or net.sigma == 0.0:
+        return informed(net, both_layers=both_layers)
+    return informed(net, both_layers=True, spread=APART * min(eta, BEGIN) * net.sigma**2)
 
 
 def _alike(net: TwoLayerNetwork, owner: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
@@ -202,21 +226,22 @@ def _stable(eigenvalues: NDArray[np.complex128]) -> bool:
 def settle(slope: Slope, y: Array, *, nearest: bool = False) -> tuple[Array, str]:
     """Return a stable root close to where the flow leads, or an unstable one, or a sentence.
 
-    With `nearest` any root will do that is found twice in a row.  The sentence has a place {eta:g}
-    for the learning rate.
+    A root counts once it is found from two states in a row: from a state that is still on its way
+    the root finder may end at another one.  With `nearest` it need not be stable.  The sentence has
+    a place {eta:g} for the learning rate.
     """
-    unstable = None
+    last = stable = unstable = None
     stretch = FIRST_STRETCH
     largest = 1e6 * max(1.0, float(np.abs(y).max()))
     for _ in range(STRETCHES):
         found = _root_near(slope, y)
         if found is not None:
-            if _stable(found[1]):
+            good = _stable(found[1])
+            same = last is not None and np.allclose(last, found[0], rtol=0.0, atol=1e-9)
+            if same and (good or nearest):
                 return found[0], ""
-            same = unstable is not None and np.allclose(unstable, found[0], rtol=0.0, atol=1e-9)
-            if nearest and same:
-                return found[0], ""
-            unstable = found[0]
+            last = found[0]
+            stable, unstable = (last, unstable) if good else (stable, last)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             # A divergence makes LSODA warn before it is recognised below.
             warnings.simplefilter("ignore")
@@ -228,9 +253,32 @@ def settle(slope: Slope, y: Array, *, nearest: bool = False) -> tuple[Array, str
             return y, "the dynamics diverges at learning_rate = {eta:g}"
         y = run.y[:, -1]
         stretch *= 2.0
-    if unstable is not None:
-        return unstable, ""
+    # Linear units have a continuum of roots, along which the flow drifts.
+    for one in (stable, unstable):
+        if one is not None:
+            return one, ""
     return y, "the dynamics has not settled at learning_rate = {eta:g}"
+
+
+def _followed(slope: Callable[[Array, float], Array], y: Array, eta: float) -> tuple[Array, str]:
+    """Return the root that is next to y at small learning rates, followed to eta, or a sentence.
+
+    Copies of one unit drift apart so slowly that the flow does not help to tell roots apart: close
+    by is another one, unstable, in which the copies are the same.
+    """
+    at = min(eta, BEGIN)
+    y, message = settle(lambda z: slope(z, at), y, nearest=True)
+    ratio = 1.5
+    while not message and at < eta:
+        following = min(at * ratio, eta)
+        found = _root_near(lambda z, noise=following: slope(z, noise), y)  # type: ignore[misc]
+        if found is not None and np.abs(found[0] - y).max() < 0.2 * NEAR * np.abs(y).max():
+            y, at = found[0], following
+        elif ratio > 1.001:
+            ratio = math.sqrt(ratio)
+        else:
+            message = "the fixed point next to the teacher ends before learning_rate = {eta:g}"
+    return y, message
 
 
 def _root_near(slope: Slope, y: Array) -> tuple[Array, NDArray[np.complex128]] | None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import root
 
 from dmft import checks
 from dmft.systems.two_layer.lowering import Layout, errors_of, flow_of
@@ -17,11 +18,15 @@ __all__ = ["Plateau", "plateau"]
 
 Array = NDArray[np.float64]
 
+# Steps in eta along a branch: the first one, and the one at which the branch counts as ended.
+FIRST_STEP, LEAST_STEP = 0.01, 1e-7
+
 
 class Plateau(NamedTuple):
     """Height eg, overlaps ``Q_ii``, ``Q_ik`` and ``R_in``, and the rate of escape over eta.
 
-    Everything is NaN where there is no symmetric fixed point.  A rate that is not positive says
+    Everything is NaN where there is no symmetric fixed point: at large learning rates the branch
+    that begins at eta -> 0 ends.  A rate that is not positive says
     that the symmetric state is stable: the student never specialises.
     """
 
@@ -141,6 +146,33 @@ def one_unit(K: int, M: int) -> Array:
     return np.array([Q, Q, math.sqrt(Q / M)])
 
 
+def _followed(net: TwoLayerNetwork, rates: Array) -> Array | None:
+    """Return (Q, Q, R) of equal erf units, followed from eta = 0; None where the branch ends.
+
+    Units with the same weights keep them the same at every learning rate, because they see the same
+    inputs and the same noise.
+    """
+    layout, slope = Layout.of(net), flow_of(net)
+
+    def reduced(parameters: Array, eta: float) -> Array:
+        Q, r = parameters
+        full = slope(_packed(net, np.array([Q, Q, r])), np.array([*rates[:5], eta]))
+        return np.array([layout.Q(full)[0, 1], layout.R(full)[0, 0]])
+
+    y, eta, step = one_unit(net.K, net.M)[1:], 0.0, FIRST_STEP
+    while eta < rates[5]:
+        step = min(step, rates[5] - eta)
+        if step < LEAST_STEP:
+            return None
+        found = root(reduced, y, args=(eta + step,), method="hybr", options={"xtol": 1e-14}).x
+        left = np.abs(reduced(found, eta + step)).max()
+        if left < 1e-13 * max(1.0, found[0]) and np.abs(found - y).max() < 0.1 * np.abs(y).max():
+            y, eta, step = found, eta + step, 2.0 * step
+        else:
+            step *= 0.5
+    return np.array([y[0], y[0], y[1]])
+
+
 def _packed(net: TwoLayerNetwork, parameters: Array) -> Array:
     q, c, r = parameters
     Q = np.full((net.K, net.K), c)
@@ -152,11 +184,12 @@ def _packed(net: TwoLayerNetwork, parameters: Array) -> Array:
 def _symmetric(net: TwoLayerNetwork, rates: Array) -> Array | None:
     """Return (Q_ii, Q_ik, R) of the symmetric fixed point, or None where the dynamics has none.
 
-    It is the one next to the plateau at eta -> 0, where erf units are all along the sum of the
-    teacher's; other units spread around that, and the equations lead there from a symmetric start.
+    For erf units it is the continuation of the plateau at eta -> 0, where all are along the sum of
+    the teacher's; other units spread around that, and the equations lead there from a symmetric
+    start.
     """
-    if net.activation == "erf" and rates[5] == 0.0:
-        return one_unit(net.K, net.M)
+    if net.activation == "erf":
+        return _followed(net, rates)
     layout, slope = Layout.of(net), flow_of(net)
 
     def reduced(parameters: Array) -> Array:
@@ -164,10 +197,7 @@ def _symmetric(net: TwoLayerNetwork, rates: Array) -> Array | None:
         Q = layout.Q(full)
         return np.array([Q[0, 0], Q[0, 1], layout.R(full)[0, 0]])
 
-    start = one_unit(net.K, net.M)
-    if net.activation != "erf":
-        start = np.array([1.0, 0.3, 0.6]) * net.M / net.K
-    found, message = settle(reduced, start, nearest=net.activation == "erf")
+    found, message = settle(reduced, np.array([1.0, 0.3, 0.6]) * net.M / net.K)
     q, c, r = found
     # [[Q, R], [R', T]] is positive semidefinite up to rounding (Q_ii - Q_ik is known to 1e-15/eta
     # only: nothing but the noise of SGD restores it), and the student has learned something.
