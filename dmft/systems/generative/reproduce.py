@@ -111,7 +111,7 @@ def _simulated(
     simulator: Simulator, size: Size, doing: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """Return rows of theory, mean, standard error and z, one for each simulated point."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for activation in ACTIVATIONS:
         for alpha, delta in POINTS[activation]:
             doing(f"generative: AMP, {activation}")
