@@ -94,8 +94,8 @@ def _against_noise(table: Columns, groups: list[_Group], name: str, label: str) 
         ]
         figure.add_scatter(
             x=delta, y=values, mode="lines+markers", name=group.text, legendgroup=group.text,
-            line={"color": group.color}, marker={"symbol": MARKS[k % len(MARKS)], "size": 8}, text=hover,
-            hoverinfo="text",
+            line={"color": group.color}, marker={"symbol": MARKS[k % len(MARKS)], "size": 8},
+            text=hover, hoverinfo="text",
         )  # fmt: skip
         threshold = float(_threshold(group.model))
         if np.isfinite(threshold):
