@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.figures import COLORS, PLOTLY_DASHES
+from dmft.figures import COLORS
 from dmft.systems.base import Diagram
 from dmft.systems.generative.model import SpikedGenerative
 from dmft.systems.generative.solution import GenerativeSolution
@@ -23,6 +23,8 @@ Columns = Mapping[str, NDArray[Any]]
 # What makes one curve: runs that differ in their noise only.
 CURVE = ("alpha", "activation", "channel", "beta", "start")
 POINTS = 80
+# Curves differ in colour and in these marks; dashes tell the methods apart.
+MARKS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
 SHOWN = {
     "mmse": (
         "Mean square error against the noise", "mean square error per component",
@@ -31,8 +33,8 @@ SHOWN = {
     ),
     "information": (
         "Mutual information against the noise", "nats per component of the spike",
-        "Points: the runs. Vertical: the transition Delta_c, above which the matrix tells nothing"
-        " of the direction of the spike.",
+        "Points: the runs. Vertical: the transition Delta_c, above which no estimate overlaps with"
+        " the spike.",
     ),
 }  # fmt: skip
 
@@ -92,8 +94,8 @@ def _against_noise(table: Columns, groups: list[_Group], name: str, label: str) 
         ]
         figure.add_scatter(
             x=delta, y=values, mode="lines+markers", name=group.text, legendgroup=group.text,
-            line={"color": group.color, "dash": PLOTLY_DASHES[k % 6]}, text=hover,
-            hoverinfo="text",
+            line={"color": group.color}, marker={"symbol": MARKS[k % len(MARKS)], "size": 8},
+            text=hover, hoverinfo="text",
         )  # fmt: skip
         threshold = float(_threshold(group.model))
         if np.isfinite(threshold):
