@@ -67,7 +67,7 @@ def _name(machine: CommitteeMachine, alpha: float) -> str:
 
 def _compared(case: Case, factor: float, quick: bool) -> tuple[Comparison, Evidence]:
     """Compare iterations of message passing with state evolution at `factor` times alpha."""
-    n, seeds = (500, 120) if quick else (2000, 60)
+    n, seeds = (500, 120) if quick else (2000, 200)
     setting = Setting(case.machine, case.alpha, n, START, STEPS)
     runs = ensemble(setting, range(case.first, case.first + seeds))
     theory = CommitteeJob(case.machine, factor * case.alpha, START).begin()
