@@ -86,12 +86,17 @@ def mathtext(number: float) -> str:
 def check_format(path: str | os.PathLike[str], name: str = "plot") -> str:
     """Return the format of a figure's file, or raise ValueError if matplotlib knows none.
 
+    ImportError says how to install matplotlib where it is missing.
+
     Examples
     --------
     >>> check_format("figure.pdf")
     'pdf'
     """
-    from matplotlib.backend_bases import FigureCanvasBase
+    try:
+        from matplotlib.backend_bases import FigureCanvasBase
+    except ImportError as error:
+        raise ImportError("figures need matplotlib: pip install 'dmft[plot]'") from error
 
     suffix = os.path.splitext(path)[1].lstrip(".").lower() or "png"
     if suffix not in FigureCanvasBase.get_supported_filetypes():

@@ -33,7 +33,7 @@ from validation.systems.base import SystemChecks
 __all__ = ["chosen", "report"]
 
 
-class Section(NamedTuple):
+class SystemSection(NamedTuple):
     """The claims of one system on the page: key, evidence and figure of each."""
 
     system: SystemChecks
@@ -126,13 +126,13 @@ def chosen(only: Sequence[str] | None = None) -> list[str]:
     return [name for name in known if name in found]
 
 
-def _sections(found: dict[str, Evidence]) -> list[Section]:
+def _sections(found: dict[str, Evidence]) -> list[SystemSection]:
     sections = []
     for name, system in SYSTEMS.items():
         own = [(key, evidence) for key, evidence in found.items() if key.startswith(f"{name}/")]
         if own:
             claims = [(key, evidence, figure(evidence)) for key, evidence in own]
-            sections.append(Section(system, claims))
+            sections.append(SystemSection(system, claims))
     return sections
 
 

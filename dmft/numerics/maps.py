@@ -191,9 +191,9 @@ def iterate(
         x, before = new, moved
         if error <= options.tol:
             return _found(x, max(error, EPS * _size(x)), step)
-    return _unfinished(
-        x, options.max_steps, f"the last step still moved x by {before:.1e} (tol = {options.tol:g})"
-    )
+    left = f"the estimated error is {error:.1e} (tol = {options.tol:g})"
+    why = left if math.isfinite(error) else "the steps do not shrink"
+    return _unfinished(x, options.max_steps, f"the last step moved x by {before:.1e}, and {why}")
 
 
 def _remaining(moved: float, before: float, size: float) -> float:

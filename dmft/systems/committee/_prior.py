@@ -39,7 +39,7 @@ RESOLVED = 1.0 - 1e-12
 ROOT_2PI = math.sqrt(2.0 * math.pi)
 
 
-class Axis(NamedTuple):
+class WeightAxis(NamedTuple):
     """Nodes xi > 0 along one eigenvector (binary weights), and what the averages need there.
 
     `plain` is the Gaussian measure; `even` and `odd` are the Gaussian measure times
@@ -146,11 +146,11 @@ def _inverse_from(start: Array, eigenvalues: Array, positive: NDArray[np.bool_])
     return np.asarray(np.exp(np.clip(logs, -100.0, math.log(CERTAIN))))
 
 
-def _axis(m: float) -> Axis:
+def _axis(m: float) -> WeightAxis:
     """Return the nodes for a field of strength m along one eigenvector."""
     if m == 0.0:
         one, zero = np.ones(1), np.zeros(1)
-        return Axis(one, one, zero, zero)
+        return WeightAxis(one, one, zero, zero)
     step = SPACING / math.hypot(1.0, m)
     xi = (np.arange(math.ceil((REACH + m) / step)) + 0.5) * step
     measure = 2.0 * step / ROOT_2PI  # of both signs of xi
@@ -158,10 +158,12 @@ def _axis(m: float) -> Axis:
     fraction = np.exp(-2.0 * m * xi)
     log_even = m * xi - 0.5 * m * m + np.log1p(fraction) - math.log(2.0)
     plain = measure * np.exp(-0.5 * xi**2)
-    return Axis(plain, shifted * (1.0 + fraction), -shifted * np.expm1(-2.0 * m * xi), log_even)
+    return WeightAxis(
+        plain, shifted * (1.0 + fraction), -shifted * np.expm1(-2.0 * m * xi), log_even
+    )
 
 
-def _joint(plus: Axis, minus: Axis) -> Array:
+def _joint(plus: WeightAxis, minus: WeightAxis) -> Array:
     """Return Z times the Gaussian measure for K = 2; not 0 where it underflows."""
     weight = np.multiply.outer(plus.even, minus.plain) + np.multiply.outer(plus.plain, minus.even)
     return np.asarray(np.maximum(0.5 * weight, 1e-300))

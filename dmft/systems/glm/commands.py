@@ -88,7 +88,7 @@ class Algorithm:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Watching:
+class RunControl:
     """How a run is watched, the same for all models.
 
     Parameters
@@ -113,7 +113,9 @@ class Watching:
     force: Force = False
 
 
-def _run(model: Model, output: Path, algorithm: Algorithm, watching: Watching, **start: Any) -> int:
+def _run(
+    model: Model, output: Path, algorithm: Algorithm, watching: RunControl, **start: Any
+) -> int:
     from dmft.run.shell import begun, carried_out, stops
     from dmft.systems.glm.solve import solve
 
@@ -136,7 +138,7 @@ def solve_phase_retrieval(
     a: float = 1.0,
     unregularised: Annotated[bool, Parameter(negative="")] = False,
     algorithm: Algorithm,
-    watching: Watching | None = None,
+    watching: RunControl | None = None,
 ) -> int:
     """Run gradient descent on the sphere and save it.
 
@@ -154,7 +156,7 @@ def solve_phase_retrieval(
     from dmft.systems.glm.model import PhaseRetrieval
 
     model = PhaseRetrieval(alpha, None if unregularised else a)
-    return _run(model, output, algorithm, watching or Watching())
+    return _run(model, output, algorithm, watching or RunControl())
 
 
 @mixture.command(name="solve")
@@ -170,7 +172,7 @@ def solve_mixture(
     fit_bias: Annotated[bool, Parameter(negative="")] = False,
     q0: float = 1.0,
     algorithm: Algorithm,
-    watching: Watching | None = None,
+    watching: RunControl | None = None,
 ) -> int:
     """Run gradient descent or stochastic gradient descent and save it.
 
@@ -200,4 +202,4 @@ def solve_mixture(
     if fit_bias and bias != 0.0:
         raise ValueError("give --bias or --fit-bias, not both")
     model = GaussianMixture(alpha, delta, loss, ridge, rho, True if fit_bias else bias)
-    return _run(model, output, algorithm, watching or Watching(), q0=q0)
+    return _run(model, output, algorithm, watching or RunControl(), q0=q0)

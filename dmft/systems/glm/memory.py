@@ -11,7 +11,8 @@ __all__ = ["available", "check", "needed"]
 
 # Fraction of the free memory that a run may take: the rest is for the arrays of single steps.
 SHARE = 0.8
-# Gaussians per path of smooth fields: 10 to 90 were seen (phase retrieval, up to 400 steps).
+# Gaussians per path of smooth fields, at least this or half the steps: 47 were seen for 80 steps
+# and 190 for 400 (phase retrieval).
 SMOOTH_RANK = 100
 GB = 1e9
 
@@ -31,7 +32,7 @@ def needed(
         Whether responses are kept in single precision.
     """
     rows = steps + 1
-    rank = rows if noisy else min(rows, SMOOTH_RANK)
+    rank = rows if noisy else min(rows, max(SMOOTH_RANK, rows // 2))
     # The store of Gaussians is doubled, and is there twice while that is done.
     one = 8.0 * paths * (rows + 3 * rank + 2 * BLOCK + 12) + 6 * 8.0 * rows**2
     return replicas * (one + (4.0 if single else 8.0) * response_paths * rows * (rows + 1) / 2)

@@ -166,6 +166,27 @@ def test_report_and_show(swept: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "observable = 'aging'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_a_folder_of_two_systems(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text(RECIPE.replace("K = [1, 2]", "K = [1]"))
+    (tmp_path / "two.toml").write_text(
+        "[model]\np = 3\ndelta_p = 1\n[run]\nm0 = 0.1\nt_end = 2\nmethod = 'gradient_descent'\n"
+        "step = 0.1\n[axes]\ndelta_2 = [0.5]\n"
+    )
+    runs, table, page = (str(tmp_path / name) for name in ("runs", "table.csv", "page.html"))
+    for name in ("one.toml", "two.toml"):
+        assert main(["sweep", str(tmp_path / name), "--output", runs, "--workers", "1"]) == 0
+    assert main(["collect", runs, "--output", table, "--times", "1"]) == 0
+    rows = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
+    assert [row["branch"] for row in rows] == ["unspecialized", "perfect", "perfect", ""]
+    assert [row["m0"] for row in rows] == ["nan", "nan", "nan", "0.1"]
+    assert main(["report", runs, "--output", page]) == 0
+    text = (tmp_path / "page.html").read_text()
+    assert "Committee machine; Spiked matrix-tensor model" in text
+    assert "Generalisation error: K = 1, binary weights" in text
+    assert "Phase diagram, p = 3" in text
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [

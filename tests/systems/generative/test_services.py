@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -378,3 +379,9 @@ def test_spectral_samples_are_refused_where_there_is_no_theory():
         spectral_sample(SpikedGenerative(1.0, 2.5), k=50, seeds=2)
     with pytest.raises(ValueError, match="activation = 'relu' is not allowed"):
         spectral_sample(SpikedGenerative(1.0, 0.5, "relu"), k=50, seeds=2)
+
+
+def test_a_missing_extra_names_the_command_that_installs_it(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib.backend_bases", None)
+    assert main([*CURVE, "--plot", str(tmp_path / "curve.png")]) == 1
+    assert "pip install 'dmft[plot]'" in capsys.readouterr().err

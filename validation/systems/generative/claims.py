@@ -35,6 +35,7 @@ RANDOM_STEPS = 100
 PATH_STEPS = 8
 # The deliberate error of the theory: a noise that is so much larger, in relative terms.
 WRONG = 1.3
+SIZES = "N is k; corrections of order 1/k are not taken out"
 # Standard deviations at which the wrong theory has to be rejected.
 SEEN = 3.3
 
@@ -64,7 +65,7 @@ def _evidence(
     samples = [_renamed(name, measure(model)) for name, model in models.items()]
     shown = "; ".join(f"{name}: {text(model)}" for name, model in models.items())
     seeds = {float(size.k): size.seeds}
-    return evidence_of(claim, shown, f"{setting}; N is k", seeds, compared(samples))
+    return evidence_of(claim, shown, f"{setting}; {SIZES}", seeds, compared(samples))
 
 
 def _renamed(name: str, sample: Sample) -> Sample:
@@ -134,7 +135,7 @@ def sensitivity(quick: bool) -> Evidence:
     found = evidence_of(
         f"A theory with a noise {WRONG:g} times too large would be seen", text(right),
         f"{STEPS} iterations from overlap {START:g}; the theory is wrong on purpose: large z is"
-        " what is claimed; N is k", {float(size.k): size.seeds}, result,
+        f" what is claimed; {SIZES}", {float(size.k): size.seeds}, result,
     )  # fmt: skip
     verdict = f"the wrong theory is rejected at {min(seen, 38.0):.1f} sigma (asked: {SEEN:g})"
     finding = Finding.AGREE if seen > SEEN else Finding.DISAGREE

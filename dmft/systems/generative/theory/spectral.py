@@ -54,7 +54,7 @@ class SpectralErrors(NamedTuple):
 def spectral_errors(model: SpikedGenerative) -> SpectralErrors:
     """Return the mean square errors of LAMP and PCA, with the best length of the eigenvector.
 
-    The estimate c x with the unit eigenvector x, of squared overlap q with v/|v|, has the error
+    The estimate c x with the unit eigenvector x, of squared overlap q with v/norm(v), has the error
     rho (1 - q) at its best c.
 
     Parameters
@@ -115,7 +115,7 @@ def pca_transition(
 
 
 def pca_overlap(model: SpikedGenerative) -> float:
-    """Return the squared overlap of the leading eigenvector of Y with v/|v|.
+    """Return the squared overlap of the leading eigenvector of Y with v/norm(v).
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def pca_overlap(model: SpikedGenerative) -> float:
 
 
 def lamp_overlap(model: SpikedGenerative) -> float:
-    """Return the squared overlap of LAMP's eigenvector with v/|v|.
+    """Return the squared overlap of LAMP's eigenvector with v/norm(v).
 
     Parameters
     ----------
