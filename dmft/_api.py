@@ -29,7 +29,8 @@ def solve(model: Any, t_end: float, **how: Any) -> Solution:
 
     The model's class decides what is solved; what else can be given depends on it.  These are the
     arguments for the spiked matrix-tensor model (arXiv:1907.08226), and at the end those that all
-    systems share; for other systems see their pages.
+    systems share; for two-layer networks see
+    :class:`dmft.systems.two_layer.plan.Request`, for other systems their pages.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ def resume(
     t_end
         Time to reach; without it that of the run.
     stop_overlap
-        Stop once |m| reaches this, in (0, 1).
+        Stop once |m| reaches this, in (0, 1): runs that have an overlap m.
     stop_relaxed
         Stop once m and mu, having moved, changed by less than this since t/2.
     max_seconds
@@ -74,23 +74,25 @@ def show(
     observable: str | None = None,
     force: Force = False,
 ) -> int:
-    """Summarise a run; draw it or write its m, mu, e, or an observable, as a table.
+    """Summarise a run; draw it or write its quantities, or an observable, as a table.
 
     Parameters
     ----------
     run
         File that `dmft solve` wrote.
     plot
-        Figure to write (png, pdf, svg): m, mu, e against t and C(t, t') against t'/t.
+        Figure to write (png, pdf, svg); of the spiked model: m, mu, e against t and C(t, t')
+        against t'/t.
     csv
-        Table to write: t, m, mu, e and the energy of each channel.
+        Table to write: t and all quantities of one time, such as m, mu, e, or eg, Q, R, v.
     times
         Times of the table, such as 1,10,100; without it all accepted times.
     observable
         What the table and the figure show instead.  chi-C: integrated response against C at each of
         the times, without them at the last one.  fdt: the slope of that, 1/T_eff = X/T.  aging:
         C(t_w + tau, t_w) against tau/t_w at times t_w.  hessian: its smallest eigenvalue.  loss:
-        training loss above that of the signal.  mse: 2 (1 - m).
+        training loss above that of the signal.  mse: 2 (1 - m).  Of two-layer networks: cosines
+        between student and teacher units; specialization, 0 where all units are alike.
     """
     from dmft import figures, storage, tables
     from dmft._api import load

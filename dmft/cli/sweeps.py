@@ -133,7 +133,7 @@ def collect(
     escape: float = 0.1,
     force: Force = False,
 ) -> int:
-    """Make one table of all runs of a sweep: parameters, status, m, mu, e, escape time, errors.
+    """Make one table of all runs of a sweep: parameters, status, quantities, errors.
 
     Parameters
     ----------
@@ -142,9 +142,9 @@ def collect(
     output
         CSV file to write.
     times
-        Times at which m, mu, e are wanted besides the last one, such as 1,10,100.
+        Times at which the quantities are wanted besides the last one, such as 1,10,100.
     escape
-        The escape time is when |m| first reaches this, in (0, 1).
+        The escape time of the spiked model is when |m| first reaches this, in (0, 1).
     """
     from dmft import storage, tables
     from dmft.arguments import numbers

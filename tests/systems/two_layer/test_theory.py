@@ -249,3 +249,22 @@ def test_relu_plateau_spreads_around_the_sum_of_the_teacher():
 def test_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_copies_of_a_unit_stay_apart():
+    """Both layers: the root is not the unstable one in which copies have the same weights."""
+    for K in (3, 4, 6, 7, 8):
+        for eta in (0.05, 0.2):
+            net = TwoLayerNetwork(K, 2, "erf", 0.1)
+            found = fixed_point(net, eta, second_learning_rate=eta)
+            apart = found.Q[0, 0] - found.Q[0, 2]
+            assert apart == pytest.approx(2 * eta * 0.1**2, rel=0.1)
+            if K % 2 == 0:
+                assert found.stable
+
+
+def test_plateau_is_a_branch_in_eta():
+    """The branch that begins at eta = 0 is followed whatever its steps, until it ends."""
+    heights = [plateau(8, learning_rate=eta).height for eta in np.linspace(0.0, 0.6, 25)]
+    assert np.all(np.diff(heights) > 0)
+    assert np.isnan(plateau(10, learning_rate=1.0).height)
