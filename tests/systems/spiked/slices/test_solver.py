@@ -155,7 +155,7 @@ def test_failure_is_an_outcome_with_a_sentence():
     outcomes = [stepper.advance() for _ in range(10)]
     assert not outcomes[-1].ok
     assert "max_slices" in outcomes[-1].message
-    assert np.isfinite(stepper.record().mu).all()
+    assert np.isfinite(stepper.record().series["mu"]).all()
 
 
 def test_step_that_becomes_too_small_is_a_sentence_with_a_reason():
