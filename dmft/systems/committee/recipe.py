@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from dmft.checks import plain_number, word
 from dmft.systems.base import RecipeKeys
 from dmft.systems.committee.job import CommitteeJob
 from dmft.systems.committee.model import CommitteeMachine
-from dmft.systems.committee.solution import CommitteeSolution
 
-__all__ = ["KEYS", "job_of", "parameter_columns", "place", "result_columns"]
+__all__ = ["KEYS", "job_of"]
 
 KEYS = RecipeKeys(("K", "prior"), ("alpha", "start"))
 
@@ -28,24 +26,3 @@ def job_of(given: Mapping[str, Any]) -> CommitteeJob:
     return CommitteeJob(
         machine, plain_number("alpha", given["alpha"]), given.get("start", "uninformed")
     )
-
-
-def place(parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what runs are sorted by: machine, start, alpha."""
-    p = parameters
-    return p["K"], p["prior"], json.dumps(p["start"]), p["alpha"]
-
-
-def parameter_columns(
-    runs: Sequence[tuple[Mapping[str, Any], Any | None]],
-) -> list[dict[str, Any]]:
-    """Return K, prior, alpha and start of each run; a start is a text, as it may be a word."""
-    return [
-        {"K": one["K"], "prior": one["prior"], "alpha": one["alpha"], "start": str(one["start"])}
-        for one, _ in runs
-    ]
-
-
-def result_columns(solution: CommitteeSolution | None) -> dict[str, Any]:
-    """Return the branch of the fixed point; "none" if there is none."""
-    return {"branch": "none" if solution is None else solution.branch}

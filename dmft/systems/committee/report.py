@@ -13,9 +13,10 @@ from dmft.figures import COLORS, PLOTLY_DASHES
 from dmft.systems.base import Diagram
 from dmft.systems.committee.model import CommitteeMachine, Prior
 from dmft.systems.committee.plots import BRANCHES, GAP_COLOR, MEANINGS, title_of
+from dmft.systems.committee.solution import CommitteeSolution
 from dmft.systems.committee.theory.transitions import thresholds
 
-__all__ = ["diagrams"]
+__all__ = ["curves", "diagrams"]
 
 Table = Mapping[str, NDArray[Any]]
 
@@ -32,6 +33,11 @@ class Ordinate(NamedTuple):
 
     column: str
     label: str
+
+
+def curves(run: CommitteeSolution) -> list[tuple[Any, Any]]:
+    """Return abscissa and ordinate of each panel: a, b and eg along state evolution."""
+    return [(run.t, run.series[name]) for name in ("a", "b", "eg")]
 
 
 def diagrams(table: Table) -> list[Diagram]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["iterations", "mmse_curves", "mmse_figure", "transitions"]
+__all__ = ["mmse_curves", "mmse_figure", "overview", "transitions"]
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -29,7 +29,7 @@ LABELS = {
 }
 
 
-def iterations(solution: GenerativeSolution) -> Figure:
+def overview(solution: GenerativeSolution) -> Figure:
     """Return a figure of a run: overlap, error and information along state evolution."""
     from matplotlib.figure import Figure as Canvas
 

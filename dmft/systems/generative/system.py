@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import ClassVar
 
-from dmft.systems.base import Command, Diagram, MainJob, Panel, RecipeKeys, System
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from numpy.typing import ArrayLike, NDArray
-
-    from dmft.reference_table import ReferenceTable
-    from dmft.run.job import Job
-    from dmft.solution import Solution
-    from dmft.storage import Contents
+from dmft.systems.base import Command, Panel, System
 
 __all__ = ["Generative"]
 
@@ -47,71 +38,3 @@ class Generative(System):
         " latent vector and with the second factor of a Wishart matrix, mmse = rho - q_v the mean"
         " square error; the last entry of a run is the fixed point of state evolution."
     )
-
-    def restore(self, contents: Contents) -> Solution:
-        """Return the run that a file holds."""
-        from dmft.systems.generative.solution import restore
-
-        return restore(contents)
-
-    def figure(self, solution: Any, observable: str | None, times: ArrayLike | None) -> Figure:
-        """Return a matplotlib figure of a run."""
-        from dmft.systems.generative.plots import iterations
-
-        return iterations(solution)
-
-    def curves(self, solution: Any) -> list[tuple[Any, Any]]:
-        """Return abscissa and ordinate of each of the panels."""
-        from dmft.systems.generative.report import curves
-
-        return curves(solution)
-
-    def recipe_keys(self) -> RecipeKeys:
-        """Return the keys that a recipe may have."""
-        from dmft.systems.generative.recipe import KEYS
-
-        return KEYS
-
-    def job(self, given: dict[str, Any]) -> Job:
-        """Return the run that the parameters of a recipe name."""
-        from dmft.systems.generative.recipe import job_of
-
-        return job_of(given)
-
-    def place(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return what the runs of a table are sorted by."""
-        from dmft.systems.generative.sweeping import place
-
-        return place(parameters)
-
-    def parameter_columns(
-        self, runs: Sequence[tuple[Mapping[str, Any], Any | None]]
-    ) -> list[dict[str, Any]]:
-        """Return the parameters of each run as cells of a table."""
-        from dmft.systems.generative.sweeping import parameter_columns
-
-        return parameter_columns(runs)
-
-    def diagrams(self, table: Mapping[str, NDArray[Any]]) -> list[Diagram]:
-        """Return error and information of all runs against the noise."""
-        from dmft.systems.generative.report import diagrams
-
-        return diagrams(table)
-
-    def citations(self) -> str:
-        """Return the BibTeX entries of the papers that its methods come from."""
-        from dmft.systems.generative.citations import BIBTEX
-
-        return BIBTEX
-
-    def reference(self) -> Mapping[str, ReferenceTable]:
-        """Return the reference tables that the theory makes."""
-        from dmft.systems.generative.reference import ENTRIES
-
-        return ENTRIES
-
-    def main_job(self, *, quick: bool) -> MainJob:
-        """Return the part in the main job, `dmft reproduce`."""
-        from dmft.systems.generative.reproduce import main_job
-
-        return main_job(quick=quick)

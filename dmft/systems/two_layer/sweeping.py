@@ -58,7 +58,7 @@ def _ones(M: int) -> list[float]:
     return [1.0] * M
 
 
-def result_columns(solution: TwoLayerSolution | None) -> dict[str, Any]:
+def result_columns(solution: TwoLayerSolution | None, level: float) -> dict[str, Any]:
     """Return the specialisation at the end; NaN where the run has no file."""
     if solution is None:
         return {"specialization": math.nan}

@@ -87,5 +87,5 @@ def test_curves_and_figure():
     figure = system.figure(s, None, None)
     assert len(figure.axes) == 4
     assert system.result_columns(s, 0.1)["escape_time"] != 0.0
-    with pytest.raises(ValueError, match="no figure"):
+    with pytest.raises(ValueError, match="there is none"):
         system.figure(s, "aging", None)
