@@ -1,9 +1,9 @@
 """What is solved: generalized linear models, trained by an algorithm that takes discrete steps.
 
 M = alpha N samples (x_mu, y_mu) define the loss ``L(w) = sum_mu l(y_mu, h_mu)``, with the output
-``h_mu = w.x_mu/sqrt(N)``.  *Teacher*: x is standard normal, ``r = x.w*/sqrt(N)`` with |w*|^2 = N
+``h_mu = w.x_mu/sqrt(N)``.  *Teacher*: x is standard normal, ``r = x.w*/sqrt(N)``, ``|w*|^2 = N``
 and y is a function of r plus noise.  *Mixture*: ``x = y v/sqrt(N) + sqrt(delta) z`` with
-|v|^2 = N, y = +1 with probability rho and -1 otherwise; v takes the place of w*.
+``|v|^2 = N``, y = +1 with probability rho and -1 otherwise; v takes the place of w*.
 All quantities are dimensionless.
 """
 
@@ -51,7 +51,7 @@ class Setting:
     loss : Loss
         l, l', l''.
     ridge : float, optional
-        lambda in ``L + lambda |w|^2/2``; None: |w|^2 = N is kept instead.
+        lambda in ``L + lambda |w|^2/2``; None: ``|w|^2 = N`` is kept instead.
     teacher : bool
         Whether labels come from a teacher; otherwise from the classes of a mixture.
     label : callable
@@ -115,7 +115,7 @@ class PhaseRetrieval:
     Notes
     -----
     ``y = |r|``, ``l(y, h) = (y^2 - h^2)^2/(4 (a + y^2))``, or ``(y^2 - h^2)^2/4`` with a = None;
-    |w|^2 = N (spherical).
+    ``|w|^2 = N`` (spherical).
 
     Examples
     --------
@@ -166,7 +166,7 @@ class LinearRegression:
 
     Notes
     -----
-    ``y = r + noise * xi``, ``l(y, h) = (h - y)^2/2``, minimised with ``lambda |w|^2/2``; |w| is
+    ``y = r + noise * xi``, ``l(y, h) = (h - y)^2/2``, minimised with ``lambda |w|^2/2``; ``|w|`` is
     free.  Everything is linear: the dynamics follow from the spectrum of Marchenko and Pastur.
 
     Examples
@@ -295,7 +295,7 @@ class GeneralizedLinear:
     noise : float, default 0
         Standard deviation of the label noise, >= 0.
     ridge : float, optional
-        lambda >= 0; None: |w|^2 = N is kept instead (spherical).
+        lambda >= 0; None: ``|w|^2 = N`` is kept instead (spherical).
 
     Raises
     ------

@@ -43,14 +43,13 @@ class GlmSolution(Solution):
 
     Attributes
     ----------
-    m, q : ndarray, shape (n,)
-        ``m = w.w*/N`` (mixture: w.v/N) and ``q = |w|^2/N``, at the steps.
-    mu : ndarray, shape (n,)
-        Lagrange multiplier of the sphere, ``T - E[g.w]/N``; the ridge where |w| is free.
+    m, q, mu : ndarray, shape (n,)
+        ``m = w.w*/N`` (mixture: w.v/N) and ``q = |w|^2/N``, at the steps; Lagrange multiplier of
+        the sphere, ``T - E[g.w]/N``, or the ridge where ``|w|`` is free.
     train_loss : ndarray, shape (n,)
         ``sum_mu l(y_mu, h_mu)/N`` over all samples, without the ridge.
     test_error : ndarray, shape (n,)
-        On a fresh sample: E(|h| - |r|)^2 (phase retrieval), E(h - y)^2 (linear regression), the
+        On a fresh sample: ``E(|h| - |r|)^2`` (phase retrieval), E(h - y)^2 (linear regression), the
         probability of the wrong class (mixture), E l (a user's loss).
     errors : mapping of str to float
         Half the width of the 95 % confidence interval of each quantity (Student, from the

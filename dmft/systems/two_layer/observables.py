@@ -28,7 +28,7 @@ def cosines(solution: TwoLayerSolution, t: ArrayLike) -> Array:
 
     Returns
     -------
-    ndarray, shape (*t.shape, K, M)
+    ndarray, shape (..., K, M), first the axes of t
         Cosines in [-1, 1] (dimensionless); 0 for a unit without weights.
 
     Raises

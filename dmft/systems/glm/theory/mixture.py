@@ -1,7 +1,7 @@
 """Mixtures of two Gaussian clusters: empirical risk minimisation, Bayes error, local entropy.
 
 A sample has the label y = +1 with probability rho and -1 otherwise, and
-``x = y v/sqrt(N) + sqrt(delta) z`` with |v|^2 = N and z ~ N(0, 1_N).  There are M = alpha N
+``x = y v/sqrt(N) + sqrt(delta) z`` with ``|v|^2 = N``, ``z ~ N(0, 1_N)``.  There are M = alpha N
 training samples; ``m = w.v/N``, ``q = |w|^2/N``.  All quantities are dimensionless.
 """
 
@@ -49,7 +49,7 @@ class Minimiser:
     Attributes
     ----------
     m, q, b : float
-        Overlap w.v/N, norm |w|^2/N and bias.
+        Overlap w.v/N, norm ``|w|^2/N`` and bias.
     chi : float
         Response of w to a field, sum_i dw_i/dH_i / N.
     train_loss : float
@@ -83,7 +83,7 @@ class LocalEntropy:
     Attributes
     ----------
     phi : float
-        (1/N) E ln of the integral of exp(-beta x errors) over the w of the sphere |w|^2 = N at the
+        (1/N) E ln of the integral of exp(-beta x errors) over the w with ``|w|^2 = N`` at the
         angle to the reference, relative to the whole sphere: ln(1 - cos^2)/2 at beta = 0.
     train_error : float
         Fraction of training samples that a typical such w gets wrong, -(dphi/dbeta)/alpha.
@@ -250,7 +250,7 @@ def local_entropy(
 ) -> LocalEntropy:
     """Return the local entropy around a classifier trained on the same data (arXiv:2010.14761).
 
-    Every w of the sphere |w|^2 = N with ``w.w~ = cos |w| |w~|`` has the weight exp(-beta x number
+    Every w with ``|w|^2 = N`` and ``w.w~ = cos |w| |w~|`` has the weight exp(-beta x number
     of training errors).  With T = 1 - p, ``S = cos sqrt(q~)``, zeta and eta standard Gaussians,
     ``omega~ = m~ + sqrt(delta q~) zeta``, shift = prox(omega~) - omega~ and
 

@@ -4,7 +4,8 @@ The loss ``L(w) = sum_mu l(r_mu, h_mu)`` of M = alpha N samples has
 
     l(r, h) = (r^2 - h^2)^2/(4 (a + r^2)),   a=None:  l(r, h) = (r^2 - h^2)^2/4,
 
-with r = x.w*/sqrt(N), h = x.w/sqrt(N), x ~ N(0, 1_N) and |w|^2 = |w*|^2 = N (arXiv:2006.06997).
+with r = x.w*/sqrt(N), h = x.w/sqrt(N),
+``x ~ N(0, 1_N)``, ``|w|^2 = |w*|^2 = N`` (arXiv:2006.06997).
 On the sphere its Hessian is ``X^T diag(d) X/N + mu``, where d = d^2 l/dh^2 and
 ``mu = -alpha E[l' h]``.  At zero overlap the signs of r are independent of everything else, and the
 Hessian may have an eigenvalue below its bulk, along the signal.  All quantities are dimensionless.

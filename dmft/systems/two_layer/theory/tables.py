@@ -98,7 +98,7 @@ def width_table(
     -------
     dict of str to ndarray
         Columns K, M, activation, learning_rate, sigma, and for `first_layer` and `both_layers`:
-        eg_, law_ (:func:`asymptotic_error`), ratio_, growth_ (see :class:`Width`).
+        ``eg_``, ``law_`` (:func:`asymptotic_error`), ``ratio_``, ``growth_`` (:class:`Width`).
 
     Raises
     ------
