@@ -154,6 +154,17 @@ class Solution:
         end = float(self.t[-1])
         return checks.array_in(name, t, 0.0, end, slack=TIME_SLACK * end)
 
+    def _pairs(self, t: ArrayLike, t_prime: ArrayLike) -> tuple[Array, Array]:
+        """Return times of a two-time function, broadcast; refuse t_prime > t."""
+        t, t_prime = np.broadcast_arrays(self._times("t", t), self._times("t_prime", t_prime))
+        late = t_prime > t + TIME_SLACK * float(self.t[-1])
+        if np.any(late):
+            raise ValueError(
+                f"t_prime = {t_prime[late].flat[0]:g} is later than t = {t[late].flat[0]:g}:"
+                " it must be <= t"
+            )
+        return t, np.minimum(t, t_prime)
+
     def _variables(self) -> dict[str, storage.Variable]:
         """Return what a file has besides time, series and state."""
         return {}

@@ -8,11 +8,12 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from dmft import checks, storage
 from dmft.run import loop
-from dmft.run.contract import Plan, Record, Solver
+from dmft.run.contract import Method, Plan, Record, Solver
 from dmft.run.stop import Progress, Stop, watch
 from dmft.solution import Solution, Status, saved_as
 
@@ -88,13 +89,7 @@ def execute(
     """
     every = checks.positive_number("checkpoint_every", running.checkpoint_every)
     stop = watch(running.stop, running.past)
-    method, target = plan.method, None
-    if running.checkpoint is not None:
-        if not method.resumable:
-            raise ValueError(
-                f"checkpoint is not for method {method.name!r}: it cannot go on from a file"
-            )
-        target = storage.check_target(running.checkpoint, force=True, name="checkpoint")
+    target = _checkpoint(plan.method, running.checkpoint)
     with limited_threads(running.threads) as threads:
 
         def solution(record: Record, ending: loop.Ending) -> Solution:
@@ -103,7 +98,7 @@ def execute(
             return replace(found, provenance={**found.provenance, "threads": threads})
 
         with loop.announced("loading the solver (compiled once, half a minute)", running.progress):
-            method.prepare()
+            plan.method.prepare()
         solver = (begin or plan.start)()
 
         def save(seconds: float) -> None:
@@ -129,6 +124,17 @@ def execute(
             save(ending.seconds)
             signal.raise_signal(signal.SIGTERM)
     return solution(record, ending)
+
+
+def _checkpoint(method: Method, path: str | os.PathLike[str] | None) -> Path | None:
+    """Return the file of checkpoints, checked; None: none are kept."""
+    if path is None:
+        return None
+    if not method.resumable:
+        raise ValueError(
+            f"checkpoint is not for method {method.name!r}: it cannot go on from a file"
+        )
+    return storage.check_target(path, force=True, name="checkpoint")
 
 
 def _verified(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft import storage
 from dmft.schedules import TabulatedFunction
-from dmft.solution import TIME_SLACK, Solution, variable
+from dmft.solution import Solution, variable
 from dmft.systems.spiked.model import SpikedMixture, from_channels
 from dmft.systems.spiked.protocol import Overlap, Protocol, files
 from dmft.two_time import TriangularGrid, TwoTimeGrid
@@ -165,16 +165,6 @@ class SpikedSolution(Solution):
         Parameters and errors as in :meth:`C`.
         """
         return self.grid.R(*self._pairs(t, t_prime))
-
-    def _pairs(self, t: ArrayLike, t_prime: ArrayLike) -> tuple[Array, Array]:
-        t, t_prime = np.broadcast_arrays(self._times("t", t), self._times("t_prime", t_prime))
-        late = t_prime > t + TIME_SLACK * float(self.t[-1])
-        if np.any(late):
-            raise ValueError(
-                f"t_prime = {t_prime[late].flat[0]:g} is later than t = {t[late].flat[0]:g}:"
-                " it must be <= t"
-            )
-        return t, np.minimum(t, t_prime)
 
     def to_xarray(self) -> xarray.Dataset:
         """Return m, mu, e, e_p on `time` and C, R on (`time`, `time_prime`), NaN for t' > t.

@@ -18,6 +18,7 @@ A second layer with eta_v = 0 is not trained, and does not decay either.
 
 from __future__ import annotations
 
+import abc
 import itertools
 from typing import NamedTuple
 
@@ -69,23 +70,27 @@ def error_of(activation: str, C: Array, c: Array) -> Array:
     return np.asarray(np.maximum(0.5 * np.einsum("...a,...ab,...b->...", c, I2, c), 0.0))
 
 
-class Averages:
+class Averages(abc.ABC):
     """I2, I3, I4 and J2 of fields with covariance C: see the compiled module for definitions."""
 
     def __init__(self, C: Array) -> None:
         self.C = C
 
+    @abc.abstractmethod
     def I2(self, a: int, b: int) -> float:
-        raise NotImplementedError
+        """Return E g_a g_b."""
 
+    @abc.abstractmethod
     def I3(self, i: int, b: int, a: int) -> float:
-        raise NotImplementedError
+        """Return E g'(x_i) x_b g(x_a)."""
 
+    @abc.abstractmethod
     def I4(self, i: int, k: int, a: int, b: int) -> float:
-        raise NotImplementedError
+        """Return E g'_i g'_k g_a g_b."""
 
+    @abc.abstractmethod
     def J2(self, i: int, k: int) -> float:
-        raise NotImplementedError
+        """Return E g'_i g'_k."""
 
 
 class ErfAverages(Averages):
@@ -199,7 +204,9 @@ class ReluAverages(Averages):
 
 def averages(activation: str, C: Array) -> Averages:
     """Return the averages of fields with covariance C, shape (n, n), for an activation."""
-    kinds = {"erf": ErfAverages, "relu": ReluAverages, "linear": LinearAverages}
+    kinds: dict[str, type[ErfAverages | ReluAverages | LinearAverages]] = {
+        "erf": ErfAverages, "relu": ReluAverages, "linear": LinearAverages
+    }  # fmt: skip
     return kinds[activation](np.asarray(C, dtype=np.float64))
 
 
