@@ -59,7 +59,7 @@ AROUND = GaussianMixture(1.5, 1.0, ridge=0.1)
 COS, BETA = 0.6, 2.0
 ENTROPY_FULL, ENTROPY_QUICK = {100: 100, 200: 60}, {40: 70, 80: 36}
 
-HESSIAN = PhaseRetrieval(6.0)
+HESSIAN, HESSIAN_A = PhaseRetrieval(6.0), 1.0
 HESSIAN_FULL, HESSIAN_QUICK = {200: 200, 400: 150, 800: 60}, {100: 120, 200: 100, 400: 50}
 
 # A deliberate error of a kernel, in relative terms, counts as seen where it is rejected at so many
@@ -129,8 +129,8 @@ def entropy(reference: str, seed: int) -> Claim:
 def lowest_eigenvalue(quick: bool) -> Evidence:
     """The Hessian at a random start has its eigenvalue along the signal."""
     sizes = HESSIAN_QUICK if quick else HESSIAN_FULL
-    law = random_start(HESSIAN.a)
-    found = edge_and_outlier(HESSIAN.alpha, HESSIAN.a, law.r, law.h, law.weight)
+    law = random_start(HESSIAN_A)
+    found = edge_and_outlier(HESSIAN.alpha, HESSIAN_A, law.r, law.h, law.weight)
     samples = {n: hessian.repeat(HESSIAN, n, count, 400) for n, count in sizes.items()}
     return evidence_of(
         "Below the bulk of the Hessian lies an eigenvalue along the signal", repr(HESSIAN),
