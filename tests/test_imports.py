@@ -18,7 +18,7 @@ ROOT = PACKAGE.parent
 FLOW = (
     (
         "_version", "arguments", "checks", "figures", "parse", "reference_table", "schedules",
-        "storage", "tables",
+        "storage", "tables", "threads",
     ),
     ("numerics", "two_time"),
     ("solution", "run"),

@@ -21,7 +21,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from dmft import checks, storage, tables
+from dmft import checks, storage, tables, threads
 from dmft._version import __version__
 from dmft.sweep.execute import available_cores
 from validation.comparison import Columns
@@ -195,9 +195,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _one_thread() -> None:
-    import numba
-
-    numba.set_num_threads(1)
+    threads.limit(1)
     threadpool_limits(1)
 
 

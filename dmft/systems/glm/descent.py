@@ -25,6 +25,7 @@ from dmft.systems.glm.grid import StepGrid, packed
 from dmft.systems.glm.model import Model
 from dmft.systems.glm.replica import Batches, DivergenceError, Replica, Sampling, Start
 from dmft.systems.glm.weights import Algorithm
+from dmft.threads import current
 from dmft.two_time import TimeMap
 
 __all__ = ["Descent", "Problem", "StepOptions", "half_width"]
@@ -167,9 +168,7 @@ class Descent:
 
     def _all(self, work: Callable[[Replica], None]) -> None:
         """Do the same with every replica, as many at a time as there are threads."""
-        import numba
-
-        threads = min(int(numba.get_num_threads()), len(self.replicas))
+        threads = min(current(), len(self.replicas))
         if threads == 1:
             for replica in self.replicas:
                 work(replica)
