@@ -228,6 +228,8 @@ class Descent:
         ValueError
             The numbers are not those of the saved run.
         """
+        if np.ndim(state.get("m")) != 2:
+            raise ValueError("its state is damaged")
         saved = state["m"]
         for _ in range(saved.shape[1] - 1):
             self.advance()

@@ -221,5 +221,5 @@ def restore(contents: storage.Contents) -> GlmSolution:
         q0=float(a["q0"]),
         series={name: values[name] for name in GlmSolution.long_names if name in values},
         grid=StepGrid.restore(values, dict(a)),  # type: ignore[arg-type]
-        **Solution.common(contents),
+        **Solution.common(contents, missing=("growth",)),
     )
