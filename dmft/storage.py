@@ -268,40 +268,40 @@ def read(path: str | os.PathLike[str]) -> Contents:
         It is no NetCDF-4 file, truncated, incomplete, changed after it was written, no run, or of a
         newer schema.
     """
+    import h5netcdf
+
     source = checked_path("path", path)
     if not source.is_file():
         raise FileNotFoundError(f"there is no file {str(source)!r}")
     body, sealed = _bytes(source)
     try:
-        attributes, variables = _contents(body)
+        # From memory: what is read is what was checked, also if another process replaces the file.
+        with h5netcdf.File(io.BytesIO(body), "r") as file:
+            attributes = dict(file.attrs)
+            _check(str(source), attributes, sealed)
+            variables = {
+                name: Variable(stored.dimensions, stored[...], dict(stored.attrs))
+                for name, stored in file.variables.items()
+            }
+    except FileError:
+        raise
     except HDF5_ERRORS as error:
         raise FileError(f"{str(source)!r} is truncated or no NetCDF-4 file") from error
-    if "schema" not in attributes or not isinstance(attributes["schema"], (int, np.integer)):
-        raise FileError(f"{str(source)!r} is a NetCDF-4 file, but no run of dmft")
-    if int(attributes["schema"]) > SCHEMA:
-        raise FileError(
-            f"{str(source)!r} has schema {int(attributes['schema'])}, newer than {SCHEMA}:"
-            " update dmft to read it"
-        )
-    if not int(attributes.get("complete", 0)):
-        raise FileError(f"{str(source)!r} is incomplete: its writing was cut short")
-    needs_seal = int(attributes["schema"]) >= SEALED_FROM or "checksum" in attributes
-    if needs_seal and not sealed:
-        raise FileError(
-            f"{str(source)!r} is truncated, or was changed after dmft wrote it: its checksum is"
-            " missing"
-        )
     return Contents(variables, attributes)
 
 
-def _contents(body: memoryview) -> tuple[dict[str, Any], dict[str, Variable]]:
-    """Return attributes and variables of the bytes of a NetCDF-4 file."""
-    import h5netcdf
-
-    # From memory: what is read is what was checked, also if another process replaces the file.
-    with h5netcdf.File(io.BytesIO(body), "r") as file:
-        variables = {
-            name: Variable(stored.dimensions, stored[...], dict(stored.attrs))
-            for name, stored in file.variables.items()
-        }
-        return dict(file.attrs), variables
+def _check(source: str, attributes: Mapping[str, Any], sealed: bool) -> None:
+    """Raise FileError unless the attributes of a file are those of one that :func:`write` wrote."""
+    schema = attributes.get("schema")
+    if not isinstance(schema, (int, np.integer)):
+        raise FileError(f"{source!r} is a NetCDF-4 file, but no run of dmft")
+    if int(schema) > SCHEMA:
+        raise FileError(
+            f"{source!r} has schema {int(schema)}, newer than {SCHEMA}: update dmft to read it"
+        )
+    if not int(attributes.get("complete", 0)):
+        raise FileError(f"{source!r} is incomplete: its writing was cut short")
+    if (int(schema) >= SEALED_FROM or "checksum" in attributes) and not sealed:
+        raise FileError(
+            f"{source!r} is truncated, or was changed after dmft wrote it: its checksum is missing"
+        )

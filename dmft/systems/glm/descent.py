@@ -228,9 +228,9 @@ class Descent:
         ValueError
             The numbers are not those of the saved run.
         """
-        if np.ndim(state.get("m")) != 2:
-            raise ValueError("its state is damaged")
         saved = state["m"]
+        if saved.ndim != 2:
+            raise ValueError("its state is damaged")
         for _ in range(saved.shape[1] - 1):
             self.advance()
         found = self._samples()["m"]
