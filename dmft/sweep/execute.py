@@ -175,6 +175,7 @@ def execute(
         The folder cannot be written.
     """
     threads = checks.integer("threads", threads, low=1)
+    folder.mend()
     lines = folder.lines()
     left, done = [], 0
     for job in jobs:

@@ -228,6 +228,8 @@ class Descent:
             The numbers are not those of the saved run.
         """
         saved = state["m"]
+        if saved.ndim != 2:
+            raise ValueError("its state is damaged")
         for _ in range(saved.shape[1] - 1):
             self.advance()
         found = self._samples()["m"]

@@ -24,6 +24,10 @@ __all__ = ["GlmSolution", "Moment", "restore"]
 Array = NDArray[np.float64]
 
 
+# What may be NaN: the growth of no overlap, and the losses of a user's model without them.
+UNKNOWN = ("growth", "train_loss", "test_error")
+
+
 class Moment(NamedTuple):
     """One-time functions at chosen times, arrays of one shape."""
 
@@ -221,5 +225,5 @@ def restore(contents: storage.Contents) -> GlmSolution:
         q0=float(a["q0"]),
         series={name: values[name] for name in GlmSolution.long_names if name in values},
         grid=StepGrid.restore(values, dict(a)),  # type: ignore[arg-type]
-        **Solution.common(contents),
+        **Solution.common(contents, missing=UNKNOWN),
     )
