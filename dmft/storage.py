@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "HDF5",
     "SCHEMA",
     "Contents",
     "FileError",
@@ -37,6 +38,8 @@ __all__ = [
 
 # 1: without `system`, which is then the spiked model.
 SCHEMA = 2
+# What a NetCDF-4 file begins with: it is an HDF5 file.
+HDF5 = b"\x89HDF\r\n\x1a\n"
 # Below this many values compression costs more than it saves.
 COMPRESS_FROM = 1000
 
@@ -62,6 +65,13 @@ class Contents:
     attributes: Mapping[str, Any]
 
 
+def as_path(path: str | os.PathLike[str], name: str) -> Path:
+    """Return a path, or raise FileError if what was given is none."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise FileError(f"{name} = {path!r} is not allowed: it must be a path")
+    return Path(path)
+
+
 def check_target(
     path: str | os.PathLike[str], *, force: bool = False, name: str = "output"
 ) -> Path:
@@ -73,7 +83,7 @@ def check_target(
         The directory is missing or not writable, `path` is a directory, or it exists and `force`
         is False.  `name` is what the sentence calls it.
     """
-    target = Path(path)
+    target = as_path(path, name)
     folder = target.parent
     said = f"{name} = {str(target)!r}"
     if not folder.is_dir():
@@ -81,7 +91,7 @@ def check_target(
     if target.is_dir():
         raise FileError(f"{said} is not allowed: it is a directory")
     if target.exists() and not force:
-        raise FileError(f"{said} exists already: choose another or overwrite it (--force)")
+        raise FileError(f"{said} exists already: choose another or overwrite it (force=True)")
     if not os.access(folder, os.W_OK):
         raise FileError(f"{said} is not allowed: {str(folder)!r} is not writable")
     return target
@@ -178,6 +188,17 @@ def write(path: str | os.PathLike[str], contents: Contents, *, force: bool = Fal
         temporary.write_bytes(whole.getbuffer())
 
 
+def _unreadable(source: Path) -> str:
+    """Return what is wrong with a file that HDF5 does not open."""
+    with source.open("rb") as file:
+        begins = file.read(len(HDF5))
+    if begins == HDF5:
+        return f"{str(source)!r} is truncated or damaged: it begins like a NetCDF-4 file"
+    if not begins:
+        return f"{str(source)!r} is empty: it is no NetCDF-4 file"
+    return f"{str(source)!r} is no NetCDF-4 file: a run is what `dmft solve` and save() write"
+
+
 def read(path: str | os.PathLike[str]) -> Contents:
     """Read a file that :func:`write` wrote.
 
@@ -190,7 +211,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
     """
     import h5netcdf
 
-    source = Path(path)
+    source = as_path(path, "path")
     if not source.is_file():
         raise FileNotFoundError(f"there is no file {str(source)!r}")
     try:
@@ -201,7 +222,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
                 for name, stored in file.variables.items()
             }
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise FileError(f"{str(source)!r} is truncated or no NetCDF-4 file") from error
+        raise FileError(_unreadable(source)) from error
     if "schema" not in attributes or not isinstance(attributes["schema"], (int, np.integer)):
         raise FileError(f"{str(source)!r} is a NetCDF-4 file, but no run of dmft")
     if int(attributes["schema"]) > SCHEMA:

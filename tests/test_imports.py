@@ -17,8 +17,8 @@ ROOT = PACKAGE.parent
 # level, too, there is no circle.
 FLOW = (
     (
-        "_version", "arguments", "checks", "figures", "parse", "reference_table", "schedules",
-        "storage", "tables",
+        "_version", "arguments", "checks", "extras", "figures", "notebook", "parse",
+        "reference_table", "schedules", "storage", "tables",
     ),
     ("numerics", "two_time"),
     ("solution", "run"),

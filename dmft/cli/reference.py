@@ -143,15 +143,15 @@ def part(name: str, which: str) -> dict[str, Any]:
 def _made(parts: dict[str, list[str]], workers: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Compute the parts of each table; yield each table once it is whole."""
     import numpy as np
-    from tqdm import tqdm
 
     from dmft import checks
+    from dmft.run.told import Bar, hidden
     from dmft.sweep.execute import processes
 
     workers = checks.integer("workers", workers, low=1, high=1024)
     todo = [(name, which) for name, several in parts.items() for which in several]
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in parts}
-    with tqdm(total=len(todo), unit="part", disable=None) as bar, processes(workers) as pool:
+    with Bar(total=len(todo), unit="part", disable=hidden(None)) as bar, processes(workers) as pool:
         running = [(name, which, pool.submit(part, name, which)) for name, which in todo]
         for name, which, future in running:
             bar.set_postfix_str(f"{name}: {which}")

@@ -15,6 +15,7 @@ from dmft import checks, storage
 from dmft.run import loop
 from dmft.run.contract import Method, Plan, Record, Solver
 from dmft.run.stop import Progress, Stop, watch
+from dmft.run.told import LOG
 from dmft.solution import Solution, Status, saved_as
 
 __all__ = ["Running", "asked", "execute", "limited_threads"]
@@ -175,7 +176,10 @@ def limited_threads(threads: int | None) -> Iterator[int]:
     before = int(numba.get_num_threads())
     number = before
     if threads is not None:
-        number = min(checks.integer("threads", threads, low=1), available)
+        threads = checks.integer("threads", threads, low=1)
+        number = min(threads, available)
+        if threads > available:
+            LOG.warning("threads = %d: there are %d here, which are used", threads, available)
     numba.set_num_threads(number)
     try:
         with threadpool_limits(1, user_api="blas"):
