@@ -179,7 +179,7 @@ def limited_threads(threads: int | None) -> Iterator[int]:
         threads = checks.integer("threads", threads, low=1)
         number = min(threads, available)
         if threads > available:
-            LOG.warning("threads = %d: there are %d here, which are used", threads, available)
+            LOG.warning("threads = %d: not more than %d can be had here", threads, available)
     numba.set_num_threads(number)
     try:
         with threadpool_limits(1, user_api="blas"):
