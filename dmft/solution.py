@@ -103,6 +103,11 @@ class Solution:
         for array in (self.t, *self.series.values(), *self.state.values()):
             array.setflags(write=False)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make a copy, or a run from another process, as read-only as this one."""
+        self.__dict__.update(state)
+        self.__post_init__()
+
     @property
     def success(self) -> bool:
         """Whether the run reached t_end or a stop condition."""

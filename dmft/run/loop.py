@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from dmft.run.contract import Solver
 from dmft.run.stop import Progress
-from dmft.run.told import Bar, Heartbeat, hidden, slow_start_logged
+from dmft.run.told import Heartbeat, compiling_logged, hidden, tqdm
 from dmft.solution import Status
 
 __all__ = ["Ending", "Watching", "advance", "announced"]
@@ -105,9 +105,9 @@ def announced(sentence: str, progress: bool | None) -> Iterator[None]:
 
     Ctrl-C ends it with KeyboardInterrupt; inside numba it comes out as another error.
     """
-    with Bar(disable=hidden(progress), bar_format="{desc}", leave=False, desc=sentence) as bar:
+    with tqdm(disable=hidden(progress), bar_format="{desc}", leave=False, desc=sentence) as bar:
         try:
-            with slow_start_logged(progress is None and bar.disable):
+            with compiling_logged(progress is None and bar.disable):
                 yield
         except SystemError as error:
             cause: BaseException | None = error
@@ -121,7 +121,7 @@ def announced(sentence: str, progress: bool | None) -> Iterator[None]:
 @contextmanager
 def _bar(watching: Watching) -> Iterator[Any]:
     layout = "{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-    with Bar(
+    with tqdm(
         total=100.0,
         disable=hidden(watching.progress),
         bar_format=layout,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -23,15 +22,13 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from tqdm.auto import tqdm
 
-__all__ = ["LOG", "Bar", "Heartbeat", "hidden", "slow_start_logged"]
+__all__ = ["LOG", "Bar", "Heartbeat", "compiling_logged", "hidden"]
 
 LOG = logging.getLogger("dmft")
 
 # Seconds after which a line is written in any case, and that are between two lines at least: a run
 # that takes less says nothing.
 EVERY, APART = 60.0, 10.0
-# Loading what is compiled takes about a second; what takes longer than this is compiling.
-LOADING = 3.0
 COMPILING = "compiling the solver: about 40 s, once per installation"
 
 
@@ -50,7 +47,7 @@ class Bar(tqdm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **how: Any) -> None:
         self.began = self.said = time.monotonic()
-        self.count = how.get("initial", 0)
+        self.count, self.doing = how.get("initial", 0), how.get("desc") or ""
         super().__init__(*args, **how)
 
     def update(self, n: float = 1) -> Any:
@@ -60,7 +57,7 @@ class Bar(tqdm):  # type: ignore[misc]
         if self.disable and now - self.said >= EVERY:
             self.said = now
             of = "" if self.total is None else f" of {self.total:g}"
-            what = str(getattr(self, "desc", "") or "").removesuffix(": ")
+            what = str(getattr(self, "desc", "") or self.doing).removesuffix(": ")
             done = f"{self.count:g}{of} done after {now - self.began:.0f} s"
             LOG.info("%s", ", ".join(filter(None, (what, done))))
         return super().update(n)
@@ -90,13 +87,20 @@ class Heartbeat:
 
 
 @contextmanager
-def slow_start_logged(log: bool) -> Iterator[None]:
-    """Log, if asked to, that the block compiles: once it takes longer than loading does."""
-    timer = threading.Timer(LOADING, LOG.warning, (COMPILING,))
-    timer.daemon = True
-    if log:
-        timer.start()
-    try:
+def compiling_logged(log: bool) -> Iterator[None]:
+    """Log a line, if asked to, before numba compiles what is not in its cache yet."""
+    from numba.core import event
+
+    class Listener(event.Listener):
+        said = not log
+
+        def on_start(self, _event: Any) -> None:
+            if not self.said:
+                self.said = True
+                LOG.warning(COMPILING)
+
+        def on_end(self, _event: Any) -> None:
+            """Say nothing: what follows may be compiled, too."""
+
+    with event.install_listener("numba:compile", Listener()):
         yield
-    finally:
-        timer.cancel()

@@ -28,7 +28,7 @@ from dmft import checks, extras
 from dmft.run import loop
 from dmft.run.job import Job
 from dmft.run.stop import Progress
-from dmft.run.told import LOG, Bar, hidden
+from dmft.run.told import LOG, hidden, tqdm
 from dmft.solution import Status
 from dmft.sweep.folder import Folder, Line, digest
 
@@ -186,7 +186,7 @@ def execute(
         for method in {job.how.name: job.how for job in left}.values():
             method.prepare()
     ended: dict[str, Line] = {}
-    with Bar(
+    with tqdm(
         total=len(jobs), initial=done, unit="run", disable=hidden(progress),
         bar_format="{l_bar}{bar}| {n:.2f}/{total} [{elapsed}<{remaining}{postfix}]",
     ) as bar:  # fmt: skip

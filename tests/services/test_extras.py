@@ -1,4 +1,4 @@
-"""Without an extra: the command says which one to install, before it computes or writes anything."""
+"""Without an extra: the command says which one to install, before it computes or writes."""
 
 import sys
 import tomllib
