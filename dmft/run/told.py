@@ -22,7 +22,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from tqdm.auto import tqdm
 
-__all__ = ["LOG", "Bar", "Heartbeat", "compiling_logged", "hidden"]
+__all__ = ["LOG", "Bar", "Heartbeat", "compiling_logged", "hidden", "tqdm"]
 
 LOG = logging.getLogger("dmft")
 

@@ -144,6 +144,11 @@ class SpikedMixture:
     def __hash__(self) -> int:
         return hash((self.orders, self.deltas))
 
+    @property
+    def spelling(self) -> str:
+        """The channels as tables have them and ``--channels`` takes them, such as "2=0.7 3=1"."""
+        return " ".join(f"{p}={repr(d).removesuffix('.0')}" for p, d in self.channels.items())
+
     def _repr_html_(self) -> str:
         rows = [(f"Delta_{p}", f"{delta:g}") for p, delta in self.channels.items()]
         return card(type(self).__name__, rows)
