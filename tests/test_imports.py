@@ -23,7 +23,7 @@ FLOW = (
     ("numerics", "two_time"),
     ("solution", "run"),
     ("systems",),
-    ("_aliases", "_api", "__init__", "theory"),
+    ("_aliases", "_api", "__init__", "data", "theory"),
     ("sweep", "reference", "citations", "report", "reproduce", "cli", "__main__"),
     ("validation",),
 )  # fmt: skip
