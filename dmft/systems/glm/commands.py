@@ -114,7 +114,7 @@ class RunControl:
 
 
 def _run(
-    model: Model, output: Path, algorithm: Algorithm, watching: RunControl, **start: Any
+    model: Model, output: Path | None, algorithm: Algorithm, watching: RunControl, **start: Any
 ) -> int:
     from dmft.run.shell import begun, carried_out, stops
     from dmft.systems.glm.solve import solve
@@ -133,7 +133,7 @@ def _run(
 @phase_retrieval.command(name="solve")
 def solve_phase_retrieval(
     *,
-    output: Path,
+    output: Path | None = None,
     alpha: float,
     a: float = 1.0,
     unregularised: Annotated[bool, Parameter(negative="")] = False,
@@ -145,7 +145,7 @@ def solve_phase_retrieval(
     Parameters
     ----------
     output
-        File to write (NetCDF-4).
+        File to write (NetCDF-4); without it the summary is printed and nothing is saved.
     alpha
         Measurements per dimension, > 0.
     a
@@ -162,7 +162,7 @@ def solve_phase_retrieval(
 @mixture.command(name="solve")
 def solve_mixture(
     *,
-    output: Path,
+    output: Path | None = None,
     alpha: float,
     delta: float,
     loss: Literal["logistic", "square"] = "logistic",
@@ -179,7 +179,7 @@ def solve_mixture(
     Parameters
     ----------
     output
-        File to write (NetCDF-4).
+        File to write (NetCDF-4); without it the summary is printed and nothing is saved.
     alpha
         Samples per dimension, > 0.
     delta
