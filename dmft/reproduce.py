@@ -143,8 +143,9 @@ def _page(folder: Path, sections: Mapping[str, Section]) -> Path:
         loader=jinja2.PackageLoader("dmft"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     files = {name: _files(folder, name) for name in sections}
+    reports = {name: (folder / name / "report.html").is_file() for name in sections}
     text = environment.get_template("index.html").render(
-        version=__version__, sections=sections, files=files
+        version=__version__, sections=sections, files=files, reports=reports
     )
     page = folder / "index.html"
     with storage.write_text(page, force=True) as file:
