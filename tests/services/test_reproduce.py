@@ -73,9 +73,11 @@ def test_report_shows_the_runs_of_this_job_only(small, tmp_path, monkeypatch):
     )
     quick, full = module._jobs(True), module._jobs(False)
     section = Section("", "", [], [], "comparison.csv", "")
-    job._sweep(tmp_path, "spiked", quick, section)
+    job._sweep(tmp_path, quick)
+    job._report(tmp_path, "spiked", quick, section)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*.nc")}
-    job._sweep(tmp_path, "spiked", full, section)
+    job._sweep(tmp_path, full)
+    job._report(tmp_path, "spiked", full, section)
     page = (tmp_path / "spiked" / "report.html").read_text()
     both = [path.stem for path in (tmp_path / "runs").glob("*.nc")]
     assert len(both) == 4
