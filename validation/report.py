@@ -213,7 +213,7 @@ def _rows(found: dict[str, Evidence]) -> Columns:
             "system": system, "key": key, "claim": evidence.claim, "model": evidence.model,
             "setting": evidence.setting, "N": " ".join(f"{n:g}" for n in evidence.seeds),
             "seeds": " ".join(str(count) for count in evidence.seeds.values()),
-            "finding": evidence.word,
+            "finding": evidence.word, "false_alarm": evidence.false_alarm,
         }  # fmt: skip
         for column, value in told.items():
             rows.setdefault(column, []).extend([value] * len(evidence.table["z"]))
