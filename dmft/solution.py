@@ -224,6 +224,14 @@ class Solution:
         """Return the one-time quantities at times t, shape (n,), one number per column."""
         raise TypeError(f"{type(self).__name__} does not say what its columns are")
 
+    def scatter(self, name: str, t: Array, t_prime: Array) -> Array:
+        """Return what a quantity has of statistical errors, a matrix F of shape (rows, n).
+
+        ``F^T F`` is the covariance of the errors of the n values; `t_prime` is NaN for one-time
+        quantities.  Without rows, as here, the quantity is exact but for the stated errors.
+        """
+        return np.empty((0, len(t)))
+
     def table(self, times: ArrayLike | None = None) -> dict[str, Array]:
         """Return t and all one-time quantities at `times` (all accepted ones if None), as columns.
 

@@ -28,7 +28,7 @@ from dmft.systems.glm.weights import Algorithm
 from dmft.threads import current
 from dmft.two_time import TimeMap
 
-__all__ = ["Descent", "Problem", "StepOptions", "half_width"]
+__all__ = ["CONFIDENCE", "Descent", "Problem", "StepOptions", "half_width"]
 
 Array = NDArray[np.float64]
 
