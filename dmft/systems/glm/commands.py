@@ -61,7 +61,9 @@ class Algorithm:
     paths
         Paths of the effective process, best a power of 2.
     response_paths
-        Those whose responses are followed; 8192, or all if there are fewer.
+        Those that follow the responses to all steps; 2048, or all if there are fewer.
+    response_stride
+        The others follow those to every so many-th step; 0: none.
     replicas
         Independent repetitions, whose scatter gives the errors.
     seed
@@ -76,6 +78,7 @@ class Algorithm:
     persistence: float | None = None
     paths: Whole = 2**15
     response_paths: Whole | None = None
+    response_stride: Whole | None = None
     replicas: Whole = 4
     seed: Whole = 0
 

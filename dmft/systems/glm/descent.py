@@ -24,6 +24,7 @@ from dmft.systems.glm.generalization import test_error
 from dmft.systems.glm.grid import StepGrid, packed
 from dmft.systems.glm.model import Model
 from dmft.systems.glm.replica import Batches, DivergenceError, Replica, Sampling, Start
+from dmft.systems.glm.responses import automatic_stride
 from dmft.systems.glm.weights import Algorithm
 from dmft.two_time import TimeMap
 
@@ -56,8 +57,11 @@ class StepOptions:
         different steps are independent.
     paths : int, default 32768
         Paths of the effective process, >= 8; powers of 2 are balanced.
-    response_paths : int, default 8192
-        Those of them whose responses are followed, >= 8 and at most `paths`.
+    response_paths : int, default 2048
+        Those of them that follow the responses to all earlier steps, >= 8 and at most `paths`.
+    response_stride : int, optional
+        The other paths follow the responses to every `response_stride`-th step, >= 1; 0: to none.
+        Unless given it is 8, or a tenth of the number of steps if that is more.
     replicas : int, default 4
         Independent repetitions; their scatter gives the errors.
     seed : int, default 0
@@ -76,7 +80,8 @@ class StepOptions:
     batch: float = 1.0
     persistence: float | None = None
     paths: int = 2**15
-    response_paths: int = 2**13
+    response_paths: int = 2**11
+    response_stride: int | None = None
     replicas: int = 4
     seed: int = 0
     memory: float | None = None
@@ -101,6 +106,9 @@ class StepOptions:
                 f" {self.paths}"
             )
         put(self, "response_paths", followed)
+        if self.response_stride is not None:
+            stride = checks.integer("response_stride", self.response_stride, low=0)
+            put(self, "response_stride", stride)
         put(self, "replicas", checks.integer("replicas", self.replicas, low=1))
         put(self, "seed", checks.integer("seed", self.seed, low=0))
         if self.memory is not None:
@@ -148,17 +156,18 @@ class Descent:
         # ceil, but t_end = 0.3 with step 0.1 is three steps.
         self.steps = math.ceil(problem.t_end / o.step * (1.0 - 4e-16))
         alike = setting.loss.quadratic and o.batch == 1.0
-        self.bytes = memory.check(
+        stride = automatic_stride(self.steps) if o.response_stride is None else o.response_stride
+        use = memory.Use(
             self.steps, o.paths, 1 if alike else o.response_paths, o.replicas,
-            noisy=o.T > 0.0 or o.batch < 1.0, single=not alike,
-            limit=None if o.memory is None else o.memory * memory.GB,
+            stride=0 if alike else stride, noisy=o.T > 0.0 or o.batch < 1.0, single=not alike,
         )  # fmt: skip
+        self.bytes = memory.check(use, None if o.memory is None else o.memory * memory.GB)
         algorithm = Algorithm(o.step, o.T, setting.ridge)
         batches = Batches(o.batch, o.persistence)
         self.replicas = [
             Replica(
                 setting, problem.start, algorithm, batches,
-                Sampling(o.paths, o.response_paths, (o.seed, k)), self.steps,
+                Sampling(o.paths, o.response_paths, (o.seed, k), stride), self.steps,
             )
             for k in range(o.replicas)
         ]  # fmt: skip
@@ -297,7 +306,7 @@ def compiled() -> Any:
     from dmft.systems.glm import _kernels
 
     for kind in (np.float32, np.float64):
-        past, one = np.zeros(9, kind), np.ones(3, kind)
-        weights, means = np.ones((1, 3), kind), np.zeros((1, 1))
-        _kernels.respond(past, 2, 0, one[:0], one, weights, means)
+        one, weights = np.ones(3, kind), np.ones((1, 3), kind)
+        starts = np.zeros(1, np.int64)
+        _kernels.respond(np.zeros(3, kind), starts, starts, one[:0], one, weights, np.zeros((1, 1)))
     return None

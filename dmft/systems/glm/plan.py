@@ -41,6 +41,7 @@ class Request:
     persistence: float | None = None
     paths: int = StepOptions.paths
     response_paths: int | None = None
+    response_stride: int | None = None
     replicas: int = StepOptions.replicas
     seed: int = 0
     memory: float | None = None

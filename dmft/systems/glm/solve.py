@@ -36,7 +36,7 @@ def solve(model: Model, t_end: float, **how: Any) -> GlmSolution:
         Overlap w.w*/N at t = 0 (mixture: w.v/N).
     q0 : float, default 1
         |w|^2/N at t = 0, >= m0^2; 1 on the sphere.
-    step, T, batch, persistence, paths, response_paths, replicas, seed, memory
+    step, T, batch, persistence, paths, response_paths, response_stride, replicas, seed, memory
         See :class:`dmft.systems.glm.descent.StepOptions`.
     t_eval : array_like, shape (n,), optional
         Times that ``solution.at()`` without an argument is taken at.

@@ -131,12 +131,12 @@ def long_flow(
     seed = checks.integer("seed", seed, low=0)
     followed = checks.integer("response_paths", response_paths, low=8, high=paths)
     # One replica after the other; its fields are rough enough to take a Gaussian for each stage.
-    memory.check(total, paths, followed, 1, noisy=True, single=True, limit=None)
+    memory.check(memory.Use(total, paths, followed, 1, 0, noisy=True, single=True), None)
     runs = []
     for k in range(checks.integer("replicas", replicas, low=1)):
         replica = Replica(
             setting, Start(m0, 1.0), Algorithm(1.0, 0.0, None), Batches(1.0, None),
-            Sampling(paths, followed, (seed, k)), total,
+            Sampling(paths, followed, (seed, k), 0), total,
         )  # fmt: skip
         runs.append(_Stages(replica, total).run(lengths))
     t = np.concatenate([[0.0], np.cumsum([h for h, _ in lengths])])
@@ -200,7 +200,7 @@ class _Stages:
         r, w = self.replica, self.replica.weights
         n, mean, alpha = r.n, r.columns.weights, r.setting.alpha
         weighted = mean * r.F[n]
-        MC = alpha * (r.F[: n + 1] @ weighted)
+        MC = alpha * r._products(weighted)
         self.MC[n, : n + 1] = self.MC[: n + 1, n] = MC
         A, A_r = r._responses(n)
         if r.control:

@@ -15,7 +15,7 @@ MODEL = dmft.PhaseRetrieval(4.0)
 def replica(m0, step, total):
     return Replica(
         MODEL.setting(), Start(m0, 1.0), Algorithm(step, 0.0, None), Batches(1.0, None),
-        Sampling(256, 128, (0, 0)), total,
+        Sampling(256, 128, (0, 0), 0), total,
     )  # fmt: skip
 
 
