@@ -13,7 +13,7 @@ __all__ = ["respond"]
 
 @njit(cache=True, nogil=True)
 def respond(
-    past: NDArray[Any], starts: NDArray[np.int64], columns: NDArray[np.int64],
+    past: NDArray[Any], rows: NDArray[np.int64], columns: NDArray[np.int64],
     memory: NDArray[Any], curvature: NDArray[Any], weights: NDArray[Any],
     means: NDArray[np.float64],
 ) -> None:  # fmt: skip
@@ -24,10 +24,10 @@ def respond(
 
     Parameters
     ----------
-    past : ndarray, shape (rows paths,)
-        DD(u, s), ordered by s, then u, then path.
-    starts : ndarray, shape (steps,)
-        The row of `past` at which those of s begin, with u = s.
+    past : ndarray, shape (room, paths)
+        DD(u, s) of all paths, a row for each u and s.
+    rows : ndarray, shape (size, size)
+        ``rows[s, u]`` is the row of `past` for DD(u, s), u <= n.
     columns : ndarray, shape (c,)
         The s for which row n is wanted.
     memory : ndarray, shape (n,)
@@ -46,7 +46,7 @@ def respond(
     lanes = np.zeros((kinds, width), dtype=np.float64)
     for place in range(len(columns)):
         s = columns[place]
-        start = paths * starts[s]
+        of = rows[s]
         lanes[:] = 0.0
         for low in range(0, paths, width):
             size = min(width, paths - low)
@@ -59,25 +59,22 @@ def respond(
                 u = s
                 while u + 4 <= n:
                     a, b, c, d = memory[u], memory[u + 1], memory[u + 2], memory[u + 3]
-                    at = start + (u - s) * paths + low
-                    one = past[at : at + size]
-                    two = past[at + paths : at + paths + size]
-                    three = past[at + 2 * paths : at + 2 * paths + size]
-                    four = past[at + 3 * paths : at + 3 * paths + size]
+                    one = past[of[u], low : low + size]
+                    two = past[of[u + 1], low : low + size]
+                    three = past[of[u + 2], low : low + size]
+                    four = past[of[u + 3], low : low + size]
                     for j in range(size):
                         total[j] += a * one[j] + b * two[j] + c * three[j] + d * four[j]
                     u += 4
                 while u < n:
                     a = memory[u]
-                    at = start + (u - s) * paths + low
-                    one = past[at : at + size]
+                    one = past[of[u], low : low + size]
                     for j in range(size):
                         total[j] += a * one[j]
                     u += 1
                 for j in range(size):
                     total[j] *= curvature[low + j]
-            at = start + (n - s) * paths + low
-            new = past[at : at + size]
+            new = past[of[n], low : low + size]
             for j in range(size):
                 new[j] = total[j]
             for kind in range(kinds):

@@ -46,10 +46,10 @@ def needed(use: Use) -> float:
     rows, size = use.steps + 1, 4.0 if use.single else 8.0
     rank = rows if use.noisy else min(rows, max(SMOOTH_RANK, rows // 2))
     # The store of Gaussians is doubled, and is there twice while that is done.
-    one = use.paths * (size * rows + 8.0 * (3 * rank + 2 * BLOCK + 12)) + 6 * 8.0 * rows**2
+    one = use.paths * (size * rows + 8.0 * (3 * rank + 2 * BLOCK + 12)) + 10 * 8.0 * rows**2
     responses = use.response_paths * rows * (rows + 1) / 2
     if use.stride > 0:
-        others = float(rows_of_others(use.steps, use.stride).sum())
+        others = rows_of_others(use.steps, use.stride)
         responses += (use.paths - use.response_paths) * others
     return use.replicas * (one + size * responses)
 
@@ -84,12 +84,19 @@ def check(use: Use, limit: float | None) -> float:
     said = f"{total / GB:.2g} GB are needed for {use.steps} steps,"
     said += f" and {most / GB:.2g} GB can be used"
     less = use
+    while less.stride > 0 and less.stride < use.steps and needed(less) > most:
+        less = less._replace(stride=2 * less.stride)
+    if needed(less) <= most:
+        raise ValueError(
+            f"response_stride = {use.stride} is not allowed: {said}; with {less.stride} they fit"
+        )
     while less.response_paths > 1 and needed(less) > most:
         less = less._replace(response_paths=less.response_paths // 2)
     if needed(less) <= most:
         raise ValueError(
             f"response_paths = {use.response_paths} is not allowed: {said};"
             f" {less.response_paths} fit"
+            + (f" with response_stride = {less.stride}" if less.stride > 0 else "")
         )
     less = use
     while less.paths > 1 and needed(less) > most:

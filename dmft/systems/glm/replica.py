@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 # A run that converges changes it by far less, and nothing overflows before.
 LARGEST_GROWTH = 1e6
 
-# Weight of the sampled responses against the identity of :meth:`Replica._controlled`, in units of
+# Weight of the sampled responses against the identity of :meth:`Replica.controlled`, in units of
 # the field's variance.  Small values trust the identity, which is noisy where the field hardly
 # varies; large ones the responses.  Phase retrieval, a = 1, alpha = 4, 80 steps, 2^13 paths and
 # 2^11 responses: the standard deviation of m (rms over t) is 2.7e-3 without the identity, 9.7e-4
@@ -96,8 +96,7 @@ class Replica:
         # loss is quadratic averages are exact to rounding, and double precision is kept.
         kind = np.float64 if setting.loss.quadratic else np.float32
         self.F = np.empty((steps + 1, sampling.paths), dtype=kind)
-        self.bias = np.zeros(steps + 1)
-        self.bias[0] = setting.bias
+        self.bias = np.full(steps + 1, setting.bias)
         self.loss, self.mu, self.stein = (np.full(steps + 1, math.nan) for _ in range(3))
         self.responses = self._responding(sampling.response_paths, sampling.stride)
         self.n = -1
@@ -205,14 +204,14 @@ class Replica:
         """
         n, w, setting = self.n, self.weights, self.setting
         F, mean = self.F[n], self.columns.weights
-        MC = setting.alpha * setting.delta * self._products(mean * F)
-        A, A_r = self._responses(n)
+        MC = setting.alpha * setting.delta * self.products(mean * F)
+        A, A_r = self.responded(n)
         covariance = self._covariance(n) / setting.delta
         self.stein[n] = setting.alpha * float(mean @ (F * self.omega)) - float(A @ covariance)
         if self.control:
-            A = self._controlled(A, mean * F)
+            A = self.controlled(A, mean * F)
             if self.forced:
-                A_r = self._controlled(A_r, mean * F * self.signal**2)
+                A_r = self.controlled(A_r, mean * F * self.signal**2)
         gw = 0.0
         if not self.forced:
             gw = setting.alpha * float(mean @ (self.signal * F))
@@ -226,17 +225,18 @@ class Replica:
             w.grow(n, A_r)
         self._check(n + 1)
 
-    def _products(self, weighted: Array) -> Array:
+    def products(self, weighted: Array) -> Array:
         """Return the products of all rows of F with one of paths, shape (n+1,)."""
         F = self.F[: self.n + 1]
         return np.asarray(F @ weighted.astype(F.dtype), dtype=np.float64)
 
-    def _responses(self, n: int) -> tuple[Array, Array]:
+    def responded(self, n: int) -> tuple[Array, Array]:
+        """Return A(n, .), and alpha E[r^2 dF_n/dP_s] where it is followed, shape (n+1,)."""
         means = self.responses.row(-self.setting.delta * self.weights.R[n, :n], self.curvature)
         means *= self.setting.alpha * self.setting.delta
         return means[0], means[-1]
 
-    def _controlled(self, A: Array, weighted: Array) -> Array:
+    def controlled(self, A: Array, weighted: Array) -> Array:
         """Return averaged responses, corrected by what Gaussian integration by parts knows of them.
 
         The field is ``omega_s = sum_j L(s,j) eps_j``, so that for each Gaussian ``alpha D E[F_n

@@ -12,6 +12,7 @@ from dmft.run.contract import Solver
 from dmft.run.execute import asked, execute
 from dmft.run.stop import Progress
 from dmft.systems.glm.descent import Descent
+from dmft.systems.glm.long_flow import LongFlow
 from dmft.systems.glm.model import Model
 from dmft.systems.glm.plan import Request, continued, planned
 from dmft.systems.glm.solution import GlmSolution
@@ -83,7 +84,7 @@ def resume(
 
     def begin() -> Solver:
         new = plan.start()
-        assert isinstance(new, Descent)
+        assert isinstance(new, (Descent, LongFlow))
         try:
             new.replay(before.state)
         except ValueError as error:

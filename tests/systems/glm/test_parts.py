@@ -26,11 +26,10 @@ def test_responses_against_the_defining_sum(respond):
     rng = np.random.default_rng(0)
     curvature, R, DD = defining_sum(rng)
     weights = rng.random((2, PATHS))
-    rows = np.arange(STEPS, 0, -1)
-    past, starts = np.empty(PATHS * rows.sum()), np.cumsum(rows) - rows
+    past, rows = np.empty((STEPS**2, PATHS)), np.arange(STEPS**2).reshape(STEPS, STEPS)
     for n in range(STEPS):
         means, every = np.empty((2, n + 1)), np.arange(n + 1)
-        respond(past, starts, every, R[n, :n].copy(), curvature[n], weights, means)
+        respond(past, rows, every, R[n, :n].copy(), curvature[n], weights, means)
         assert means == pytest.approx(weights @ DD[n, : n + 1].T, rel=1e-12)
 
 
