@@ -49,7 +49,7 @@ CASES: dict[str, Case] = {
 }
 # Fractions of the run that are tabulated.
 PARTS = (0.05, 0.1, 0.25, 0.5, 1.0)
-PATHS, RESPONSES, REPLICAS = 2**15, 2**13, 8
+PATHS, REPLICAS = 2**15, 8
 LINEAR_PATHS = 512
 # Rounding that all replicas share: regression differs by less from the exact sums over modes.
 FLOOR = 1e-8
@@ -75,7 +75,7 @@ def _run(name: str) -> GlmSolution:
     return finished(
         solve(
             case.model, case.step * case.steps, m0=case.m0, step=case.step, **case.how,
-            paths=paths, response_paths=min(paths, RESPONSES), replicas=REPLICAS, progress=False,
+            paths=paths, replicas=REPLICAS, progress=False,
         )
     )  # fmt: skip
 
@@ -164,8 +164,8 @@ ENTRIES: Mapping[str, ReferenceTable] = {
     "glm_dynamics": ReferenceTable(
         "glm",
         "Gradient descent, Langevin and stochastic gradient descent against time, ten cases",
-        f"dmft.solve(paths={PATHS}, response_paths={RESPONSES}, replicas={REPLICAS}), regression"
-        f" with {LINEAR_PATHS} paths; {_described()}",
+        f"dmft.solve(paths={PATHS}, replicas={REPLICAS}), regression with {LINEAR_PATHS} paths;"
+        f" {_described()}",
         (
             Column("case", "setting, see method", kind="string"),
             Column("t", "time, step times number of steps"),

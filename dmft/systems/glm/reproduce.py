@@ -19,9 +19,9 @@ from dmft.run.job import Job
 from dmft.solution import finished
 from dmft.systems.base import MainJob, PageTable, Picture, Section
 from dmft.systems.glm import plots
-from dmft.systems.glm.descent import StepOptions
 from dmft.systems.glm.job import GlmJob
 from dmft.systems.glm.model import GaussianMixture, Model, PhaseRetrieval
+from dmft.systems.glm.options import StepOptions
 from dmft.systems.glm.replica import Start
 from dmft.systems.glm.solution import GlmSolution
 from dmft.systems.glm.solve import solve
@@ -102,7 +102,7 @@ def main_job(*, quick: bool) -> MainJob:
 
 def _jobs(size: Size) -> list[Job]:
     """Return the runs of the small sweep."""
-    few = {"paths": size.paths // 2, "response_paths": size.paths // 4, "replicas": 2}
+    few = {"paths": size.paths // 2, "replicas": 2}
     found: list[Job] = [
         GlmJob(PhaseRetrieval(alpha), 3.0, m0, step=STEP, **few)
         for m0 in (0.1, 0.3)
@@ -115,7 +115,7 @@ def _theory(alpha: float, size: Size) -> GlmSolution:
     return finished(
         solve(
             PhaseRetrieval(alpha), STEP * STEPS, m0=START.m0, step=STEP, paths=size.paths,
-            response_paths=size.paths // 4, progress=False,
+            progress=False,
         )
     )  # fmt: skip
 
@@ -139,7 +139,12 @@ def _descent(
             if simulators is None:
                 continue
             found = simulators.runs(
-                run.model, START, StepOptions(STEP), SHOWN, n=size.n, seeds=size.seeds
+                PhaseRetrieval(alpha),
+                START,
+                StepOptions(step=STEP),
+                SHOWN,
+                n=size.n,
+                seeds=size.seeds,
             )
             rows += _compare(alpha, run, found, size)
             _points(axes, found, figures.COLORS[k])

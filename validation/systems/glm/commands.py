@@ -11,9 +11,10 @@ from cyclopts import App, Parameter
 from dmft import checks, storage, tables
 from dmft._api import load
 from dmft.arguments import FAILED, OK, Force, Number, Whole
-from dmft.systems.glm.descent import StepOptions
 from dmft.systems.glm.files import SavedModel
+from dmft.systems.glm.methods import STEPS
 from dmft.systems.glm.model import GaussianMixture
+from dmft.systems.glm.options import StepOptions
 from dmft.systems.glm.replica import Start
 from dmft.systems.glm.solution import GlmSolution
 from validation.comparison import compare
@@ -96,6 +97,12 @@ def _case(solution: object, path: Path) -> Case:
         raise ValueError(
             f"theory = {str(path)!r} is not allowed: it has a loss of your own, whose functions no"
             " file holds; compare your runs with `validate compare`"
+        )
+    if solution.method != STEPS.name:
+        raise ValueError(
+            f"theory = {str(path)!r} is not allowed: it is of method {solution.method!r}, and the"
+            f" algorithm with its steps is of {STEPS.name!r}; compare runs of your own integrator"
+            " with `validate compare`"
         )
     options = dict(solution.provenance["options"])
     del options["type"]

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft.solution import finished
-from dmft.systems.glm.descent import StepOptions
 from dmft.systems.glm.model import GaussianMixture, LinearRegression, Model, PhaseRetrieval
+from dmft.systems.glm.options import StepOptions
 from dmft.systems.glm.replica import Start
 from dmft.systems.glm.solution import GlmSolution
 from dmft.systems.glm.solve import solve
@@ -41,7 +41,7 @@ Array = NDArray[np.float64]
 
 # Paths of the theory in claims.  Its errors, which the verdicts take into account, are then below
 # those of the simulations; for batches that persist they are as large.
-PATHS, RESPONSES, REPLICAS = 2**14, 2**12, 8
+PATHS, REPLICAS = 2**14, 8
 
 
 class Case(NamedTuple):
@@ -108,7 +108,7 @@ def theory(case: Case, paths: int = PATHS) -> GlmSolution:
         solve(
             case.model, float(case.t[-1]), m0=case.start.m0, q0=case.start.q0, step=o.step, T=o.T,
             batch=o.batch, persistence=o.persistence, paths=paths,
-            response_paths=min(RESPONSES, paths), replicas=REPLICAS, progress=False,
+            replicas=REPLICAS, progress=False,
         )
     )  # fmt: skip
 

@@ -18,7 +18,8 @@ OPTIONAL = ("train_loss", "q", "bias", "test_error")
 def parameters(theory: Any) -> dict[str, float]:
     """Return m0, q0, and the parameters of the model and the algorithm that are numbers."""
     known = {name: getattr(theory.model, name, None) for name in MODEL}
-    known |= {name: theory.provenance["options"][name] for name in ALGORITHM}
+    if theory.method == "steps":  # gradient flow has steps of its own, which are no parameters
+        known |= {name: theory.provenance["options"][name] for name in ALGORITHM}
     numbers = {name: float(x) for name, x in known.items() if isinstance(x, (int, float))}
     return {"m0": theory.m0, "q0": theory.q0, **numbers}
 
