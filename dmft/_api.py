@@ -6,14 +6,20 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 from dmft import storage
-from dmft.solution import Solution
+from dmft.solution import FailedRunWarning, Solution, Status
 from dmft.systems import SYSTEMS
 from dmft.systems.base import System
 
 __all__ = ["load", "resume", "solve"]
+
+# What restoring a run from contents that are none raises.
+RESTORING = (
+    TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError,
+)  # fmt: skip
 
 
 def _system_of(model: Any) -> System:
@@ -88,6 +94,13 @@ def solve(model: Any, t_end: float, **how: Any) -> Solution:
         holds everything up to the time reached.  SIGTERM, which batch systems send, saves the
         checkpoint and then ends the process; so does Ctrl-C pressed twice, without the checkpoint.
 
+    Warns
+    -----
+    dmft.FailedRunWarning
+        The solver failed.
+    dmft.CheckpointWarning
+        A checkpoint could not be written; the run went on.
+
     Raises
     ------
     ValueError
@@ -103,7 +116,7 @@ def solve(model: Any, t_end: float, **how: Any) -> Solution:
     >>> s.success
     True
     """
-    return _system_of(model).solve(model, t_end, **how)
+    return _said(_system_of(model).solve(model, t_end, **how))
 
 
 def resume(
@@ -135,6 +148,11 @@ def resume(
     Solution
         The whole run from t = 0.
 
+    Warns
+    -----
+    dmft.FailedRunWarning, dmft.CheckpointWarning
+        As :func:`solve`.
+
     Raises
     ------
     FileNotFoundError
@@ -148,7 +166,14 @@ def resume(
     if isinstance(path, Solution):
         return SYSTEMS[path.system].resume(path, "this run", t_end, **how)
     before = load(path)
-    return SYSTEMS[before.system].resume(before, path, t_end, **how)
+    return _said(SYSTEMS[before.system].resume(before, path, t_end, **how))
+
+
+def _said(run: Solution) -> Solution:
+    """Return a run; warn if it failed, for a script looks at numbers sooner than at a status."""
+    if run.status is Status.FAILED:
+        warnings.warn(f"the run {run.message}", FailedRunWarning, stacklevel=3)
+    return run
 
 
 def load(path: str | os.PathLike[str]) -> Solution:
@@ -161,7 +186,8 @@ def load(path: str | os.PathLike[str]) -> Solution:
     FileNotFoundError
         There is no such file.
     dmft.storage.FileError
-        A ValueError: the file is no run, truncated, or of a newer schema.
+        A ValueError: the file is no run, truncated, damaged or changed after it was written, or of
+        a newer schema.
     """
     contents = storage.read(path)
     name = str(contents.attributes.get("system", "spiked"))
@@ -171,5 +197,7 @@ def load(path: str | os.PathLike[str]) -> Solution:
         )
     try:
         return SYSTEMS[name].restore(contents)
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise storage.FileError(f"{str(path)!r} is no run of dmft: it lacks {error}") from error
+    except RESTORING as error:
         raise storage.FileError(f"{str(path)!r} is no run of dmft: {error}") from error

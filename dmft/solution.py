@@ -10,7 +10,7 @@ import enum
 import importlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
-__all__ = ["ESCAPE", "TIME_SLACK", "Solution", "Status", "finished", "saved_as", "variable"]
+__all__ = [
+    "ESCAPE",
+    "TIME_SLACK",
+    "CheckpointWarning",
+    "FailedRunWarning",
+    "Solution",
+    "Status",
+    "finished",
+    "saved_as",
+    "variable",
+]
 
 Array = NDArray[np.float64]
 
@@ -42,6 +52,20 @@ class Status(enum.Enum):
     STOPPED = "stopped"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
+
+
+class FailedRunWarning(UserWarning):
+    """A run ended with status FAILED: its solution holds what was reached before.
+
+    :func:`dmft.solve` and :func:`dmft.resume` give it with the message of the run.
+    """
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written (a full disk): the run goes on without it.
+
+    Given once in a run; later checkpoints are tried all the same.
+    """
 
 
 def variable(values: ArrayLike, long_name: str, *dimensions: str) -> storage.Variable:
@@ -200,6 +224,14 @@ class Solution:
         """Return the one-time quantities at times t, shape (n,), one number per column."""
         raise TypeError(f"{type(self).__name__} does not say what its columns are")
 
+    def scatter(self, name: str, t: Array, t_prime: Array) -> Array:
+        """Return what a quantity has of statistical errors, a matrix F of shape (rows, n).
+
+        ``F^T F`` is the covariance of the errors of the n values; `t_prime` is NaN for one-time
+        quantities.  Without rows, as here, the quantity is exact but for the stated errors.
+        """
+        return np.empty((0, len(t)))
+
     def table(self, times: ArrayLike | None = None) -> dict[str, Array]:
         """Return t and all one-time quantities at `times` (all accepted ones if None), as columns.
 
@@ -283,20 +315,31 @@ class Solution:
         return storage.Contents(variables, attributes)
 
     @staticmethod
-    def common(contents: storage.Contents) -> dict[str, Any]:
-        """Return the arguments of a solution that every system's files have."""
-        a = contents.attributes
+    def common(contents: storage.Contents, missing: Container[str] = ()) -> dict[str, Any]:
+        """Return the arguments of a solution that every system's files have.
+
+        `missing` are the variables in which NaN or infinity stands for what there is not.
+
+        Raises
+        ------
+        KeyError, ValueError
+            Something is missing, or cannot be part of a run.
+        """
+        a, variables = contents.attributes, contents.variables
+        errors, stats, provenance = (_mapping(a, key) for key in ("errors", "stats", "provenance"))
+        _check_provenance(provenance)
+        _check_arrays(variables, missing)
         return {
             "method": str(a["method"]),
-            "t": np.asarray(contents.variables["time"].values),
+            "t": np.asarray(variables["time"].values),
             "status": Status[str(a["status"])],
             "message": str(a["message"]),
-            "errors": json.loads(a["errors"]),
-            "stats": json.loads(a["stats"]),
-            "provenance": json.loads(a["provenance"]),
+            "errors": errors,
+            "stats": stats,
+            "provenance": provenance,
             "state": {
                 name.removeprefix("state_"): np.asarray(v.values)
-                for name, v in contents.variables.items()
+                for name, v in variables.items()
                 if name.startswith("state_")
             },
         }
@@ -337,6 +380,38 @@ class Solution:
             "status": self.status.value, "message": self.message,
             **{f"error_{name}": error for name, error in self.errors.items()},
         }  # fmt: skip
+
+
+def _mapping(attributes: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return an attribute of a file that is a mapping, as JSON."""
+    found = json.loads(attributes[name])
+    if not isinstance(found, dict):
+        raise ValueError(f"its {name} is no mapping")
+    return found
+
+
+def _check_provenance(provenance: Mapping[str, Any]) -> None:
+    """Refuse a provenance that lacks what every run has."""
+    for name in ("t_end", "tol", "options"):
+        if name not in provenance:
+            raise ValueError(f"its provenance lacks {name}")
+    checks.finite_number("t_end", provenance["t_end"])
+    if not isinstance(provenance["options"], dict):
+        raise ValueError("its options are no mapping")
+
+
+def _check_arrays(variables: Mapping[str, storage.Variable], missing: Container[str]) -> None:
+    """Refuse arrays that cannot belong to one run."""
+    t = np.asarray(variables["time"].values)
+    if t.ndim != 1 or not len(t) or t[0] != 0.0 or not np.all(np.diff(t) >= 0.0):
+        raise ValueError("its times are no ascending series from 0")
+    for name, one in variables.items():
+        if one.dimensions[:1] == ("time",) and len(one.values) != len(t):
+            raise ValueError(f"{name} has {len(one.values)} entries, and there are {len(t)} times")
+        # The state of a solver may say with NaN that there is nothing yet.
+        exempt = name in missing or name.startswith("state_") or one.values.dtype.kind != "f"
+        if not exempt and not np.all(np.isfinite(one.values)):
+            raise ValueError(f"{name} has an entry that is no finite number")
 
 
 def finished(run: Run) -> Run:

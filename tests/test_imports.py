@@ -18,7 +18,7 @@ ROOT = PACKAGE.parent
 FLOW = (
     (
         "_version", "arguments", "checks", "extras", "figures", "notebook", "parse",
-        "reference_table", "schedules", "storage", "tables",
+        "reference_table", "schedules", "storage", "tables", "threads",
     ),
     ("numerics", "two_time"),
     ("solution", "run"),

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from dmft import checks, extras, storage, tables
+from dmft import checks, extras, storage, tables, threads
 from dmft._version import __version__
 from dmft.run.told import Bar, hidden
 from dmft.sweep.execute import available_cores
@@ -195,9 +195,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _one_thread() -> None:
-    import numba
-
-    numba.set_num_threads(1)
+    threads.limit(1)
     threadpool_limits(1)
 
 
@@ -215,7 +213,7 @@ def _rows(found: dict[str, Evidence]) -> Columns:
             "system": system, "key": key, "claim": evidence.claim, "model": evidence.model,
             "setting": evidence.setting, "N": " ".join(f"{n:g}" for n in evidence.seeds),
             "seeds": " ".join(str(count) for count in evidence.seeds.values()),
-            "finding": evidence.word,
+            "finding": evidence.word, "false_alarm": evidence.false_alarm,
         }  # fmt: skip
         for column, value in told.items():
             rows.setdefault(column, []).extend([value] * len(evidence.table["z"]))

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import active_children
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -92,15 +98,41 @@ def sweep(
     jobs = _chosen(everything, index, of)
     folder = Folder(output)
     folder.check()
-    if scheduler is not None or dask_local is not None:
-        with dask(scheduler, workers, timeout) as maker:
-            folder.prepare()
-            folder.expect([job.name for job in everything])
-            return _told(execute(jobs, folder, maker, threads=threads), jobs, output)
-    folder.prepare()
-    folder.expect([job.name for job in everything])
-    local = None if index is not None else lambda: processes(min(workers, len(jobs)))
-    return _told(execute(jobs, folder, local, threads=threads), jobs, output)
+    with _sigterm_as_ctrl_c():
+        if scheduler is not None or dask_local is not None:
+            with dask(scheduler, workers, timeout) as maker:
+                folder.prepare()
+                folder.expect([job.name for job in everything])
+                return _told(execute(jobs, folder, maker, threads=threads), jobs, output)
+        folder.prepare()
+        folder.expect([job.name for job in everything])
+        local = None if index is not None else lambda: processes(min(workers, len(jobs)))
+        return _told(execute(jobs, folder, local, threads=threads), jobs, output)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM, which batch systems send before they kill, end a sweep as Ctrl-C does.
+
+    A terminal sends Ctrl-C to all processes of a command, but SIGTERM may reach the first one
+    alone, so that it passes it on.  Without this the semaphores of the processes would leak.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def act(*_: Any) -> None:
+        for child in active_children():
+            if child.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGINT)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, act)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _chosen(jobs: list[Job], index: int | None, of: int | None) -> list[Job]:

@@ -94,8 +94,9 @@ _interrupted = threading.Event()
 
 
 def _begin_process() -> None:
-    """Begin no run after Ctrl-C, and end when the process that made this one is killed."""
-    signal.signal(signal.SIGINT, lambda *_: _interrupted.set())
+    """Begin no run after Ctrl-C or SIGTERM, and end when the parent process is killed."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: _interrupted.set())
 
     def watch() -> None:
         parent = parent_process()
@@ -174,6 +175,7 @@ def execute(
         The folder cannot be written.
     """
     threads = checks.integer("threads", threads, low=1)
+    folder.mend()
     lines = folder.lines()
     left, done = [], 0
     for job in jobs:

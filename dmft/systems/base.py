@@ -133,6 +133,8 @@ class Section(NamedTuple):
         File of the table of theory against simulation; empty if there is none.
     sources : str
         The papers.
+    finding : str
+        What the figures say, in two sentences.
     """
 
     title: str
@@ -141,6 +143,7 @@ class Section(NamedTuple):
     tables: list[PageTable]
     comparison: str
     sources: str
+    finding: str = ""
 
 
 class MainJob(NamedTuple):

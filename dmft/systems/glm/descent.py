@@ -25,9 +25,10 @@ from dmft.systems.glm.grid import StepGrid, packed
 from dmft.systems.glm.model import Model
 from dmft.systems.glm.replica import Batches, DivergenceError, Replica, Sampling, Start
 from dmft.systems.glm.weights import Algorithm
+from dmft.threads import current
 from dmft.two_time import TimeMap
 
-__all__ = ["Descent", "Problem", "StepOptions", "half_width"]
+__all__ = ["CONFIDENCE", "Descent", "Problem", "StepOptions", "half_width"]
 
 Array = NDArray[np.float64]
 
@@ -167,9 +168,7 @@ class Descent:
 
     def _all(self, work: Callable[[Replica], None]) -> None:
         """Do the same with every replica, as many at a time as there are threads."""
-        import numba
-
-        threads = min(int(numba.get_num_threads()), len(self.replicas))
+        threads = min(current(), len(self.replicas))
         if threads == 1:
             for replica in self.replicas:
                 work(replica)
@@ -229,6 +228,8 @@ class Descent:
             The numbers are not those of the saved run.
         """
         saved = state["m"]
+        if saved.ndim != 2:
+            raise ValueError("its state is damaged")
         for _ in range(saved.shape[1] - 1):
             self.advance()
         found = self._samples()["m"]
