@@ -300,9 +300,9 @@ def test_python_speaks_python_and_the_shell_its_own(here, capsys):
     assert status == 2
     assert "overwrite it (--force)" in err
     for bad in (None, 3):
-        with pytest.raises(ValueError, match=f"= {bad} is not allowed: it must be a path"):
+        with pytest.raises(ValueError, match=f"= {bad} is not allowed: it must be the path"):
             run.save(bad)
-        with pytest.raises(ValueError, match=f"= {bad} is not allowed: it must be a path"):
+        with pytest.raises(ValueError, match=f"= {bad} is not allowed: it must be the path"):
             dmft.load(bad)
 
 
