@@ -15,7 +15,7 @@ from dmft import storage
 from dmft.solution import Solution, variable
 from dmft.systems.glm.descent import CONFIDENCE
 from dmft.systems.glm.files import SavedModel, model_from, model_to
-from dmft.systems.glm.grid import StepGrid
+from dmft.systems.glm.grid import FlowGrid, StepGrid
 from dmft.systems.glm.model import Model
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ class GlmSolution(Solution):
         """Start and algorithm, in words."""
         o = self.provenance["options"]
         parts = [f"m0 = {self.m0:g}", f"q0 = {self.q0:g}", f"step = {o['step']:g}"]
+        if "growth" in o:
+            return ", ".join((*parts, f"growth = {o['growth']:g}"))
         parts += [f"{name} = {o[name]:g}" for name in ("T",) if o[name]]
         if o["batch"] < 1.0:
             parts.append(f"batch = {o['batch']:g}")
@@ -237,13 +239,14 @@ def restore(contents: storage.Contents) -> GlmSolution:
     """Return the run of a file."""
     a = contents.attributes
     values = {name: np.asarray(v.values) for name, v in contents.variables.items()}
-    if a["grid"] != StepGrid.kind:
+    grids = {kind.kind: kind for kind in (StepGrid, FlowGrid)}
+    if a["grid"] not in grids:
         raise ValueError(f"its grid {a['grid']!r} is unknown")
     return GlmSolution(
         model=model_from(str(a["model"]), json.loads(a["parameters"])),
         m0=float(a["m0"]),
         q0=float(a["q0"]),
         series={name: values[name] for name in GlmSolution.long_names if name in values},
-        grid=StepGrid.restore(values, dict(a)),  # type: ignore[arg-type]
+        grid=grids[str(a["grid"])].restore(values, dict(a)),  # type: ignore[arg-type]
         **Solution.common(contents, missing=UNKNOWN),
     )
