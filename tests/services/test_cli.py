@@ -306,6 +306,19 @@ def test_python_speaks_python_and_the_shell_its_own(here, capsys):
             dmft.load(bad)
 
 
+@pytest.mark.parametrize("command", ["validate report", "reproduce --output r", "tables check"])
+def test_a_folder_of_the_users_named_validation_is_said(here, command):
+    (here / "validation").mkdir()
+    (here / "validation" / "__init__.py").touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "dmft", *command.split()], capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("dmft: a folder or file named validation hides the package")
+    assert len(done.stderr.splitlines()) == 1
+
+
 PRESS_CTRL_C = """
 import os, signal, sys
 from dmft.cli import main
@@ -325,6 +338,7 @@ sys.exit(main(sys.argv[1:]))
 
 def test_interrupted_run_is_saved(here):
     """SIGINT to a real process: status 130, one line, a loadable file with what was reached."""
+    main(f"solve {SEED} --t-end 0.1".split())  # compiled, so that there is one line
     arguments = ["solve", *SEED.split(), "--t-end", "60", "--tol", "1e-4", "--output", "run.nc"]
     done = subprocess.run(
         [sys.executable, "-c", PRESS_CTRL_C, *arguments],
