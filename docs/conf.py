@@ -14,4 +14,6 @@ nb_execution_mode = "cache"
 # A first cell may have to wait for numba to compile the solver.
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
+# Progress bars, and that a solver is compiled.
+nb_output_stderr = "remove"
 numpydoc_show_class_members = False
