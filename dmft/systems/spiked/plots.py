@@ -137,7 +137,7 @@ def threshold_curves(ax: Axes, table: Mapping[str, NDArray[Any]], *, T: float = 
     for names, values in distinct(shown):
         k = DRAWN.index(labels[names[0]])
         ax.plot(
-            table["delta_p"], values, color=COLORS[k], linestyle=DASHES[k], label=" = ".join(names)
+            table["delta_p"], values, color=COLORS[k], linestyle=DASHES[k], label=",\n".join(names)
         )
     ax.set_xscale("log")
     ax.set(xlabel=rf"$\Delta_{{{p}}}$", ylabel=r"$1/\Delta_2$", title=f"$p={p}$")
