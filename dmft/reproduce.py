@@ -11,12 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from dmft import storage
+from dmft import extras, storage
 from dmft._version import __version__
 from dmft.report.page import report
 from dmft.run.job import Job
+from dmft.run.told import Bar, hidden
 from dmft.sweep import Folder, execute
 from dmft.sweep.execute import available_cores, processes
 from dmft.systems import SYSTEMS
@@ -63,12 +62,13 @@ def reproduce(
     ArithmeticError
         A run did not reach its end.
     """
+    extras.require("matplotlib", "plotly", "jinja2", what="the main job")
     parts = _parts(only, quick)
     folder = _folder(output, force=force)
     _begin_anew(folder, [job for part in parts.values() for job in part.jobs])
     steps = sum(part.steps + 1 for part in parts.values()) + 2
     sections = {}
-    with tqdm(total=steps, disable=None if progress is None else not progress) as bar:
+    with Bar(total=steps, disable=hidden(progress)) as bar:
 
         def doing(what: str) -> None:
             bar.set_description(what)
@@ -104,7 +104,7 @@ def _folder(output: str | os.PathLike[str], *, force: bool) -> Path:
         if any(folder.iterdir()) and not force:
             raise storage.FileError(
                 f"output = {str(folder)!r} is not empty: choose another folder or overwrite it"
-                " (--force)"
+                " (force=True)"
             )
         if not os.access(folder, os.W_OK):
             raise storage.FileError(f"output = {str(folder)!r} is not writable")

@@ -13,9 +13,9 @@ from typing import NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
 from dmft import checks
+from dmft.run.told import Bar, hidden
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.protocol import Overlap, Protocol
 from validation.ensemble import Ensemble
@@ -238,8 +238,8 @@ def simulate_revealed(
         # T may fall to 0, and then queries whose answer is known must not reveal a direction.
         nugget2, known = _nugget2(model), KNOWN
     room = _room(times, step, method, largest_T)
-    disable, paths = None if begin.progress is None else not begin.progress, []
-    with tqdm(total=int(seeds), desc=f"N={n:g}", unit="run", disable=disable) as bar:
+    disable, paths = hidden(begin.progress), []
+    with Bar(total=int(seeds), desc=f"N={n:g}", unit="run", disable=disable) as bar:
         # N is part of the root: with the same root runs of different N would be alike.
         for seed in children((begin.root_seed, int(n)), int(seeds)):
             field = RevealedField(model, n, nugget2, known, room, np.random.default_rng(seed))
