@@ -110,7 +110,8 @@ def chi_C(solution: SpikedSolution, t: float, points: int = 60) -> tuple[Array, 
         t is outside its range, or points < 4.
     """
     points = checks.integer("points", points, low=4, high=100_000)
-    t = checks.finite_number("t", t, low=0.0, high=float(solution.t[-1]))
+    wanted = f"a number in (0, {solution.t[-1]:g}], the time reached"
+    t = checks.finite_number("t", t, low=1e-300, high=float(solution.t[-1]), wanted=wanted)
     half = np.concatenate([[0.0], 0.5 * np.geomspace(min(1e-2 / t, 1e-2), 1.0, points // 2)])
     t_prime = t * np.concatenate([1.0 - half, half[-2::-1]])
     return t_prime, solution.C(t, t_prime), integrated_response(solution, t, t_prime)
@@ -381,6 +382,11 @@ def _waiting_times(solution: SpikedSolution, times: ArrayLike | None) -> Array:
 def _aging_table(solution: SpikedSolution, t_w: float) -> dict[str, Array]:
     end = float(solution.t[-1])
     ratios = RATIOS[t_w * (1.0 + RATIOS) <= end] if 0.0 < t_w <= end else RATIOS
+    if not len(ratios):
+        raise ValueError(
+            f"times = {t_w:g} is not allowed for aging: C(t_w + tau, t_w) is shown from tau ="
+            f" {RATIOS[0]:g} t_w on, and the run has reached t = {end:g}"
+        )
     C = aging(solution, t_w, ratios)[0]
     return {"t_w": np.full(len(ratios), t_w), "ratio": ratios, "C": C}
 
