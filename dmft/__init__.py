@@ -13,7 +13,7 @@ from dmft._version import __version__
 from dmft.systems import SYSTEMS
 
 if TYPE_CHECKING:
-    from dmft import theory
+    from dmft import data, theory
     from dmft._api import load, resume, solve
     from dmft.run.stop import OverlapReached, Progress, Relaxed, WallTime
     from dmft.schedules import Annealing, PowerLaw, Switch
@@ -48,7 +48,7 @@ _SHARED = {
     "solve": "dmft._api",
 }
 _HOME = _SHARED | {name: home for s in SYSTEMS.values() for name, home in s.exports.items()}
-_MODULES = ("observables", "plots", "theory")
+_MODULES = ("data", "observables", "plots", "theory")
 
 # Written out for editors and type checkers; a test compares it with what the systems export.
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "TwoLayerNetwork",
     "WallTime",
     "__version__",
+    "data",
     "load",
     "observables",
     "plots",

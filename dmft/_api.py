@@ -119,16 +119,18 @@ def solve(model: Any, t_end: float, **how: Any) -> Solution:
     return _said(_system_of(model).solve(model, t_end, **how))
 
 
-def resume(path: str | os.PathLike[str], t_end: float | None = None, **how: Any) -> Solution:
-    """Go on with a saved run or a checkpoint, of a method that can.
+def resume(
+    path: str | os.PathLike[str] | Solution, t_end: float | None = None, **how: Any
+) -> Solution:
+    """Go on with a run, a saved one or a checkpoint, of a method that can.
 
     With the same number of threads the result is, bit for bit, that of a run which was never
     stopped.  The file is not changed.
 
     Parameters
     ----------
-    path : path
-        What :meth:`Solution.save` or `checkpoint` of :func:`solve` wrote.
+    path : path or Solution
+        What :meth:`Solution.save` or `checkpoint` of :func:`solve` wrote, or a run as it is.
     t_end : float, optional
         Time to reach; without it that of the run.
     protocol : Protocol, optional
@@ -161,6 +163,8 @@ def resume(path: str | os.PathLike[str], t_end: float | None = None, **how: Any)
         `t_end` does not lie beyond the time reached or lies beyond a function's table, `protocol`
         is not that of the run, or a parameter is out of its range.
     """
+    if isinstance(path, Solution):
+        return SYSTEMS[path.system].resume(path, "this run", t_end, **how)
     before = load(path)
     return _said(SYSTEMS[before.system].resume(before, path, t_end, **how))
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "HDF5",
     "SCHEMA",
     "Contents",
     "FileError",
@@ -49,6 +50,8 @@ SCHEMA = 3
 SEALED_FROM = 3
 SEAL = b"\ndmft-sha256:"
 SEAL_SIZE = len(SEAL) + hashlib.sha256().digest_size * 2 + 1
+# What a NetCDF-4 file begins with: it is an HDF5 file.
+HDF5 = b"\x89HDF\r\n\x1a\n"
 # What file systems without hard links answer (FAT, some network drives).
 NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK)
 # Below this many values compression costs more than it saves.
@@ -101,7 +104,7 @@ def check_target(
     if target.is_dir():
         raise FileError(f"{said} is not allowed: it is a directory")
     if target.exists() and not force:
-        raise FileError(f"{said} exists already: choose another or overwrite it (--force)")
+        raise FileError(f"{said} exists already: choose another or overwrite it (force=True)")
     if not os.access(folder, os.W_OK):
         raise FileError(f"{said} is not allowed: {str(folder)!r} is not writable")
     return target
@@ -257,6 +260,17 @@ def _bytes(source: Path) -> tuple[memoryview, bool]:
     return body, True
 
 
+def _unreadable(source: Path) -> str:
+    """Return what is wrong with a file that HDF5 does not open."""
+    with source.open("rb") as file:
+        begins = file.read(len(HDF5))
+    if begins == HDF5:
+        return f"{str(source)!r} is truncated or damaged: it begins like a NetCDF-4 file"
+    if not begins:
+        return f"{str(source)!r} is empty: it is no NetCDF-4 file"
+    return f"{str(source)!r} is no NetCDF-4 file: a run is what `dmft solve` and save() write"
+
+
 def read(path: str | os.PathLike[str]) -> Contents:
     """Read a file that :func:`write` wrote.
 
@@ -286,7 +300,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
     except FileError:
         raise
     except HDF5_ERRORS as error:
-        raise FileError(f"{str(source)!r} is truncated or no NetCDF-4 file") from error
+        raise FileError(_unreadable(source)) from error
     return Contents(variables, attributes)
 
 

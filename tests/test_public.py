@@ -53,7 +53,7 @@ def test_all_is_what_the_systems_export():
     shared = {
         "CheckpointWarning", "FailedRunWarning",
         "OverlapReached", "Progress", "Relaxed", "Solution", "Status", "WallTime", "__version__",
-        "load", "observables", "plots", "resume", "solve", "theory",
+        "data", "load", "observables", "plots", "resume", "solve", "theory",
     }  # fmt: skip
     assert set(dmft.__all__) == exported | shared
     assert dmft.__all__ == sorted(dmft.__all__)

@@ -20,6 +20,8 @@ __all__ = ["begun", "carried_out", "going_on", "stops", "summary"]
 
 # Values of a run besides its scalars that the summary shows at most, and in one line.
 MOST, PER_LINE = 24, 6
+# Endings of names that no run should have: they would be opened by something else.
+OTHER_FILES = (".png", ".pdf", ".svg", ".jpg", ".csv", ".html", ".json", ".toml", ".txt")
 
 STATUS = {
     Status.FINISHED: OK,
@@ -29,15 +31,24 @@ STATUS = {
 }
 
 
-def begun(output: Path, *, force: bool) -> Path:
+def begun(output: Path | None, *, force: bool) -> Path | None:
     """Check that a run can be saved to `output`; return the path of its checkpoint.
+
+    Without `output` there is neither.
 
     Raises
     ------
     dmft.storage.FileError
-        A ValueError: the file exists, or the checkpoint of a run that was cut short does, or
-        another process is doing a run to the same file.
+        A ValueError: the file exists, or the checkpoint of a run that was cut short does; another
+        process is doing a run to the same file; the name is that of another kind of file.
     """
+    if output is None:
+        return None
+    if output.suffix.lower() in OTHER_FILES:
+        raise storage.FileError(
+            f"output = {str(output)!r} is not allowed: a run is saved as NetCDF-4, such as"
+            f" {output.stem}.nc; `dmft show` makes figures (--plot) and tables (--csv) of it"
+        )
     storage.check_target(output, force=force)
     part = checkpoint_of(output)
     with held(output):
@@ -84,16 +95,27 @@ def stops(
     return found
 
 
-def carried_out(run: Callable[[], Solution], output: Path) -> int:
+def carried_out(run: Callable[[], Solution], output: Path | None) -> int:
     """Do a run, save it in place of its checkpoint, summarise it and return the exit status.
+
+    Without `output` it is not saved, and a last line says how it is.
 
     SIGTERM, which batch systems send before they kill, interrupts the run as Ctrl-C does: what was
     reached is saved to the file that was asked for.
     """
-    with held(output):
-        with _sigterm_noted(), _warnings_said():
-            solution = run()
-        return _saved(solution, output)
+    if output is not None:
+        with held(output):
+            return _saved(_done(run), output)
+    solution = _done(run)
+    print(summary(solution))
+    print("not saved   (--output run.nc saves a run, and `dmft show` and `dmft resume` read it)")
+    status = STATUS[solution.status]
+    return OK if status == OK else say(solution.message, status)
+
+
+def _done(run: Callable[[], Solution]) -> Solution:
+    with _sigterm_noted(), _warnings_said():
+        return run()
 
 
 @contextmanager
@@ -162,8 +184,9 @@ def summary(s: Solution) -> str:
         f"at t = {s.end:<6.6g} {shown}{between}",
     ]
     lines += _further(last)
+    lines += [f"{name:11} {sentence}" for name, sentence in s.findings]
+    lines += [f"error up to {s.accuracy}"] if s.errors else []
     lines += [
-        "error up to " + ", ".join(f"{name}: {value:.1e}" for name, value in s.errors.items()),
         f"cost        {', '.join(f'{k} {_short(v)}' for k, v in s.stats.items())}",
     ]
     return "\n".join(lines)

@@ -14,13 +14,15 @@ import hashlib
 import json
 import os
 import time
+from collections import Counter
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from filelock import FileLock
 
-from dmft import storage
+from dmft import notebook, storage
 from dmft._api import load
 
 __all__ = ["SCHEMA", "Folder", "Line", "digest"]
@@ -31,6 +33,8 @@ CHECKED_FROM = 2
 MANIFEST, WORK = "manifest.jsonl", ".work"
 # Seconds to wait for the rest of a last line that another process may be writing.
 WRITING = 0.3
+# In WORK: the names of all runs of the recipes that were begun here.
+EXPECTED = "expected.json"
 
 
 class Line(NamedTuple):
@@ -144,6 +148,35 @@ class Folder:
                 with storage.write_text(self.manifest) as file:
                     file.write(json.dumps({"kind": "dmft sweep", "schema": SCHEMA}) + "\n")
         self._header()
+
+    def expect(self, names: Collection[str]) -> None:
+        """Note which runs a recipe has, besides those of other recipes on this folder."""
+        with self._lock("manifest"):
+            known = sorted({*self.expected(), *names})
+            with storage.write_text(self.path / WORK / EXPECTED, force=True) as file:
+                file.write(json.dumps(known))
+
+    def expected(self) -> list[str]:
+        """Return the names of the runs that its recipes have; none where nobody noted them."""
+        try:
+            return list(json.loads((self.path / WORK / EXPECTED).read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return []
+
+    def missing(self) -> int:
+        """Return how many runs of its recipes have no file yet."""
+        lines = self.lines()
+        return sum(name not in lines or not lines[name].sha256 for name in self.expected())
+
+    def _repr_html_(self) -> str:
+        """Return how its runs ended, as a notebook shows it."""
+        found = Counter(line.status for line in self.lines().values())
+        waiting = sum(name not in self.lines() for name in self.expected())
+        colors = {"finished": "#009E73", "stopped": "#56B4E9", "failed": "#D55E00"}
+        parts = {status: (found[status], color) for status, color in colors.items()}
+        parts["not done"] = (waiting, "#d0d0d0")
+        rows = [(status, str(number)) for status, (number, _) in parts.items()]
+        return notebook.card(f"Sweep in {self.path}", rows, notebook.bar(parts))
 
     def _lock(self, name: str, timeout: float = -1) -> FileLock:
         return FileLock(self.path / WORK / f"{name}.lock", timeout=timeout)

@@ -143,7 +143,7 @@ def test_damaged_files_are_refused(saved, tmp_path):
     for size in (0, 100, len(whole) // 2, len(whole) - 1):
         bad = tmp_path / f"cut{size}.nc"
         bad.write_bytes(whole[:size])
-        with pytest.raises(storage.FileError, match=r"is truncated(,| or no NetCDF-4 file)"):
+        with pytest.raises(storage.FileError, match="is truncated" if size else "is empty"):
             load(bad)
     text = tmp_path / "text.nc"
     text.write_text("t,m\n1,2\n")
