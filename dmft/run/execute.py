@@ -18,7 +18,8 @@ from dmft.run import loop
 from dmft.run.contract import Method, Plan, Record, Solver
 from dmft.run.stop import Progress, Stop, watch
 from dmft.run.told import LOG
-from dmft.solution import CheckpointWarning, Solution, Status, saved_as
+from dmft.run.warned import CheckpointWarning
+from dmft.solution import Solution, Status, saved_as
 
 __all__ = ["Running", "asked", "execute", "limited_threads"]
 

@@ -14,7 +14,8 @@ from dmft import storage
 from dmft.arguments import FAILED, INTERRUPTED, OK, STOPPED, checkpoint_of, say
 from dmft.run.output import Mode, held, intend, kept, rescued
 from dmft.run.stop import OverlapReached, Relaxed, Stop, WallTime
-from dmft.solution import CheckpointWarning, FailedRunWarning, Solution, Status
+from dmft.run.warned import CheckpointWarning, FailedRunWarning
+from dmft.solution import Solution, Status
 
 __all__ = ["begun", "carried_out", "going_on", "stops", "summary"]
 

@@ -17,7 +17,7 @@ from dmft.cli import main
 from dmft.run.contract import StepResult
 from dmft.run.output import Mode, held, intend, kept
 from dmft.run.shell import carried_out, going_on
-from dmft.solution import CheckpointWarning
+from dmft.run.warned import CheckpointWarning
 from dmft.systems.spiked.solvers.slices import Slices
 from tests.exact.cases import SEED
 
@@ -258,8 +258,8 @@ def test_a_step_beyond_the_end_is_said(here, capsys, step, t):
     how = ["--method", "gradient_descent", "--step", step, "--t-end", "5", "--output", "run.nc"]
     assert main([*SOLVE, *how]) == 0
     out, _ = capsys.readouterr()
-    beyond = f"reached t = {t:g}, the first step beyond t_end = 5\n"
-    assert f"finished: {beyond if t > 5 else 'reached t = 5' + chr(10)}" in out
+    said = f"reached t = {t:g}, the first step beyond t_end = 5" if t > 5 else "reached t = 5"
+    assert f"status      finished: {said}" in out
     assert (f"(between steps: the last is at t = {t:g})" in out) == (t > 5)
 
 
