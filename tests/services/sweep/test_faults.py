@@ -22,6 +22,7 @@ from dmft.sweep.folder import Line
 from tests.services.sweep.helpers import (
     check_all,
     command,
+    immutable,
     lines,
     prepared,
     wait_for,
@@ -232,20 +233,6 @@ def test_a_full_disk_is_said_and_nothing_is_lost(here):
         check_all(disk / "runs", jobs)
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
-def immutable(path, on):
-    """Make a file or folder unwritable, for root as well."""
-    if os.geteuid() != 0:
-        path.chmod(0o555 if on else 0o755)
-        return
-    change = ["chattr", "+i" if on else "-i", str(path)]
-    try:
-        if subprocess.run(change, capture_output=True, check=False).returncode == 0:
-            return
-    except FileNotFoundError:
-        pass
-    pytest.skip("root writes anywhere here: needs chattr")
 
 
 @pytest.mark.slow
