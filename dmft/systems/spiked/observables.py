@@ -389,6 +389,11 @@ def _waiting_times(solution: SpikedSolution, times: ArrayLike | None) -> Array:
 def _aging_table(solution: SpikedSolution, t_w: float) -> dict[str, Array]:
     end = float(solution.t[-1])
     ratios = RATIOS[t_w * (1.0 + RATIOS) <= end] if 0.0 < t_w <= end else RATIOS
+    if not len(ratios):
+        raise ValueError(
+            f"times = {t_w:g} is not allowed for aging: C(t_w + tau, t_w) is shown from tau ="
+            f" {RATIOS[0]:g} t_w on, and the run has reached t = {end:g}"
+        )
     ratios, C = refined(lambda x: aging(solution, t_w, x)[0], ratios)
     return {"t_w": np.full(len(ratios), t_w), "ratio": ratios, "C": C}
 
