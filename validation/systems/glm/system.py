@@ -31,5 +31,5 @@ GLM = SystemChecks(
         ),
     ),
     runs=f"{HERE}.own_runs:run_format",
-    simulator=f"{HERE}.compare:ensemble",
+    simulator=f"{HERE}.compare:SIMULATORS",
 )  # fmt: skip
