@@ -6,7 +6,6 @@ import pytest
 from dmft.systems.glm import _kernels, gaussians, memory
 from dmft.systems.glm.responses import WINDOW, Responses
 
-
 STEPS, PATHS = 7, 5
 
 
