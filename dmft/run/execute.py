@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dmft import checks, storage
+from dmft import threads as kernel_threads
 from dmft.run import loop
 from dmft.run.contract import Method, Plan, Record, Solver
 from dmft.run.stop import Progress, Stop, watch
+from dmft.run.told import LOG
 from dmft.solution import Solution, Status, saved_as
 
 __all__ = ["Running", "asked", "execute", "limited_threads"]
@@ -163,22 +165,19 @@ def _verified(
 def limited_threads(threads: int | None) -> Iterator[int]:
     """Set the threads of the compiled kernels, hold the linear algebra to one; yield their number.
 
-    The LU factorisations of a slice gain nothing from a second thread, and OpenBLAS's threads spin
-    for a while after each of them on the cores that the kernels need: two threads were slower than
-    one (an escape to t = 1e4: 18.0 s against 10.5 s; with BLAS at one thread 7.7 s).
+    Raises
+    ------
+    ValueError
+        The number is not a positive integer.
     """
-    import numba
-    from threadpoolctl import threadpool_limits
-
-    config: Any = numba.config
-    available = int(config.NUMBA_NUM_THREADS)
-    before = int(numba.get_num_threads())
-    number = before
+    number = kernel_threads.current()
     if threads is not None:
-        number = min(checks.integer("threads", threads, low=1), available)
-    numba.set_num_threads(number)
-    try:
-        with threadpool_limits(1, user_api="blas"):
-            yield number
-    finally:
-        numba.set_num_threads(before)
+        number = checks.integer("threads", threads, low=1)
+        if number > kernel_threads.available():
+            LOG.warning(
+                "threads = %d: not more than %d can be had here",
+                number,
+                kernel_threads.available(),
+            )
+    with kernel_threads.using(number) as used, kernel_threads.one_for_blas():
+        yield used

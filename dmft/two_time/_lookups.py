@@ -13,8 +13,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
+
+from dmft import threads
 
 __all__ = [
     "INTERIOR",
@@ -58,8 +60,8 @@ ROOM = max(INTERIOR, LAST + 1 + len(HIGH)) + 1
 # than the second along curves (`follow`).  Along curves the panel edges of different slices move
 # against each other, which makes noise, so curves are used only where they are needed.
 SPACING = (3.0, 12.0)
-# The nodes are shared among threads in so many passes over the slice, see `known_part`.
-SPREAD = 8
+# Fewer points than this are not worth a second thread.
+ALONE = 2000
 
 
 ORIGIN, WIDTH, FIRST, FINAL, SINCE = range(5)
@@ -546,7 +548,6 @@ def time_stencils(past: Past, n: int, s: Array) -> tuple[IntArray, Array]:
     return spans, weights
 
 
-@njit(cache=True, parallel=True)
 def evaluate(
     past: Past, last: int, s: Array, tp: Array, tau: Array, start: int, count: int, weights: Array
 ) -> tuple[Array, Array]:
@@ -555,8 +556,21 @@ def evaluate(
     With count = 0 the stencil is that of s among the slices 0..last, otherwise the one given.
     """
     C, R = np.empty(s.size), np.empty(s.size)
-    for j in prange(s.size):
-        w, at = np.empty(ROOM), np.empty(2 * ROOM)
+    arguments = past, last, s, tp, tau, start, count, weights, C, R
+    if s.size < ALONE:
+        _evaluate(0, 1, *arguments)
+    else:
+        threads.share(_evaluate, *arguments)
+    return C, R
+
+
+@njit(cache=True, nogil=True)
+def _evaluate(
+    part: int, parts: int, past: Past, last: int, s: Array, tp: Array, tau: Array, start: int,
+    count: int, weights: Array, C: Array, R: Array,
+) -> None:  # fmt: skip
+    w, at = np.empty(ROOM), np.empty(2 * ROOM)
+    for j in range(part, s.size, parts):
         if count == 0:
             a, c, _ = stencil(past, last, s[j], w)
         else:
@@ -566,17 +580,17 @@ def evaluate(
         log_s = logarithm(past, a, s[j]) if bend > 0.0 else 0.0
         follow(past, a, bend, s[j], log_s, tp[j], tau[j], at)
         C[j], R[j], _ = look_up(past, a, c, w, bend, tau[j], at, 0)
-    return C, R
 
 
-@njit(cache=True, parallel=True, error_model="numpy", fastmath={"contract"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def known_part(
-    past: Past, n: int, at_nodes: NodeIntegrals, rules: Rules, factors: Factors, forward: bool,
-    known: Known,
+    part: int, parts: int, past: Past, n: int, at_nodes: NodeIntegrals, rules: Rules,
+    factors: Factors, forward: bool, known: Known,
 ) -> None:  # fmt: skip
     """Fill in all parts of the memory integrals of slice n that do not depend on the iterate.
 
-    With `forward` those of the equations in t, see `Known`.
+    With `forward` those of the equations in t, see `Known`.  The nodes are shared among threads,
+    see :mod:`dmft.threads`.
     """
     nodes, nodes_tau, panels, counts = at_nodes
     ref, bary, gauss_x, gauss_w, K1, K2 = rules
@@ -585,14 +599,8 @@ def known_part(
     size, p, g = nodes.size, ref.size - 1, gauss_x.size
     driven = rows.size > 0
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
-    # A thread takes consecutive numbers, which stand for nodes from all over the slice: nodes
-    # differ in cost, and so every thread gets a mixture.
-    share = (size + SPREAD - 1) // SPREAD
-    for number in prange(SPREAD * share):
-        k = (number % share) * SPREAD + number // share
-        if k >= size:
-            continue
-        weights, at, B = np.empty(ROOM), np.empty(2 * ROOM), np.empty(p + 1)
+    weights, at, B = np.empty(ROOM), np.empty(2 * ROOM), np.empty(p + 1)
+    for k in range(part, size, parts):
         tp, tau = nodes[k], nodes_tau[k]
         k1, k2 = K1.copy(), K2.copy()
         for side in range(2):

@@ -127,7 +127,7 @@ class RunControl:
 
 
 def _run(
-    model: Model, output: Path, algorithm: Algorithm, watching: RunControl, **start: Any
+    model: Model, output: Path | None, algorithm: Algorithm, watching: RunControl, **start: Any
 ) -> int:
     from dmft.run.shell import begun, carried_out, stops
     from dmft.systems.glm.solve import solve
@@ -146,7 +146,7 @@ def _run(
 @phase_retrieval.command(name="solve")
 def solve_phase_retrieval(
     *,
-    output: Path,
+    output: Path | None = None,
     alpha: float,
     a: float = 1.0,
     unregularised: Annotated[bool, Parameter(negative="")] = False,
@@ -158,7 +158,7 @@ def solve_phase_retrieval(
     Parameters
     ----------
     output
-        File to write (NetCDF-4).
+        File to write (NetCDF-4); without it the summary is printed and nothing is saved.
     alpha
         Measurements per dimension, > 0.
     a
@@ -175,7 +175,7 @@ def solve_phase_retrieval(
 @mixture.command(name="solve")
 def solve_mixture(
     *,
-    output: Path,
+    output: Path | None = None,
     alpha: float,
     delta: float,
     loss: Literal["logistic", "square"] = "logistic",
@@ -192,7 +192,7 @@ def solve_mixture(
     Parameters
     ----------
     output
-        File to write (NetCDF-4).
+        File to write (NetCDF-4); without it the summary is printed and nothing is saved.
     alpha
         Samples per dimension, > 0.
     delta

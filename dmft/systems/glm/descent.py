@@ -24,9 +24,19 @@ from dmft.systems.glm.model import Model
 from dmft.systems.glm.options import StepOptions
 from dmft.systems.glm.replica import Batches, DivergenceError, Replica, Sampling, Start
 from dmft.systems.glm.weights import Algorithm
+from dmft.threads import current
 from dmft.two_time import TimeMap
 
-__all__ = ["Descent", "Problem", "StepOptions", "compared", "everywhere", "half_width", "largest"]
+__all__ = [
+    "CONFIDENCE",
+    "Descent",
+    "Problem",
+    "StepOptions",
+    "compared",
+    "everywhere",
+    "half_width",
+    "largest",
+]
 
 Array = NDArray[np.float64]
 One = TypeVar("One")
@@ -62,9 +72,7 @@ def largest(samples: Array) -> float:
 
 def everywhere(ones: Sequence[One], work: Callable[[One], None]) -> None:
     """Do the same with each of `ones`, as many at a time as there are threads."""
-    import numba
-
-    threads = min(int(numba.get_num_threads()), len(ones))
+    threads = min(current(), len(ones))
     if threads == 1:
         for one in ones:
             work(one)
@@ -173,6 +181,8 @@ class Descent:
             The numbers are not those of the saved run.
         """
         saved = state["m"]
+        if saved.ndim != 2:
+            raise ValueError("its state is damaged")
         for _ in range(saved.shape[1] - 1):
             self.advance()
         found = self._samples()["m"]

@@ -87,7 +87,7 @@ def resume(
         assert isinstance(new, (Descent, LongFlow))
         try:
             new.replay(before.state)
-        except ValueError as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise storage.FileError(f"{str(path)!r} cannot be continued: {error}") from error
         return new
 

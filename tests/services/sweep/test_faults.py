@@ -125,6 +125,27 @@ def test_ctrl_c_goes_on(here):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["process", "group"])
+def test_sigterm_ends_a_sweep_like_ctrl_c(here, send):
+    """What batch systems send, to the first process or to all; it had left semaphores behind."""
+    jobs = write(here, 8, 20.0, 0.01)
+    process = subprocess.Popen(
+        command("--workers", "2"), start_new_session=True, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: len(list((here / "runs").glob("*.nc"))) >= 1, process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    send(process.pid, signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "dmft: interrupted: the same command goes on where it was\n"
+    _, alive = psutil.wait_procs(children, 20)
+    assert not alive
+    assert len(list((here / "runs").glob("*.nc"))) < 8
+    assert main(["sweep", "sweep.toml", "--output", "runs", "--workers", "1"]) == 0
+    check_all(here / "runs", jobs)
+
+
+@pytest.mark.slow
 def test_two_sweeps_on_one_folder(here):
     jobs = write(here, 8, 10.0, 0.02)
     both = [subprocess.Popen(command("--workers", "1"), start_new_session=True) for _ in range(2)]

@@ -47,6 +47,7 @@ class ForwardEquations(SliceEquations):
     """
 
     forward = True
+    integrals = staticmethod(forward_integrals)
 
     def __init__(
         self, problem: Problem, history: History, grid: PanelGrid, h0: float,
@@ -73,12 +74,6 @@ class ForwardEquations(SliceEquations):
         stretch = np.zeros(self.size)
         stretch[:-1] = bend * (1.0 - speed[:-1]) / g.nodes_tau[:-1]
         return speed, stretch
-
-    def _integrals(self, x: Unknown, want: bool, dI1: Array, dI2: Array) -> tuple[Array, Array]:
-        values: tuple[Array, Array] = forward_integrals(
-            x.R, x.C, self.polynomials, self.known, want, dI1, dI2
-        )
-        return values
 
     def _two_times(self, F: Array, x: Unknown, I1: Array, I2: Array, at_nodes: Array) -> None:
         N = self.size

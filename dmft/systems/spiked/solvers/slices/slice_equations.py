@@ -25,9 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve
 
+from dmft import threads
 from dmft.systems.spiked.protocol.drive import Side
 from dmft.systems.spiked.solvers.problem import Problem
-from dmft.systems.spiked.solvers.slices._assembly import Polynomials, integrals
+from dmft.systems.spiked.solvers.slices._assembly import Integrals, Polynomials, integrals
 from dmft.systems.spiked.solvers.slices._quadrature import quadrature
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.systems.spiked.solvers.slices.time_coefficients import (
@@ -93,6 +94,8 @@ class SliceEquations:
 
     # Whether C and R obey the equations in t in place of (1) and (2), see `forward`.
     forward = False
+    # The memory integrals of the equations of R and of C.
+    integrals = staticmethod(integrals)
 
     def __init__(
         self, problem: Problem, history: History, grid: PanelGrid, h0: float,
@@ -112,7 +115,9 @@ class SliceEquations:
         self.known = self._room(GAUSS * int(np.max(counts)))
         past, n = history.past(), history.n
         at_nodes = lookups.NodeIntegrals(grid.nodes, grid.nodes_tau, parts, counts)
-        lookups.known_part(past, n, at_nodes, rules, factors, self.forward, self.known)
+        threads.share(
+            lookups.known_part, past, n, at_nodes, rules, factors, self.forward, self.known
+        )
         self.row = _RowPoints(*lookups.row_points(past, n, rules, parts[0, 0], *counts[0, 0]))
         self.index = grid.order * self.row.panel[:, None] + np.arange(grid.order + 1)
         self.times = lookups.time_stencils(past, n, grid.nodes)
@@ -194,20 +199,15 @@ class SliceEquations:
         """
         N = self.size
         self.history.set_one_time(x.m, x.mu)
-        dI1, dI2 = self.history.scratch("dI", (2, N if jacobian else 0, 2 * N))
-        I1, I2 = self._integrals(x, jacobian, dI1, dI2)
+        slopes = self.history.scratch("dI", (2, N if jacobian else 0, 2 * N))
+        out = Integrals(*np.empty((2, N)), *slopes)
+        threads.share(self.integrals, x.R, x.C, self.polynomials, self.known, jacobian, out)
+        I1, I2, dI1, dI2 = out
         h = self.history
         at_nodes = one_times(h.m, h.mu, h.log_m, h.n, *self.times).T
         row = self._row_integrals(x)
         F = self._residual(x, I1, I2, at_nodes, row)
         return F, self._jacobian(x, dI1, dI2, at_nodes, row) if jacobian else None
-
-    def _integrals(self, x: Unknown, want: bool, dI1: Array, dI2: Array) -> tuple[Array, Array]:
-        """Return the memory integrals of the equations of R and of C, and fill in derivatives."""
-        values: tuple[Array, Array] = integrals(
-            x.R, x.C, self.polynomials, self.known, want, dI1, dI2
-        )
-        return values
 
     def _residual(
         self, x: Unknown, I1: Array, I2: Array, at_nodes: Array, row: _RowIntegrals
