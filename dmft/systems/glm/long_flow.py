@@ -130,7 +130,7 @@ class LongFlow:
             return StepResult(
                 False,
                 f"{said}, which take {need:.2g} GB, and {most:.2g} GB can be used; take fewer"
-                " response_paths, a larger response_stride, or a larger growth"
+                " response_paths or replicas, or a larger growth"
                 if self.limited
                 else f"{said}, more than foreseen: the Hessian has grown",
             )

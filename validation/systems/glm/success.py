@@ -163,7 +163,7 @@ class _Data:
             new = (1.0 - one - two) * W + one * now + two * before
             new += tilde * here - a[j - 1] * tilde * slope
             before, now = now, new
-        return now
+        return np.asarray(now)
 
     def _radius(self, h: Array) -> float:
         mean = np.full(len(h), 1.0 / len(h))
@@ -172,4 +172,4 @@ class _Data:
             largest_eigenvalue(self.alpha, 1.0, self.loss.curvature(self.y[:, 0], column), v, mean)
             for column in h.T
         )
-        return max(ends)
+        return float(max(ends))
