@@ -94,7 +94,8 @@ def by_order(name: str, value: str | Mapping[Any, Any]) -> dict[int, float]:
     {2: 0.9, 3: 1.5}
     """
     if isinstance(value, str):
-        parts = [part.partition("=") for part in re.split(r"\s*,\s*|\s+", value.strip())]
+        tight = re.sub(r"\s*=\s*", "=", value.strip())
+        parts = [part.partition("=") for part in re.split(r"\s*,\s*|\s+", tight)]
         if not all(equals for _, equals, _ in parts):
             raise ValueError(f"{name} = {value!r} is not allowed: it must look like 2=0.9,3=1.5")
         pairs = [(order, entry) for order, _, entry in parts]

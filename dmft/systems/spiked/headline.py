@@ -14,7 +14,7 @@ from typing import Protocol as Interface
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft import tables
+from dmft import figures, tables
 from dmft.solution import finished
 from dmft.systems.base import PageTable, Picture
 from dmft.systems.spiked import plots
@@ -187,7 +187,7 @@ def _converging(ax: Any, rows: list[Row]) -> None:
             {**row, "t": row["t"] + 0.04 * k, "mean": row["mean"] - row["theory"]} for row in own
         ]
         style = {"fmt": "osDv"[k % 4], "linestyle": plots.DASHES[k], "markersize": 4}
-        _points(ax, moved, color=plots.COLORS[k], label=f"$N={plots.mathtext(n)}$", **style)
+        _points(ax, moved, color=plots.COLORS[k], label=f"$N={figures.mathtext(n)}$", **style)
     text = f"$1/\\Delta_2={INV_DELTA_2[SMALL_LEVEL]:g}$"
     ax.set(xlabel="time $t$", ylabel=f"mean $-$ theory of $m$, {text}")
     ax.legend()

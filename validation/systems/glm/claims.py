@@ -60,7 +60,8 @@ COS, BETA = 0.6, 2.0
 ENTROPY_FULL, ENTROPY_QUICK = {100: 100, 200: 80}, {50: 40, 100: 40}
 FEW_MOVES = local_entropy.Chains(steps=8000, burn_in=3000)
 
-HESSIAN = PhaseRetrieval(6.0)
+A = 1.0
+HESSIAN = PhaseRetrieval(6.0, a=A)
 HESSIAN_FULL, HESSIAN_QUICK = {200: 200, 400: 150, 800: 60}, {100: 120, 200: 100, 400: 50}
 
 # A deliberate error of a kernel, in relative terms, counts as seen where it is rejected at so many
@@ -131,8 +132,8 @@ def entropy(reference: str, seed: int) -> Claim:
 def lowest_eigenvalue(quick: bool) -> Evidence:
     """The Hessian at a random start has its eigenvalue along the signal."""
     sizes = HESSIAN_QUICK if quick else HESSIAN_FULL
-    law = random_start(HESSIAN.a)
-    found = edge_and_outlier(HESSIAN.alpha, HESSIAN.a, law.r, law.h, law.weight)
+    law = random_start(A)
+    found = edge_and_outlier(HESSIAN.alpha, A, law.r, law.h, law.weight)
     samples = {n: hessian.repeat(HESSIAN, n, count, 400) for n, count in sizes.items()}
     return evidence_of(
         "Below the bulk of the Hessian lies an eigenvalue along the signal", repr(HESSIAN),
