@@ -61,7 +61,7 @@ class SamplingOptions:
             put(self, "memory", checks.positive_number("memory", self.memory))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class StepOptions(SamplingOptions):
     """Algorithm and sampling of discrete steps, method "steps".
 
@@ -110,7 +110,7 @@ class StepOptions(SamplingOptions):
                 raise ValueError("persistence is for batches: batch has to be below 1")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class FlowOptions(SamplingOptions):
     """Steps and sampling of gradient flow, method "flow".
 
