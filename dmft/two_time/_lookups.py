@@ -80,7 +80,8 @@ class Past(NamedTuple):
     """Slices as flat arrays, and tables of what depends on their times only, see :func:`past_of`.
 
     Slice i owns the panels first[i]..first[i+1]-1.  `edges` and `edges_tau` (t' and t - t') have
-    one entry more per slice: offset first[i] + i.  `values`, see `panels.interleaved`, are the
+    one entry more per slice: offset first[i] + i; so has `inverse_width`, see
+    `panels.inverse_widths`.  `values`, see `panels.interleaved`, are the
     coefficients of C and R in x on [-1, 1].
     A run has one segment or more, shape (segments, 5), see the columns above: the slices from FIRST
     on are interpolated in x = log(1 + (t - ORIGIN)/WIDTH), shape (segments, slices), by stencils
@@ -102,6 +103,7 @@ class Past(NamedTuple):
     first: IntArray
     edges: Array
     edges_tau: Array
+    inverse_width: Array
     values: Array
     curved: bool
     inverse: Array
@@ -213,12 +215,14 @@ class Here(NamedTuple):
 
 def past_of(
     t: Array, x: Array, segments: Array, first: IntArray, edges: Array, edges_tau: Array,
-    values: Array,
+    inverse_width: Array, values: Array,
 ) -> Past:  # fmt: skip
     """Return the slices, the last one the newest, with their tables."""
     tables = stencil_tables(t, x, segments)
     last = last_tables(t, x, segments)
-    return Past(t, x, segments, first, edges, edges_tau, values, True, *tables, *last)
+    return Past(
+        t, x, segments, first, edges, edges_tau, inverse_width, values, True, *tables, *last
+    )
 
 
 @njit(cache=True, forceinline=True)
@@ -659,6 +663,7 @@ def locate_all(past: Past, batch: Batch, number: int, n: int) -> None:
     The coordinates take the place of the positions t' in `batch.at`.
     """
     first, edges, edges_tau = past.first, past.edges, past.edges_tau
+    inverse = past.inverse_width
     starts, counts, at, hints, panel = (
         batch.start, batch.count, batch.at, batch.hints, batch.panel
     )  # fmt: skip
@@ -681,10 +686,9 @@ def locate_all(past: Past, batch: Batch, number: int, n: int) -> None:
             hints[k], panel[i, j] = q, first[k] + q
             e = np.uintp(e0 + q)
             a, b, a_tau, b_tau = edges[e], edges[e + 1], edges_tau[e], edges_tau[e + 1]
-            if b <= a_tau:
-                at[i, 0, j] = ((tp - a) - (b - tp)) / (b - a) if b > a else 0.0
-            else:
-                at[i, 0, j] = ((a_tau - tau) - (tau - b_tau)) / (a_tau - b_tau)
+            # The end of the panel that is nearer to its own end of the slice is exact.
+            x = (tp - a) - (b - tp) if b <= a_tau else (a_tau - tau) - (tau - b_tau)
+            at[i, 0, j] = x * inverse[e]
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract"})

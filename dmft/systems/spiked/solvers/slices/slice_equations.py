@@ -23,13 +23,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lu_factor, lu_solve
 
 from dmft import threads
 from dmft.systems.spiked.protocol.drive import Side
 from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.solvers.slices._assembly import Integrals, Polynomials, integrals
 from dmft.systems.spiked.solvers.slices._quadrature import quadrature
+from dmft.systems.spiked.solvers.slices.factorised import Factorised
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.systems.spiked.solvers.slices.time_coefficients import (
     TimeCoefficients,
@@ -358,7 +358,7 @@ class SliceEquations:
 
     def solve(self, x: Unknown, tol: float, max_iter: int = 12) -> Solved:
         """Solve by Newton's method from x; a factorisation is kept while the steps contract."""
-        lu = None
+        lu: Factorised | None = None
         last = math.inf
         for iteration in range(1, max_iter + 1):
             F, J = self.evaluate(x, lu is None)
@@ -366,9 +366,9 @@ class SliceEquations:
             if J is not None:
                 if not np.all(np.isfinite(J)):
                     return Solved(x, False, iteration, math.inf)
-                # LAPACK takes the transpose without a copy: it is in Fortran's order.
-                lu = lu_factor(J.T, overwrite_a=True, check_finite=False)
-            d = lu_solve(lu, F, trans=1, check_finite=False)
+                lu = Factorised(J, self.history.scratch)
+            assert lu is not None
+            d = lu.solve(F)
             size = float(np.max(np.abs(d)))
             if not math.isfinite(size) or size > 10.0:
                 return Solved(x, False, iteration, size)
