@@ -13,11 +13,11 @@ from dmft._version import __version__
 from dmft.systems import SYSTEMS
 
 if TYPE_CHECKING:
-    from dmft import theory
+    from dmft import data, theory
     from dmft._api import load, resume, solve
     from dmft.run.stop import OverlapReached, Progress, Relaxed, WallTime
     from dmft.schedules import Annealing, PowerLaw, Switch
-    from dmft.solution import Solution, Status
+    from dmft.solution import CheckpointWarning, FailedRunWarning, Solution, Status
     from dmft.systems.committee.model import CommitteeMachine
     from dmft.systems.generative.model import SpikedGenerative
     from dmft.systems.glm.model import (
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
 
 _SHARED = {
+    "CheckpointWarning": "dmft.solution",
+    "FailedRunWarning": "dmft.solution",
     "OverlapReached": "dmft.run.stop",
     "Progress": "dmft.run.stop",
     "Relaxed": "dmft.run.stop",
@@ -46,13 +48,15 @@ _SHARED = {
     "solve": "dmft._api",
 }
 _HOME = _SHARED | {name: home for s in SYSTEMS.values() for name, home in s.exports.items()}
-_MODULES = ("observables", "plots", "theory")
+_MODULES = ("data", "observables", "plots", "theory")
 
 # Written out for editors and type checkers; a test compares it with what the systems export.
 __all__ = [
     "Annealing",
+    "CheckpointWarning",
     "CommitteeMachine",
     "DenseOptions",
+    "FailedRunWarning",
     "GaussianMixture",
     "GeneralizedLinear",
     "GradientDescentOptions",
@@ -77,6 +81,7 @@ __all__ = [
     "TwoLayerNetwork",
     "WallTime",
     "__version__",
+    "data",
     "load",
     "observables",
     "plots",

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from cyclopts import CycloptsError, Parameter, Token
 
+from dmft.extras import EXTRAS, MissingExtraError, missing
+
 __all__ = [
     "BAD_INPUT",
     "FAILED",
@@ -64,12 +66,19 @@ def guarded(call: Callable[[], Any]) -> int:
     """Call and return the exit status; turn what went wrong into one line on stderr."""
     try:
         return int(call() or 0)
-    except (CycloptsError, ValueError, FileNotFoundError) as error:
-        return say(" ".join(str(error).split()), BAD_INPUT)
+    except (CycloptsError, ValueError, FileNotFoundError, MissingExtraError) as error:
+        return say(_in_a_shell(str(error)), BAD_INPUT)
     except KeyboardInterrupt:
         return say("interrupted", INTERRUPTED)
     except (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError) as error:
-        return say(f"{type(error).__name__}: {error}", FAILED)
+        if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+            return say(str(missing(error.name, what="this command")), BAD_INPUT)
+        return say(f"{type(error).__name__}: {_in_a_shell(str(error))}", FAILED)
+
+
+def _in_a_shell(sentence: str) -> str:
+    """Return a sentence of the library in one line, with the option in place of the argument."""
+    return " ".join(sentence.replace("(force=True)", "(--force)").split())
 
 
 def checkpoint_of(output: Path) -> Path:

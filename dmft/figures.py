@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dmft import storage
+from dmft import extras, storage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,6 +41,7 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)
 @contextmanager
 def style() -> Iterator[None]:
     """Use a style fit for a two-column paper (axes 3.4 in wide, 8 pt)."""
+    extras.require("matplotlib", what="figures")
     import matplotlib as mpl
     from cycler import cycler
 
@@ -86,17 +87,20 @@ def mathtext(number: float) -> str:
 def check_format(path: str | os.PathLike[str], name: str = "plot") -> str:
     """Return the format of a figure's file, or raise ValueError if matplotlib knows none.
 
-    ImportError says how to install matplotlib where it is missing.
+    Raises
+    ------
+    dmft.extras.MissingExtraError
+        An ImportError: matplotlib is not installed; it says how to install it.
+    ValueError
+        matplotlib knows no such format.
 
     Examples
     --------
     >>> check_format("figure.pdf")
     'pdf'
     """
-    try:
-        from matplotlib.backend_bases import FigureCanvasBase
-    except ImportError as error:
-        raise ImportError("figures need matplotlib: pip install 'dmft[plot]'") from error
+    extras.require("matplotlib", what="figures")
+    from matplotlib.backend_bases import FigureCanvasBase
 
     suffix = os.path.splitext(path)[1].lstrip(".").lower() or "png"
     if suffix not in FigureCanvasBase.get_supported_filetypes():

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dmft.arguments import OK, PART, Force, Whole, checkpoint_of, numbers
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["resume", "show"]
 
@@ -94,11 +90,13 @@ def show(
         training loss above that of the signal.  mse: 2 (1 - m).  Of two-layer networks: cosines
         between student and teacher units; specialization, 0 where all units are alike.
     """
-    from dmft import figures, storage, tables
+    from dmft import extras, figures, storage, tables
     from dmft._api import load
     from dmft.run.shell import summary
     from dmft.systems import SYSTEMS
 
+    if plot is not None:
+        extras.require("matplotlib", what="--plot")
     solution = load(run)
     system = SYSTEMS[solution.system]
     chosen = None if times is None else numbers("times", times)

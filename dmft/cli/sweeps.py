@@ -64,6 +64,7 @@ def sweep(
         Begin even if there are very many runs.
     """
     from dmft import checks
+    from dmft.run.told import LOG
     from dmft.sweep import Folder, execute, read
     from dmft.sweep.execute import available_cores, dask, processes
     from dmft.sweep.recipe import MANY
@@ -86,20 +87,25 @@ def sweep(
     if threads is None:
         threads = 1 if scheduler is not None else max(1, cores // workers)
     threads = checks.integer("threads", threads, low=1)
+    if threads > cores and scheduler is None:
+        LOG.warning("threads = %d: not more than %d can be had here", threads, cores)
     found = read(recipe)
     if found.number > MANY and not yes:
         raise ValueError(
             f"sweep = {str(recipe)!r} has {found.number} runs: add --yes if you mean it"
         )
-    jobs = _chosen(found.jobs(), index, of)
+    everything = found.jobs()
+    jobs = _chosen(everything, index, of)
     folder = Folder(output)
     folder.check()
     with _sigterm_as_ctrl_c():
         if scheduler is not None or dask_local is not None:
             with dask(scheduler, workers, timeout) as maker:
                 folder.prepare()
+                folder.expect([job.name for job in everything])
                 return _told(execute(jobs, folder, maker, threads=threads), jobs, output)
         folder.prepare()
+        folder.expect([job.name for job in everything])
         local = None if index is not None else lambda: processes(min(workers, len(jobs)))
         return _told(execute(jobs, folder, local, threads=threads), jobs, output)
 
@@ -178,12 +184,23 @@ def collect(
     escape
         The escape time of the spiked model is when |m| first reaches this, in (0, 1).
     """
+    import numpy as np
+
     from dmft import storage, tables
     from dmft.arguments import numbers
+    from dmft.solution import TIME_SLACK
+    from dmft.sweep import Folder
     from dmft.sweep import collect as make
 
     storage.check_target(output, force=force)
-    table = make(runs, [] if times is None else numbers("times", times), escape)
+    chosen = [] if times is None else numbers("times", times)
+    table = make(runs, chosen, escape)
     tables.save_csv(output, table, force=force)
-    print(f"saved {output}: {len(table['name'])} runs")
+    for t in chosen:
+        early = int(np.sum(~(table["t"] * (1.0 + TIME_SLACK) >= t)))
+        if early:
+            print(f"t = {t:g}: {early} of {len(table['t'])} runs end before it, nan there")
+    missing = Folder(runs).missing()
+    rest = f"; {missing} more of the recipe are not done" if missing else ""
+    print(f"saved {output}: {len(table['name'])} runs{rest}")
     return OK

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from dmft.figures import COLORS, PLOTLY_DASHES
+from dmft.run.told import Bar, hidden
 from dmft.solution import Solution
 from dmft.systems.base import Lines, Panel, System
 
@@ -44,7 +44,7 @@ def dynamics(
     """
     figure = _empty(system.panels)
     titles, owners = [], []
-    bar = tqdm(runs, unit="run", desc="report", disable=None if progress is None else not progress)
+    bar = Bar(runs, unit="run", desc="report", disable=hidden(progress))
     for k, (name, run) in enumerate(bar):
         titles.append(f"{name}: {run.label}")
         style = {"color": COLORS[k % 7], "dash": PLOTLY_DASHES[k % 6], "width": 2}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft import citations, storage
+from dmft import citations, extras, storage
 from dmft._version import __version__
 from dmft.report.dynamics import dynamics
 from dmft.report.scores import read, scores
@@ -66,6 +66,7 @@ def report(
         The folder is none of a sweep or damaged, the table lacks a column, or the output cannot be
         written.
     """
+    extras.require("plotly", "jinja2", what="the page of a sweep")
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 

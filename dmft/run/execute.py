@@ -16,6 +16,7 @@ from dmft import threads as kernel_threads
 from dmft.run import loop
 from dmft.run.contract import Method, Plan, Record, Solver
 from dmft.run.stop import Progress, Stop, watch
+from dmft.run.told import LOG
 from dmft.solution import Solution, Status, saved_as
 
 __all__ = ["Running", "asked", "execute", "limited_threads"]
@@ -172,5 +173,11 @@ def limited_threads(threads: int | None) -> Iterator[int]:
     number = kernel_threads.current()
     if threads is not None:
         number = checks.integer("threads", threads, low=1)
+        if number > kernel_threads.available():
+            LOG.warning(
+                "threads = %d: not more than %d can be had here",
+                number,
+                kernel_threads.available(),
+            )
     with kernel_threads.using(number) as used, kernel_threads.one_for_blas():
         yield used

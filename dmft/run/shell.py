@@ -18,6 +18,8 @@ __all__ = ["begun", "carried_out", "stops", "summary"]
 
 # Values of a run besides its scalars that the summary shows at most, and in one line.
 MOST, PER_LINE = 24, 6
+# Endings of names that no run should have: they would be opened by something else.
+OTHER_FILES = (".png", ".pdf", ".svg", ".jpg", ".csv", ".html", ".json", ".toml", ".txt")
 
 STATUS = {
     Status.FINISHED: OK,
@@ -27,14 +29,24 @@ STATUS = {
 }
 
 
-def begun(output: Path, *, force: bool) -> Path:
+def begun(output: Path | None, *, force: bool) -> Path | None:
     """Check that a run can be saved to `output`; return the path of its checkpoint.
+
+    Without `output` there is neither.
 
     Raises
     ------
     dmft.storage.FileError
-        A ValueError: the file exists, or the checkpoint of a run that was cut short does.
+        A ValueError: the file exists, or the checkpoint of a run that was cut short does; the name
+        is that of another kind of file.
     """
+    if output is None:
+        return None
+    if output.suffix.lower() in OTHER_FILES:
+        raise storage.FileError(
+            f"output = {str(output)!r} is not allowed: a run is saved as NetCDF-4, such as"
+            f" {output.stem}.nc; `dmft show` makes figures (--plot) and tables (--csv) of it"
+        )
     storage.check_target(output, force=force)
     part = checkpoint_of(output)
     if part.exists() and not force:
@@ -66,15 +78,22 @@ def stops(
     return found
 
 
-def carried_out(run: Callable[[], Solution], output: Path) -> int:
+def carried_out(run: Callable[[], Solution], output: Path | None) -> int:
     """Do a run, save it in place of its checkpoint, summarise it and return the exit status.
+
+    Without `output` it is not saved, and a last line says how it is.
 
     SIGTERM, which batch systems send before they kill, interrupts the run as Ctrl-C does: what was
     reached is saved to the file that was asked for.
     """
     with _sigterm_noted():
         solution = run()
-    return _saved(solution, output)
+    if output is not None:
+        return _saved(solution, output)
+    print(summary(solution))
+    print("not saved   (--output run.nc saves a run, and `dmft show` and `dmft resume` read it)")
+    status = STATUS[solution.status]
+    return OK if status == OK else say(solution.message, status)
 
 
 @contextmanager
@@ -116,8 +135,9 @@ def summary(s: Solution) -> str:
         f"at t = {s.end:<6.6g} {shown}",
     ]
     lines += _further(last)
+    lines += [f"{name:11} {sentence}" for name, sentence in s.findings]
+    lines += [f"error up to {s.accuracy}"] if s.errors else []
     lines += [
-        "error up to " + ", ".join(f"{name}: {value:.1e}" for name, value in s.errors.items()),
         f"cost        {', '.join(f'{k} {_short(v)}' for k, v in s.stats.items())}",
     ]
     return "\n".join(lines)

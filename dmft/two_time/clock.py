@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 # Panels are halved until their last coefficients are below ACCURACY times the largest, or their
 # width below NARROWEST times t, where the rounding of t counts.
 DEGREE, FIRST_PANEL, ACCURACY, NARROWEST = 16, 1e-3, 1e-14, 1e-12
-NEWTON = 8
+NEWTON, CONVERGED = 8, 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,10 @@ class Clock:
         for _ in range(NEWTON):
             x = self.rate.position(t, k)
             gap = self.total[k] + self.part.on(x, k) - tau
-            t = np.clip(t - gap / self.rate.on(x, k), low, high)
+            before, t = t, np.clip(t - gap / self.rate.on(x, k), low, high)
+            # Newton's method doubles the digits: after a step as small as this one all are right.
+            if np.all(np.abs(t - before) <= CONVERGED * t):
+                break
         t = np.where(tau == self.total[k], low, t)
         return np.where(tau == self.total[k + 1], high, t)
 

@@ -234,6 +234,8 @@ class SliceGrid:
         sizes = (len(grid.n_panels), len(grid.edges), len(grid.C_nodes), len(grid.R_nodes))
         if sizes != (count, total + count, order * total + count, order * total + count):
             raise ValueError("the sizes of its slices do not fit together")
+        if not np.array_equal(values["row_size"], order * grid.n_panels + 1):
+            raise ValueError("the numbers of nodes of its slices do not fit their panels")
         return grid
 
 

@@ -50,8 +50,14 @@ class Algorithm:
         Overlap at t = 0.
     t_end
         Time to reach, > 0: the step size times the number of steps.
+    method
+        steps: the algorithm with its steps; flow: gradient flow, to long times.
     step
-        Step size, > 0.
+        Step size, > 0; of flow the first step, 0.05 unless given.
+    growth
+        Later steps of flow are step + growth t; 0.2 unless given.
+    no_verify
+        Do not measure the error of the steps of flow by a second run.
     temperature
         Temperature >= 0 of the noise added to each step.
     batch
@@ -61,7 +67,9 @@ class Algorithm:
     paths
         Paths of the effective process, best a power of 2.
     response_paths
-        Those whose responses are followed; 8192, or all if there are fewer.
+        Those that follow the responses to all steps; 2048, or all if there are fewer.
+    response_stride
+        The others follow those to every so many-th step; 0: none.
     replicas
         Independent repetitions, whose scatter gives the errors.
     seed
@@ -70,12 +78,16 @@ class Algorithm:
 
     m0: Number
     t_end: float
-    step: float
+    method: Literal["steps", "flow"] = "steps"
+    step: float | None = None
+    growth: float | None = None
+    no_verify: Annotated[bool, Parameter(negative="")] = False
     temperature: float = 0.0
     batch: float = 1.0
     persistence: float | None = None
     paths: Whole = 2**15
     response_paths: Whole | None = None
+    response_stride: Whole = 8
     replicas: Whole = 4
     seed: Whole = 0
 
@@ -83,7 +95,8 @@ class Algorithm:
     def how(self) -> dict[str, Any]:
         """The arguments of `solve`."""
         given = dataclasses.asdict(self)
-        return {"T": given.pop("temperature"), **given}
+        verify = False if given.pop("no_verify") else None
+        return {"T": given.pop("temperature"), "verify": verify, **given}
 
 
 @Parameter(name="*")
@@ -114,7 +127,7 @@ class RunControl:
 
 
 def _run(
-    model: Model, output: Path, algorithm: Algorithm, watching: RunControl, **start: Any
+    model: Model, output: Path | None, algorithm: Algorithm, watching: RunControl, **start: Any
 ) -> int:
     from dmft.run.shell import begun, carried_out, stops
     from dmft.systems.glm.solve import solve
@@ -133,7 +146,7 @@ def _run(
 @phase_retrieval.command(name="solve")
 def solve_phase_retrieval(
     *,
-    output: Path,
+    output: Path | None = None,
     alpha: float,
     a: float = 1.0,
     unregularised: Annotated[bool, Parameter(negative="")] = False,
@@ -145,7 +158,7 @@ def solve_phase_retrieval(
     Parameters
     ----------
     output
-        File to write (NetCDF-4).
+        File to write (NetCDF-4); without it the summary is printed and nothing is saved.
     alpha
         Measurements per dimension, > 0.
     a
@@ -162,7 +175,7 @@ def solve_phase_retrieval(
 @mixture.command(name="solve")
 def solve_mixture(
     *,
-    output: Path,
+    output: Path | None = None,
     alpha: float,
     delta: float,
     loss: Literal["logistic", "square"] = "logistic",
@@ -179,7 +192,7 @@ def solve_mixture(
     Parameters
     ----------
     output
-        File to write (NetCDF-4).
+        File to write (NetCDF-4); without it the summary is printed and nothing is saved.
     alpha
         Samples per dimension, > 0.
     delta

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft import checks
+from dmft.notebook import Shown
 from dmft.systems.glm import losses
 from dmft.systems.glm.losses import Loss
 
@@ -97,7 +98,7 @@ def _rho(value: Any) -> float:
 
 
 @dataclass(frozen=True)
-class PhaseRetrieval:
+class PhaseRetrieval(Shown):
     """Phase retrieval: the modulus of a linear measurement is seen (arXiv:2006.06997).
 
     Parameters
@@ -147,7 +148,7 @@ class PhaseRetrieval:
 
 
 @dataclass(frozen=True)
-class LinearRegression:
+class LinearRegression(Shown):
     """Linear regression with a teacher, label noise and ridge.
 
     Parameters
@@ -199,7 +200,7 @@ class LinearRegression:
 
 
 @dataclass(frozen=True)
-class GaussianMixture:
+class GaussianMixture(Shown):
     """Classification of two Gaussian clusters (arXiv:2006.06098; arXiv:2002.11544).
 
     Parameters
@@ -278,7 +279,7 @@ class GaussianMixture:
 
 
 @dataclass(frozen=True)
-class GeneralizedLinear:
+class GeneralizedLinear(Shown):
     """A generalized linear model with a loss of one's own.
 
     Parameters

@@ -12,6 +12,7 @@ from dmft.run.contract import Solver
 from dmft.run.execute import asked, execute
 from dmft.run.stop import Progress
 from dmft.systems.glm.descent import Descent
+from dmft.systems.glm.long_flow import LongFlow
 from dmft.systems.glm.model import Model
 from dmft.systems.glm.plan import Request, continued, planned
 from dmft.systems.glm.solution import GlmSolution
@@ -36,7 +37,7 @@ def solve(model: Model, t_end: float, **how: Any) -> GlmSolution:
         Overlap w.w*/N at t = 0 (mixture: w.v/N).
     q0 : float, default 1
         |w|^2/N at t = 0, >= m0^2; 1 on the sphere.
-    step, T, batch, persistence, paths, response_paths, replicas, seed, memory
+    step, T, batch, persistence, paths, response_paths, response_stride, replicas, seed, memory
         See :class:`dmft.systems.glm.descent.StepOptions`.
     t_eval : array_like, shape (n,), optional
         Times that ``solution.at()`` without an argument is taken at.
@@ -83,10 +84,10 @@ def resume(
 
     def begin() -> Solver:
         new = plan.start()
-        assert isinstance(new, Descent)
+        assert isinstance(new, (Descent, LongFlow))
         try:
             new.replay(before.state)
-        except ValueError as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise storage.FileError(f"{str(path)!r} cannot be continued: {error}") from error
         return new
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
 from dmft.numerics.crossing import first_crossing
+from dmft.solution import TIME_SLACK
 from dmft.systems.spiked.protocol import Thermal
 from dmft.systems.spiked.solution import SpikedSolution
 from dmft.two_time import panels
@@ -110,7 +111,11 @@ def chi_C(solution: SpikedSolution, t: float, points: int = 60) -> tuple[Array, 
         t is outside its range, or points < 4.
     """
     points = checks.integer("points", points, low=4, high=100_000)
-    t = checks.finite_number("t", t, low=0.0, high=float(solution.t[-1]))
+    end = float(solution.t[-1])
+    wanted = f"a time in (0, {end:g}], which the run reached"
+    t = checks.positive_number("t", t, wanted=wanted)
+    t = checks.finite_number("t", t, high=end * (1.0 + TIME_SLACK), wanted=wanted)
+    t = min(t, end)
     half = np.concatenate([[0.0], 0.5 * np.geomspace(min(1e-2 / t, 1e-2), 1.0, points // 2)])
     t_prime = t * np.concatenate([1.0 - half, half[-2::-1]])
     return t_prime, solution.C(t, t_prime), integrated_response(solution, t, t_prime)
@@ -222,7 +227,8 @@ def relaxation_time(solution: SpikedSolution, t_w: float, level: float = math.ex
         t_w is outside [0, time reached], or the level not in (0, 1).
     """
     level, end = _level(level), float(solution.t[-1])
-    t_w = checks.finite_number("t_w", t_w, low=0.0, high=end)
+    wanted = f"a time in [0, {end:g}], which the run reached"
+    t_w = checks.finite_number("t_w", t_w, low=0.0, high=end, wanted=wanted)
     if end == t_w:
         return math.nan
     tau = np.concatenate([[0.0], np.geomspace(1e-3 * min(1.0, end - t_w), end - t_w, 400)])

@@ -30,6 +30,11 @@ __all__ = ["Request", "SpikedPlan", "continued", "planned"]
 
 # The run that measures the error has this times the tolerance.
 COARSER = 10.0
+# A run of discrete steps with fewer than this says how many there were.
+FEW_STEPS = 10
+# An estimate within this factor of tol is not worth a sentence: estimates are good to that factor,
+# and the summary prints them all.
+ABOUT = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +92,9 @@ class SpikedPlan:
         """Return the solution."""
         message = ending.message + self._missed(record, ending)
         message += f"; {self.note}" if self.note else ""
+        if isinstance(self.options, GradientDescentOptions) and len(record.t) <= FEW_STEPS:
+            steps = len(record.t) - 1
+            message += f" ({steps} step{'' if steps == 1 else 's'} of {self.options.step:g})"
         return SpikedSolution(
             model=self.model, protocol=self.protocol, method=self.method.name, t=record.t,
             series=record.series, grid=record.grid, status=ending.status, message=message,
@@ -117,13 +125,13 @@ class SpikedPlan:
             for name, error in record.errors.items()
             if not math.isnan(error)
         }
-        if not known or max(known.values()) <= self.tol:
+        if not known or max(known.values()) <= ABOUT * self.tol:
             return ""
         worst = max(known, key=lambda name: known[name])
-        hint = "; verify measures it" if self.method.verifiable and not self.verify else ""
+        hint = ", or measure it with verify" if self.method.verifiable and not self.verify else ""
         return (
-            f" (the error estimate of {worst}, {record.errors[worst]:.1e}, misses"
-            f" tol = {self.tol:g}{hint})"
+            f" (expect errors up to {record.errors[worst]:.1e} in {worst}, which misses"
+            f" tol = {self.tol:g}: lower tol{hint})"
         )
 
 

@@ -43,6 +43,8 @@ NAMES = {"m": "overlap $m(t)$", "mu": r"Lagrange multiplier $\mu(t)$", "e": "ene
 
 # Runs that reach a later time than this are drawn on a logarithmic time axis.
 LATE = 30.0
+# Runs whose overlap begins below this, and not at 0, have it drawn on a logarithmic axis.
+SMALL = 0.03
 # Lines of the plane of noise variances: column of a table -> label, in the order of legends.
 DRAWN = sorted(THRESHOLD_LINES, key=lambda line: line.rank)
 CURVES = {line.column: line.label for line in DRAWN}
@@ -100,6 +102,11 @@ def one_time(
         ax.set_xscale("log")
     ax.set(xlabel="time $t$", ylabel=NAMES[name])
     return ax
+
+
+def _begins_small(solution: SpikedSolution) -> bool:
+    """Return whether m is > 0 throughout and begins too small for a linear axis."""
+    return bool(0.0 < solution.m[0] < SMALL and np.all(solution.m > 0.0))
 
 
 def correlation(ax: Axes, solution: SpikedSolution, t: Sequence[float], **line: Any) -> Axes:
@@ -276,6 +283,8 @@ def overview(solution: SpikedSolution) -> Figure:
         late = end > LATE
         for ax, name in zip(axes.flat, NAMES, strict=False):
             one_time(ax, solution, name, log_time=late)
+            if name == "m" and _begins_small(solution):
+                ax.set_yscale("log")
             if late:
                 ax.set_xlim(left=max(LATE / 1e3, float(solution.t[1])))
         ratio = 10.0 if late else 2.0

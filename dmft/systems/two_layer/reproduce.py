@@ -74,6 +74,11 @@ INTRODUCTION = (
     " overlaps of the student's units among each other and with the teacher's, eg is the"
     " generalisation error, t counts steps of SGD per input dimension."
 )
+FINDING = (
+    "With noisy labels more hidden units make the student worse where the first layer alone is"
+    " trained, and better where both layers are. Simulations follow the equations through the"
+    " plateau on which all units are alike."
+)
 
 
 def main_job(*, quick: bool) -> MainJob:
@@ -86,7 +91,7 @@ def main_job(*, quick: bool) -> MainJob:
         return Section(
             "Two-layer networks, taught online", INTRODUCTION, [width, dynamics],
             [numbers, _comparison_table(compared, size)], "comparison.csv",
-            "Equations: arXiv:1906.08632; D. Saad, S. A. Solla, Phys. Rev. E 52, 4225.",
+            "Equations: arXiv:1906.08632; D. Saad, S. A. Solla, Phys. Rev. E 52, 4225.", FINDING,
         )  # fmt: skip
 
     return MainJob(len(RATES) + 4, _jobs(quick), make)

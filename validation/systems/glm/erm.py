@@ -24,7 +24,16 @@ from dmft.systems.glm.model import GaussianMixture
 from dmft.systems.glm.theory import mixture
 from validation.statistics import Verdict, extrapolate, judge, standard_error
 
-__all__ = ["Comparison", "Sample", "compare", "draw", "minimise", "minimise_weights", "repeat"]
+__all__ = [
+    "QUANTITIES",
+    "Comparison",
+    "Sample",
+    "compare",
+    "draw",
+    "minimise",
+    "minimise_weights",
+    "repeat",
+]
 
 Array = NDArray[np.float64]
 

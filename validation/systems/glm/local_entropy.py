@@ -23,7 +23,7 @@ from validation.statistics import Verdict, extrapolate, judge, mean_and_scatter,
 from validation.systems.glm._metropolis import metropolis
 from validation.systems.glm.erm import Comparison, draw, minimise_weights
 
-__all__ = ["Chains", "Endpoint", "compare", "repeat", "sample"]
+__all__ = ["DEFAULT", "QUANTITIES", "Chains", "Endpoint", "compare", "repeat", "sample"]
 
 Array = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dmft.systems.spiked.solvers.slices._quadrature import quadrature
-from dmft.systems.spiked.solvers.slices.accuracy import interpolation_defect, new_grid
+from dmft.systems.spiked.solvers.slices.accuracy import Mesh, interpolation_defect, new_grid
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.systems.spiked.solvers.slices.options import SlicesOptions
 from dmft.two_time import _lookups as lookups
@@ -301,7 +301,7 @@ def test_grid_is_refined_where_the_last_slice_needs_it():
 
     history = History(12, T0, 0.5, 1.0, True)
     for t in np.expm1(np.arange(0.1, 4.6, 0.03)):
-        grid = new_grid(history, t, 0.5, 1e-9)
+        grid = new_grid(history, t, Mesh(0.5, 1e-9))
         history.append(grid, bump(t, grid.nodes), bump(t, grid.nodes), 0.5, 1.0)
     plain = panels.slice_grid(t, 0.5, 12)
     assert len(plain.nodes) < len(grid.nodes) < 4 * len(plain.nodes)

@@ -7,17 +7,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dmft.systems.spiked.solvers.slices.drive_mesh import MOST_PANELS, DriveMesh
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
 from dmft.two_time.panels import PanelGrid
 
-__all__ = ["Defect", "interpolation_defect", "new_grid"]
+__all__ = ["Defect", "Mesh", "interpolation_defect", "new_grid"]
 
 Array = NDArray[np.float64]
 
 # A panel is halved at most HALVINGS times, and not below FINEST times the width of the end panels.
 HALVINGS, FINEST = 8, 0.2
+# Functions of time may ask for more: halvings down to 1e-9 t.
+DRIVE_HALVINGS = 30
 # The bulk of a slice is what is further from its ends than this fraction of t.
 BULK = 0.01
 # Where the newest slice has finer panels, they stay fine until the coefficients are below STAY
@@ -25,7 +28,28 @@ BULK = 0.01
 STAY = 0.01
 
 
-def new_grid(history: History, t: float, h0: float, eps: float, halvings: int = 0) -> PanelGrid:
+class Mesh(NamedTuple):
+    """How fine a grid has to be.
+
+    Attributes
+    ----------
+    h0 : float
+        Width of the panels at both ends.
+    eps : float
+        Panels are halved while their last Chebyshev coefficients exceed it.
+    halvings : int
+        How often the panels of the bulk are halved in any case.
+    drive : DriveMesh, optional
+        Functions of time that have to be resolved.
+    """
+
+    h0: float
+    eps: float
+    halvings: int = 0
+    drive: DriveMesh | None = None
+
+
+def new_grid(history: History, t: float, mesh: Mesh) -> PanelGrid:
     """Return the grid of slice t: dyadic panels, halved where the newest slice is not resolved.
 
     The newest slice is looked up at the new nodes, and panels on which the last Chebyshev
@@ -35,26 +59,47 @@ def new_grid(history: History, t: float, h0: float, eps: float, halvings: int = 
     leaves a small error in all later ones, at t' equal to its own time; panels too wide to resolve
     these errors turn them into noise.
     """
-    breaks = _breaks(history, t, h0)
-    grid = panels.slice_grid(t, h0, history.order, 2.0, breaks)
-    b = breaks[-1][0] if breaks else 0.0
-    for _ in range(halvings):
-        far = np.minimum(grid.edges[:-1] - b, grid.edges_tau[1:]) >= BULK * (t - b)
-        grid = panels.bisect(grid, far)
+    grid = _graded(history, t, mesh)
     n, one = history.n, np.ones(1)
     # The lookup is at fixed t'/t: a curve that bends inside a panel would add to the coefficients.
     past = history.past()._replace(curved=False)
-    for _ in range(HALVINGS):
+
+    def newest(grid: PanelGrid) -> tuple[Array, Array]:
         s = np.full(len(grid.nodes), t)
-        C, R = lookups.evaluate(past, n, s, grid.nodes, grid.nodes_tau, n, 1, one)
+        values: tuple[Array, Array] = lookups.evaluate(
+            past, n, s, grid.nodes, grid.nodes_tau, n, 1, one
+        )
+        return values
+
+    for _ in range(HALVINGS):
+        C, R = newest(grid)
         worst = np.maximum(panels.tails(C, grid.order), panels.tails(R, grid.order))
         width = grid.widths
         centres = 0.5 * (grid.edges[1:] + grid.edges[:-1])
         finer = history.panel_widths(centres, t) < 0.75 * width
-        marked = (worst > np.where(finer, STAY * eps, eps)) & (width > FINEST * h0)
+        limit = np.where(finer, STAY * mesh.eps, mesh.eps)
+        marked = (worst > limit) & (width > FINEST * mesh.h0)
         if not marked.any():
             break
         grid = panels.bisect(grid, marked)
+    if mesh.drive is None:
+        return grid
+    for _ in range(DRIVE_HALVINGS):
+        marked = mesh.drive.marked(grid, *newest(grid), mesh.eps)
+        if not marked.any() or len(grid.widths) > MOST_PANELS:
+            break
+        grid = panels.bisect(grid, marked)
+    return grid
+
+
+def _graded(history: History, t: float, mesh: Mesh) -> PanelGrid:
+    """Return the dyadic panels of slice t, those of the bulk halved."""
+    breaks = _breaks(history, t, mesh.h0)
+    grid = panels.slice_grid(t, mesh.h0, history.order, 2.0, breaks)
+    b = breaks[-1][0] if breaks else 0.0
+    for _ in range(mesh.halvings):
+        far = np.minimum(grid.edges[:-1] - b, grid.edges_tau[1:]) >= BULK * (t - b)
+        grid = panels.bisect(grid, far)
     return grid
 
 

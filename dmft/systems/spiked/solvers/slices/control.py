@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from dmft.systems.spiked.solvers.slices.accuracy import Defect
+from dmft.systems.spiked.solvers.slices.drive_mesh import DriveMesh
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.systems.spiked.solvers.slices.options import SlicesOptions
 from dmft.systems.spiked.solvers.slices.time_coefficients import TimeCoefficients
@@ -48,6 +49,7 @@ class StepControl:
         self.smallest = SMALLEST * self.du
         self.largest = float(options.filled(tol).max_step or 0.0)
         self.shrink = options.shrink
+        self.aim = options.safety * tol
         self.rejected = 0
 
     @property
@@ -55,11 +57,15 @@ class StepControl:
         """Whether the step has become too short to go on."""
         return self.du < self.smallest
 
-    def next_time(self, history: History, coefficients: TimeCoefficients) -> float:
+    def next_time(
+        self, history: History, coefficients: TimeCoefficients, mesh: DriveMesh | None
+    ) -> float:
         """Return the time of the next slice: a step on, at a jump, or with a drive at the end."""
         t = history.step_to(self.du)
         if coefficients.drive is None:
             return t
+        if mesh is not None:
+            t = mesh.step_limit(float(history.t[-1]), t, self.aim)
         # Functions of time are known up to the end only.
         now, jumps = float(history.t[-1]), coefficients.jumps
         stop = float(np.append(jumps[jumps > now], coefficients.end)[0])

@@ -24,7 +24,12 @@ from numpy.typing import NDArray
 from dmft.run.contract import Record, StepResult
 from dmft.systems.spiked.model import Coefficients
 from dmft.systems.spiked.solvers.problem import Problem, series_of
-from dmft.systems.spiked.solvers.slices.accuracy import Defect, interpolation_defect, new_grid
+from dmft.systems.spiked.solvers.slices.accuracy import (
+    Defect,
+    Mesh,
+    interpolation_defect,
+    new_grid,
+)
 from dmft.systems.spiked.solvers.slices.control import (
     AGING,
     REJECT,
@@ -32,6 +37,7 @@ from dmft.systems.spiked.solvers.slices.control import (
     StepControl,
     excess_of,
 )
+from dmft.systems.spiked.solvers.slices.drive_mesh import MOST_PANELS, DriveMesh
 from dmft.systems.spiked.solvers.slices.escape import EscapeWatch
 from dmft.systems.spiked.solvers.slices.estimates import (
     NOTHING,
@@ -123,6 +129,7 @@ class Slices:
         # The signal pulls m > 0 upwards, so m never changes sign and log m is smooth.
         self.history = History(options.order, t0, m0, mu0, m0 > 0.0)
         self.control = StepControl(options, tol, t0, d.end)
+        self.drive_mesh = DriveMesh(d) if d.varies else None
         self.escape = EscapeWatch()
         # For each slice its energies, and what it shows of its accuracy.
         self.e_p = [d.energies(0.0, "after", m0, np.zeros(len(d.K1)))]
@@ -180,7 +187,7 @@ class Slices:
     def _try(self) -> str:
         """Try one slice and choose the next step; return why the slice was rejected, if it was."""
         h, control = self.history, self.control
-        t = control.next_time(h, self.coefficients)
+        t = control.next_time(h, self.coefficients, self.drive_mesh)
         since = t - h.since
         aging = since > AGING * h.t0 and not self.escape.under_way(h)
         leniency = LENIENT if aging else 1.0
@@ -206,7 +213,10 @@ class Slices:
         """Append slice t to the history, predicted and solved; or return why that failed."""
         h, o = self.history, self.options
         end_width = o.end_width * h.t0
-        grid = new_grid(h, t, end_width, o.refine * self.tol * leniency, o.halvings)
+        mesh = Mesh(end_width, o.refine * self.tol * leniency, o.halvings, self.drive_mesh)
+        grid = new_grid(h, t, mesh)
+        if self.drive_mesh is not None and len(grid.widths) > MOST_PANELS:
+            return f"functions of time vary too fast for {MOST_PANELS} panels in t'"
         C, R, m, mu = h.extrapolate(grid)
         R[-1] = 1.0
         if not (np.all(np.isfinite(C)) and np.all(np.isfinite(R)) and math.isfinite(m + mu)):

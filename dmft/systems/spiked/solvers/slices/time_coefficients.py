@@ -8,6 +8,7 @@ and K2 = dK1/dc.  The learning rate enters through the clock alone (:mod:`dmft.t
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,16 +43,19 @@ class TimeCoefficients:
         Coefficients of the kernels by ascending powers; with a drive those at weights w = 1.
     jumps : ndarray
         Times of the jumps before the end, ascending.
-    end : float
-        End time of the run.
+    end, user_end : float
+        End time of the run, and the same in the user's time.
     clock : Clock or None
         From the user's time to the solver's; None where they agree.
     """
 
     def __init__(self, problem: Problem) -> None:
-        self.drive, self.T, self.end = problem.drive, problem.T, problem.t_end
+        self.drive, self.T = problem.drive, problem.T
+        self.end = self.user_end = problem.t_end
         self.clock: Clock | None = None
         self.jumps = np.empty(0)
+        self.steady_T: Array | None = None
+        self.steady_weights: Array | None = None
         if self.drive is None:
             self.orders = problem.coefficients.orders
             self.S, self.K1, self.K2 = problem.coefficients.polynomials()
@@ -64,15 +68,27 @@ class TimeCoefficients:
             self.clock = clock(d.rate, d.starts, problem.t_end)
             self.jumps = self.clock.tau(self.jumps)
             self.end = float(self.clock.tau(problem.t_end))
+        # Between jumps most protocols are constant: then no time has to be turned into the user's.
+        at, pieces = d.starts, d.pieces
+        if all(isinstance(piece.T, float) for piece in pieces):
+            self.steady_T = d.temperature(at)
+        if all(isinstance(delta, float) for piece in pieces for delta in piece.deltas):
+            self.steady_weights = d.weights(at)
 
     def user_time(self, tau: ArrayLike) -> Array:
         """Return the user's time at the solver's."""
         return np.asarray(tau, dtype=np.float64) if self.clock is None else self.clock.t(tau)
 
+    def own_time(self, t: ArrayLike) -> Array:
+        """Return the solver's time at the user's."""
+        return np.asarray(t, dtype=np.float64) if self.clock is None else self.clock.tau(t)
+
     def temperature(self, tau: ArrayLike, side: Side = "before") -> Array:
         """Return T, of the shape of tau."""
         if self.drive is None:
             return np.full(np.shape(tau), self.T)
+        if self.steady_T is not None:
+            return np.asarray(self.steady_T[self._piece(tau, side)])
         return self.drive.temperature(self.user_time(tau), side)
 
     def signal(self, tau: ArrayLike, side: Side = "before") -> Array:
@@ -84,8 +100,17 @@ class TimeCoefficients:
         if self.drive is None:
             return np.empty((*np.shape(tau), 0))
         by_power = np.ones((*np.shape(tau), len(self.K1)))
-        by_power[..., self.orders - 1] = self.drive.weights(self.user_time(tau), side)
+        if self.steady_weights is None:
+            weights = self.drive.weights(self.user_time(tau), side)
+        else:
+            weights = self.steady_weights[self._piece(tau, side)]
+        by_power[..., self.orders - 1] = weights
         return by_power
+
+    def _piece(self, tau: ArrayLike, side: Side) -> NDArray[np.int64]:
+        """Return how many jumps lie before times, or at them if the side is "after"."""
+        where: Literal["left", "right"] = "right" if side == "after" else "left"
+        return np.asarray(np.searchsorted(self.jumps, np.asarray(tau), side=where))
 
     def kernel(self, of_t: Array, of_s: Array) -> tuple[Array, Array]:
         """Return the coefficients of K1 and K2 for factors at t and at s."""
@@ -93,6 +118,20 @@ class TimeCoefficients:
             return self.K1, self.K2
         both = of_t * of_s
         return self.K1 * both, self.K2[:-1] * both[..., 1:]
+
+    @property
+    def varies(self) -> bool:
+        """Whether T or a variance of the loss varies between the jumps."""
+        return self.drive is not None and (self.steady_T is None or self.steady_weights is None)
+
+    def rates(self, tau: ArrayLike, side: Side = "before") -> Array:
+        """Return T and the rates of the channels, last axis, whose changes C and R follow."""
+        assert self.drive is not None
+        t, d = self.user_time(tau), self.drive
+        size = np.maximum(np.sqrt(d.noise * d.orders), d.planted)
+        return np.concatenate(
+            [d.temperature(t, side)[..., None], d.weights(t, side) * size], axis=-1
+        )
 
     def energies(self, tau: float, side: Side, m: float, memory: Array) -> Array:
         """Return e_p = -a_p m^p/p - memory_p of the channels; memory by the power of C."""
