@@ -176,7 +176,7 @@ class Known(NamedTuple):
 class Batch(NamedTuple):
     """Points (s, t') whose values are looked up one after the other, and room for what that takes.
 
-    `late`, `early` and `gap` are s, t' and s - t'; `start`, `count` and `weights`, shape
+    `late`, `early` and `gap` are s, t' and s - t'; `start`, `length` and `weights`, shape
     (points, ROOM), their stencils; `bend` and `log` what :func:`bending` and :func:`logarithm`
     say.  `at`, shape (points, 2, ROOM), holds the positions t' and s_i - t' on the slices of the
     stencil, `C` and `R` the values.  `hints` holds the panel that was met last, for every slice.
@@ -189,7 +189,7 @@ class Batch(NamedTuple):
     early: Array
     gap: Array
     start: IntArray
-    count: IntArray
+    length: IntArray
     weights: Array
     bend: Array
     log: Array
@@ -316,7 +316,7 @@ def _horner2(_typing: Any, values: Any, f: Any, x: Any) -> Any:
 @overload(horner2, inline="always")  # type: ignore[misc, untyped-decorator, unused-ignore]
 def _compiled_horner2(values: Any, f: Any, x: Any) -> Any:
     def call(values: Any, f: Any, x: Any) -> Any:
-        return _horner2(values, f, x)
+        return _horner2(values, f, x)  # type: ignore[call-arg]
 
     return call
 
@@ -559,7 +559,7 @@ def bends(past: Past, batch: Batch, number: int) -> None:
     s and s_MIDDLE are counted from the segment's origin.
     """
     segments, since = past.segments, past.since
-    late, starts, counts = batch.late, batch.start, batch.count
+    late, starts, counts = batch.late, batch.start, batch.length
     bend, log = batch.bend, batch.log
     start, count, now, k = -1, -1, 0.0, 0
     for i in range(number):
@@ -665,7 +665,7 @@ def locate_all(past: Past, batch: Batch, number: int, n: int) -> None:
     first, edges, edges_tau = past.first, past.edges, past.edges_tau
     inverse = past.inverse_width
     starts, counts, at, hints, panel = (
-        batch.start, batch.count, batch.at, batch.hints, batch.panel
+        batch.start, batch.length, batch.at, batch.hints, batch.panel
     )  # fmt: skip
     for i in range(number):
         for j in range(min(counts[i], n - starts[i])):
@@ -699,7 +699,7 @@ def look_up(past: Past, batch: Batch, number: int, n: int) -> None:
     processor would have to stop the sums that it does ahead.
     """
     locate_all(past, batch, number, n)
-    values, starts, counts, weights = past.values, batch.start, batch.count, batch.weights
+    values, starts, counts, weights = past.values, batch.start, batch.length, batch.weights
     at, panel, gap, bend, C, R = (
         batch.at, batch.panel, batch.gap, batch.bend, batch.C, batch.R
     )  # fmt: skip
@@ -740,10 +740,10 @@ def _evaluate(
         for i in range(number):
             j = begin + i
             batch.late[i], batch.early[i], batch.gap[i] = s[j], tp[j], tau[j]
-            batch.start[i], batch.count[i] = start, count
+            batch.start[i], batch.length[i] = start, count
             batch.weights[i, :count] = weights[:count]
         if count == 0:
-            stencils(past, last, batch.late, number, batch.start, batch.count, batch.weights)
+            stencils(past, last, batch.late, number, batch.start, batch.length, batch.weights)
         bends(past, batch, number)
         follow(past, batch, number)
         look_up(past, batch, number, last + 1)
@@ -787,12 +787,12 @@ def known_part(
                 place(at_nodes, k, side, begin, end, rules, batch)
                 number = g * (end - begin)
                 if side == 0:
-                    stencils(past, n, batch.late, number, batch.start, batch.count, batch.weights)
+                    stencils(past, n, batch.late, number, batch.start, batch.length, batch.weights)
                 elif begin == 0:
                     # All points of the second integral have the same s.
-                    stencils(past, n, batch.late, 1, batch.start, batch.count, batch.weights)
+                    stencils(past, n, batch.late, 1, batch.start, batch.length, batch.weights)
                     for i in range(1, most * g):
-                        batch.start[i], batch.count[i] = batch.start[0], batch.count[0]
+                        batch.start[i], batch.length[i] = batch.start[0], batch.length[0]
                         batch.weights[i] = batch.weights[0]
                 bends(past, batch, number)
                 follow(past, batch, number)
@@ -858,7 +858,7 @@ def distribute(
     ref, bary, _, _, K1, K2 = rules
     rows, columns = factors
     _, points, kernels, where, found = known
-    starts, counts, weights, at = batch.start, batch.count, batch.weights, batch.at
+    starts, counts, weights, at = batch.start, batch.length, batch.weights, batch.at
     C, R, s, s_tau, sums, hints = batch.C, batch.R, batch.s, batch.s_tau, batch.sums, batch.hints
     edges, edges_tau = past.edges, past.edges_tau
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1

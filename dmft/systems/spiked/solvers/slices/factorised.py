@@ -1,4 +1,4 @@
-"""Linear systems of Newton's method: single precision does the work, double precision the result."""
+"""Linear systems of Newton's method: most work in single precision, results in double."""
 
 from __future__ import annotations
 

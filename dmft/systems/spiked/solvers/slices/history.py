@@ -222,9 +222,10 @@ class History:
     def past(self) -> lookups.Past:
         """Return the arrays in the form that the kernels take."""
         f = int(self._first[self.count])
+        edges, edges_tau, inverse = self._edges[:, : f + self.count]
         return lookups.past_of(
             self.t, positions(self.segments, self.t), self.segments, self._first[: self.count + 1],
-            *self._edges[:, : f + self.count], self._monomials[:f],
+            edges, edges_tau, inverse, self._monomials[:f],
         )  # fmt: skip
 
     def extrapolate(self, grid: PanelGrid) -> tuple[Array, Array, float, float]:

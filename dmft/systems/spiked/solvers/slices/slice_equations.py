@@ -47,9 +47,10 @@ __all__ = ["SliceEquations", "Solved", "Unknown", "gauss_points"]
 
 Array = NDArray[np.float64]
 
-# Points of the Gauss rule on a panel of the memory integrals: (least tol, points).  Measured against
-# `dense` to t = 10 for models of orders 2 to 8: the errors of C, R and mu are those of 12 points to
-# 3 % with 8 at tol 1e-8 and 1e-7, with 6 at 1e-6 and with 5 at 3e-5, to 20 % with one point less.
+# Points of the Gauss rule on a panel of the memory integrals: (least tol, points).  Measured
+# against `dense` to t = 10 for models of orders 2 to 8: the errors of C, R and mu are those of 12
+# points to 3 % with 8 at tol 1e-8 and 1e-7, with 6 at 1e-6 and with 5 at 3e-5, to 20 % with one
+# point less.
 POINTS = ((1e-5, 5), (1e-6, 6), (1e-8, 8))
 # What few points neglect feeds the soft mode of late aging.  From the first of these times on (in
 # t0) there are at least 8, which at t = 1e4 move C(t,t/2) of Q = x^3/3 by 7e-12; from the second on
@@ -124,9 +125,9 @@ class SliceEquations:
         jumps = d.jumps[d.jumps < grid.t]
         self._collocate()
         parts, counts = self._panels(h0, jumps)
-        reference, gauss = panels.reference(grid.order), np.polynomial.legendre.leggauss(self.gauss)
+        reference, rule = panels.reference(grid.order), np.polynomial.legendre.leggauss(gauss)
         ref, bary = reference.nodes, reference.weights
-        x, w = 0.5 * (1.0 + gauss[0]), 0.5 * gauss[1]
+        x, w = 0.5 * (1.0 + rule[0]), 0.5 * rule[1]
         rules = lookups.Rules(ref, bary, x, w, d.K1, d.K2)
         factors = self._factors(parts, counts, x)
         self.polynomials = Polynomials(ref, bary, d.K1, d.K2)
