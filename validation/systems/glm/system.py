@@ -20,6 +20,7 @@ GLM = SystemChecks(
         " come from scipy.optimize on drawn data, local entropy from Metropolis sampling."
     ),
     claims=f"{HERE}.claims:CLAIMS",
+    tables=f"{HERE}.reference:ENTRIES",
     slow=(
         "phase-retrieval", "persistent-sgd", "langevin", "wrong-kernel-phase-retrieval",
         "few-measurements", "regression",
