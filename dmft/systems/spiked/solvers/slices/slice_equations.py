@@ -125,9 +125,8 @@ class SliceEquations:
         jumps = d.jumps[d.jumps < grid.t]
         self._collocate()
         parts, counts = self._panels(h0, jumps)
-        reference, rule = panels.reference(grid.order), np.polynomial.legendre.leggauss(gauss)
+        reference, (x, w) = panels.reference(grid.order), panels.unit_gauss(gauss)
         ref, bary = reference.nodes, reference.weights
-        x, w = 0.5 * (1.0 + rule[0]), 0.5 * rule[1]
         rules = lookups.Rules(ref, bary, x, w, d.K1, d.K2)
         factors = self._factors(parts, counts, x)
         self.polynomials = Polynomials(ref, bary, d.K1, d.K2)
