@@ -129,7 +129,7 @@ class Slices:
         # The signal pulls m > 0 upwards, so m never changes sign and log m is smooth.
         self.history = History(options.order, t0, m0, mu0, m0 > 0.0)
         self.control = StepControl(options, tol, t0, d.end)
-        self.drive_mesh = DriveMesh(d) if d.varies else None
+        self.drive_mesh = DriveMesh(d, options.safety * tol) if d.varies else None
         self.escape = EscapeWatch()
         # For each slice its energies, and what it shows of its accuracy.
         self.e_p = [d.energies(0.0, "after", m0, np.zeros(len(d.K1)))]
