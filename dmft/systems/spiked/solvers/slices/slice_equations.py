@@ -327,14 +327,16 @@ class SliceEquations:
         at_C = polynomial(K1, C) + C * polynomial(K2, C)
         slope = polynomial(derivative(K1), C) + polynomial(K2, C)
         slope = slope + C * polynomial(derivative(K2), C)
-        dM_R, dG_R, dG_C = (
-            np.bincount(self.index.ravel(), (factor[:, None] * rows).ravel(), self.size)
-            for factor in (w * S, w * at_C, w * R * slope)
-        )
+        dM_R, dG_R, dG_C = (self._by_node(f) for f in (w * S, w * at_C, w * R * slope))
         return _RowIntegrals(
             float(np.sum(w * R * S)), dM_R, float(np.sum(w * R * dS * dm_s)),
             float(np.sum(w * R * at_C)), dG_R, dG_C,
         )  # fmt: skip
+
+    def _by_node(self, factor: Array) -> Array:
+        """Return the sums, over the points of the integrals, of what each is of every node."""
+        values = (factor[:, None] * self.row.rows).ravel()
+        return np.asarray(np.bincount(self.index.ravel(), values, self.size), dtype=np.float64)
 
     def _on_row(self, x: Unknown) -> tuple[Array, Array]:
         """Values of R and C at the points of the integrals over the slice."""
