@@ -317,7 +317,7 @@ class SliceEquations:
 
     def _row_integrals(self, x: Unknown, side: Side = "before") -> _RowIntegrals:
         h, d = self.history, self.coefficients
-        w, rows = self.row.weight, self.row.rows
+        w = self.row.weight
         stencils = self.row.spans, self.row.stencils
         m_s, _, dm_s, _ = one_times(h.m, h.mu, h.log_m, h.n, *stencils).T
         R, C = self._on_row(x)
