@@ -196,6 +196,8 @@ class Solution:
         ValueError
             The system has no such observable, or a time is outside of the run.
         """
+        extras.require("matplotlib", what="figures")
+        notebook.show_figures()
         # Systems come later than what they share, and are found when they are asked.
         systems = importlib.import_module("dmft.systems").SYSTEMS
         figure: Figure = systems[self.system].figure(self, observable, times)

@@ -43,6 +43,7 @@ SHARED = (
     # `dmft` never imports `validation` otherwise.
     Command("validate", "dmft.cli.validation:app", "Check the theory against finite-N runs."),
     Command("cite", "dmft.cli.pages:cite", "Print the BibTeX entries of the methods used."),
+    Command("completion", "dmft.cli.completion:completion", "Print a shell's completion script."),
 )
 for command in (*(c for system in SYSTEMS.values() for c in system.commands), *SHARED):
     app.command(command.home, name=command.name, help=command.help)
