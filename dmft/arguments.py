@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -64,6 +65,10 @@ def say(sentence: str, status: int) -> int:
 
 def guarded(call: Callable[[], Any]) -> int:
     """Call and return the exit status; turn what went wrong into one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name of a file that the terminal cannot show must not end what has been done.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(call() or 0)
     except (CycloptsError, ValueError, FileNotFoundError, MissingExtraError) as error:

@@ -58,6 +58,8 @@ class Algorithm:
         Later steps of flow are step + growth t; 0.2 unless given.
     no_verify
         Do not measure the error of the steps of flow by a second run.
+    learning_rate
+        Factor on the step size: a number, or VALUE,TAU,EXPONENT for VALUE (1 + t/TAU)^-EXPONENT.
     temperature
         Temperature >= 0 of the noise added to each step.
     batch
@@ -69,7 +71,7 @@ class Algorithm:
     response_paths
         Those that follow the responses to all steps; 2048, or all if there are fewer.
     response_stride
-        The others follow those to every so many-th step; 0: none.
+        The others follow those to every so many-th step, 8 unless given; 0: none.  0 with flow.
     replicas
         Independent repetitions, whose scatter gives the errors.
     seed
@@ -82,12 +84,13 @@ class Algorithm:
     step: float | None = None
     growth: float | None = None
     no_verify: Annotated[bool, Parameter(negative="")] = False
+    learning_rate: str = "1"
     temperature: float = 0.0
     batch: float = 1.0
     persistence: float | None = None
     paths: Whole = 2**15
     response_paths: Whole | None = None
-    response_stride: Whole = 8
+    response_stride: Whole | None = None
     replicas: Whole = 4
     seed: Whole = 0
 
@@ -95,8 +98,11 @@ class Algorithm:
     def how(self) -> dict[str, Any]:
         """The arguments of `solve`."""
         given = dataclasses.asdict(self)
+        from dmft import parse
+
+        rate = parse.schedule("learning_rate", given.pop("learning_rate"))
         verify = False if given.pop("no_verify") else None
-        return {"T": given.pop("temperature"), "verify": verify, **given}
+        return {"T": given.pop("temperature"), "verify": verify, "learning_rate": rate, **given}
 
 
 @Parameter(name="*")
@@ -178,11 +184,12 @@ def solve_mixture(
     output: Path | None = None,
     alpha: float,
     delta: float,
-    loss: Literal["logistic", "square"] = "logistic",
+    loss: Literal["logistic", "square", "smoothed-hinge"] = "logistic",
     ridge: float = 0.1,
     rho: float = 0.5,
     bias: float = 0.0,
     fit_bias: Annotated[bool, Parameter(negative="")] = False,
+    width: float | None = None,
     q0: float = 1.0,
     algorithm: Algorithm,
     watching: RunControl | None = None,
@@ -198,7 +205,7 @@ def solve_mixture(
     delta
         Variance of each cluster, > 0.
     loss
-        logistic or square.
+        logistic, square or smoothed-hinge.
     ridge
         lambda >= 0.
     rho
@@ -207,6 +214,8 @@ def solve_mixture(
         Bias of the output, a number.
     fit_bias
         The bias follows the gradient, from 0.
+    width
+        Width of the rounded corner of the smoothed hinge loss, in (0, 1]; 0.1 unless given.
     q0
         |w|^2/N at t = 0, >= m0^2.
     """
@@ -214,5 +223,5 @@ def solve_mixture(
 
     if fit_bias and bias != 0.0:
         raise ValueError("give --bias or --fit-bias, not both")
-    model = GaussianMixture(alpha, delta, loss, ridge, rho, True if fit_bias else bias)
+    model = GaussianMixture(alpha, delta, loss, ridge, rho, True if fit_bias else bias, width)
     return _run(model, output, algorithm, watching or RunControl(), q0=q0)

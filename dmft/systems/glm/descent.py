@@ -22,6 +22,7 @@ from dmft.systems.glm.generalization import test_error
 from dmft.systems.glm.grid import StepGrid, packed
 from dmft.systems.glm.model import Model
 from dmft.systems.glm.options import StepOptions
+from dmft.systems.glm.rates import rates
 from dmft.systems.glm.replica import Batches, DivergenceError, Replica, Sampling, Start
 from dmft.systems.glm.weights import Algorithm
 from dmft.threads import current
@@ -33,6 +34,7 @@ __all__ = [
     "Problem",
     "StepOptions",
     "compared",
+    "count_of",
     "everywhere",
     "half_width",
     "largest",
@@ -63,6 +65,11 @@ def half_width(samples: Array) -> Array:
         return np.full(samples.shape[1:], math.nan)
     factor = float(stdtrit(count - 1, 0.5 + 0.5 * CONFIDENCE))
     return np.asarray(factor * samples.std(axis=0, ddof=1) / math.sqrt(count))
+
+
+def count_of(t_end: float, step: float) -> int:
+    """Return the number of steps: rounded up, but t_end = 0.3 with step 0.1 is three steps."""
+    return math.ceil(t_end / step * (1.0 - 4e-16))
 
 
 def largest(samples: Array) -> float:
@@ -108,8 +115,7 @@ class Descent:
     def __init__(self, problem: Problem, options: StepOptions, tol: float) -> None:
         self.problem, self.options = problem, options
         setting, o = problem.model.setting(), options
-        # ceil, but t_end = 0.3 with step 0.1 is three steps.
-        self.steps = math.ceil(problem.t_end / o.step * (1.0 - 4e-16))
+        self.steps = count_of(problem.t_end, o.step)
         alike = setting.loss.quadratic and o.batch == 1.0
         use = memory.Use(
             self.steps, o.paths, 1 if alike else o.response_paths, o.replicas,
@@ -117,7 +123,8 @@ class Descent:
             noisy=o.T > 0.0 or o.batch < 1.0, single=not alike,
         )  # fmt: skip
         self.bytes = memory.check(use, None if o.memory is None else o.memory * memory.GB)
-        algorithm = Algorithm(o.step, o.T, setting.ridge)
+        factors = rates(o.learning_rate, o.step, self.steps)
+        algorithm = Algorithm(o.step, o.T, setting.ridge, factors)
         batches = Batches(o.batch, o.persistence)
         self.replicas = [
             Replica(

@@ -51,7 +51,7 @@ class GlmJob(Job):
     persistence: float | None = None
     paths: int = StepOptions.paths
     response_paths: int | None = None
-    response_stride: int = StepOptions.response_stride
+    response_stride: int | None = None
     replicas: int = StepOptions.replicas
     seed: int = 0
     stop_overlap: float | None = None

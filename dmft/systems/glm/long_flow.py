@@ -22,7 +22,7 @@ from dmft.systems.glm.grid import FlowGrid, LogMap, packed
 from dmft.systems.glm.model import Setting
 from dmft.systems.glm.options import FlowOptions
 from dmft.systems.glm.replica import Batches, DivergenceError, Replica, Sampling
-from dmft.systems.glm.stabilised import Stages, largest_eigenvalue, stages_for
+from dmft.systems.glm.stabilised import Stages, radius, stages_for
 from dmft.systems.glm.weights import Algorithm
 
 __all__ = ["LongFlow"]
@@ -78,9 +78,9 @@ class LongFlow:
         setting, o = self.problem.model.setting(), self.options
         probe = self._new(setting, 0, 0)
         probe.observe(0)
-        radius = o.margin * (largest_eigenvalue(probe) + abs(setting.ridge or 0.0))
+        end = o.margin * (radius(probe) + (setting.ridge or 0.0))
         ends = self.map.t(np.arange(self.steps + 1.0))
-        likely = sum(stages_for(float(h), radius) for h in np.diff(ends))
+        likely = sum(stages_for(float(h), end) for h in np.diff(ends))
         room = math.ceil(ROOM * likely) + 10
         self.limited = memory.needed(self._use(room)) > self.most
         while memory.needed(self._use(room)) > self.most:
@@ -121,8 +121,8 @@ class LongFlow:
     def advance(self) -> StepResult:
         """Take one step."""
         h = float(self.map.t(self.n + 1.0)) - self.t
-        radius = max(self._radius(one) for one in self.stages)
-        stages = stages_for(h, self.options.margin * radius)
+        end = max(self._end(one) for one in self.stages)
+        stages = stages_for(h, self.options.margin * end)
         total = self.stages[0].replica.n + stages
         said = f"the step from t = {self.t:.4g} needs {total} stages in all"
         if total > self.room:
@@ -130,7 +130,7 @@ class LongFlow:
             return StepResult(
                 False,
                 f"{said}, which take {need:.2g} GB, and {most:.2g} GB can be used; take fewer"
-                " response_paths, a larger response_stride, or a larger growth"
+                " response_paths or replicas, or a larger growth"
                 if self.limited
                 else f"{said}, more than foreseen: the Hessian has grown",
             )
@@ -141,8 +141,9 @@ class LongFlow:
         self.n += 1
         return StepResult(True)
 
-    def _radius(self, one: Stages) -> float:
-        return largest_eigenvalue(one.replica) + max(float(one.mu[one.replica.n]), 0.0)
+    def _end(self, one: Stages) -> float:
+        """Return the largest rate of the linearised flow."""
+        return radius(one.replica) + max(float(one.mu[one.replica.n]), 0.0)
 
     def replay(self, state: Mapping[str, Array]) -> None:
         """Take the steps of a saved run again.

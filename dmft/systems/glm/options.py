@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from dmft import checks
 
@@ -60,7 +61,7 @@ class SamplingOptions:
             put(self, "memory", checks.positive_number("memory", self.memory))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class StepOptions(SamplingOptions):
     """Algorithm and sampling of discrete steps, method "steps".
 
@@ -68,8 +69,11 @@ class StepOptions(SamplingOptions):
     ----------
     step : float
         Step size eta > 0; the run takes ceil(t_end/step) steps.
+    learning_rate : float, schedule, callable or sequence of float, default 1
+        Step n has the size eta_n = step * learning_rate(n step), > 0: a number, a schedule of
+        :mod:`dmft.schedules`, a function of t, or a factor for each step.
     T : float, default 0
-        Temperature >= 0: ``sqrt(2 T eta) xi`` is added to each step (Langevin).
+        Temperature >= 0: ``sqrt(2 T eta_n) xi`` is added to each step (Langevin).
     batch : float, default 1
         Fraction of the samples in the gradient of a step, in (0, 1].
     persistence : float, optional
@@ -86,6 +90,7 @@ class StepOptions(SamplingOptions):
     """
 
     step: float
+    learning_rate: Any = 1.0
     T: float = 0.0
     batch: float = 1.0
     persistence: float | None = None
@@ -105,7 +110,7 @@ class StepOptions(SamplingOptions):
                 raise ValueError("persistence is for batches: batch has to be below 1")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class FlowOptions(SamplingOptions):
     """Steps and sampling of gradient flow, method "flow".
 
@@ -119,7 +124,10 @@ class FlowOptions(SamplingOptions):
     margin : float, default 1.2
         The stages of a step are stable up to `margin` times the largest eigenvalue of the Hessian
         at its beginning, >= 1.
-    paths, response_paths, response_stride, replicas, seed, memory
+    response_stride : int, default 0
+        0: the responses of the stages of a step alternate, and nothing can be interpolated between
+        them (a smoothed hinge loss ran away with a stride of 8).
+    paths, response_paths, replicas, seed, memory
         See :class:`SamplingOptions`.
 
     Raises
@@ -128,6 +136,7 @@ class FlowOptions(SamplingOptions):
         A parameter is out of its range.
     """
 
+    response_stride: int = 0
     step: float = 0.05
     growth: float = 0.2
     margin: float = 1.2
@@ -135,6 +144,11 @@ class FlowOptions(SamplingOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         put = object.__setattr__
+        if self.response_stride != 0:
+            raise ValueError(
+                f"response_stride = {self.response_stride} is not allowed for method 'flow': it is"
+                " 0, since the stages of a step alternate"
+            )
         put(self, "step", checks.positive_number("step", self.step))
         low, wanted = math.nextafter(0.0, 1.0), "a number in (0, 2]"
         growth = checks.finite_number("growth", self.growth, low=low, high=2.0, wanted=wanted)

@@ -17,19 +17,22 @@ from dmft.checks import flag
 from dmft.run.contract import Method, Record, Solver, method_of
 from dmft.run.loop import Ending
 from dmft.run.provenance import made
+from dmft.schedules import as_plain, from_plain
 from dmft.solution import Solution, Status
-from dmft.systems.glm.descent import Problem
+from dmft.systems.glm.descent import Problem, count_of
 from dmft.systems.glm.files import SavedModel
 from dmft.systems.glm.methods import FLOW, METHODS, STEPS
 from dmft.systems.glm.model import GeneralizedLinear, Model
 from dmft.systems.glm.options import FlowOptions, StepOptions
+from dmft.systems.glm.rates import lowered
 from dmft.systems.glm.replica import Start
 from dmft.systems.glm.solution import GlmSolution
 
 __all__ = ["GlmPlan", "Request", "continued", "planned"]
 
+STRIDES = {STEPS.name: StepOptions.response_stride, FLOW.name: FlowOptions.response_stride}
 # What decides an algorithm: each method has some of these.
-OPTIONS = ("step", "T", "batch", "persistence", "growth", "margin")
+OPTIONS = ("step", "learning_rate", "T", "batch", "persistence", "growth", "margin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,7 @@ class Request:
     m0: float | None = None
     q0: float | None = None
     step: float | None = None
+    learning_rate: Any = 1.0
     T: float = 0.0
     batch: float = 1.0
     persistence: float | None = None
@@ -52,7 +56,7 @@ class Request:
     verify: bool | None = None
     paths: int = StepOptions.paths
     response_paths: int | None = None
-    response_stride: int = StepOptions.response_stride
+    response_stride: int | None = None
     replicas: int = StepOptions.replicas
     seed: int = 0
     memory: float | None = None
@@ -120,12 +124,19 @@ class GlmPlan:
             state=record.state,
         )  # fmt: skip
 
+    def _plain_options(self) -> dict[str, Any]:
+        """Return the options as plain values, with the name of their class."""
+        plain = {"type": type(self.options).__name__, **dataclasses.asdict(self.options)}
+        if isinstance(self.options, StepOptions):
+            plain["learning_rate"] = as_plain(self.options.learning_rate, [])
+        return plain
+
     def _provenance(self) -> dict[str, Any]:
         """Return what a file tells of how the run was made."""
         return {
             "t_end": self.t_end,
             "tol": None,
-            "options": {"type": type(self.options).__name__, **dataclasses.asdict(self.options)},
+            "options": self._plain_options(),
             "verify": self.verify,
             **({} if self.t_eval is None else {"t_eval": list(self.t_eval)}),
             **made(),
@@ -147,11 +158,15 @@ def planned(model: Model, t_end: float, request: Request) -> GlmPlan:
     if not setting.loss.smooth:
         raise ValueError(
             f"loss = {setting.loss.name!r} is not allowed for dynamics: its derivative jumps;"
-            " dmft.theory.mixture has its minimum"
+            " take 'smoothed-hinge', whose corner is rounded; dmft.theory.mixture has the minimum"
         )
     start = _start(request, spherical=setting.ridge is None)
     method = method_of(request.method, METHODS)
     options = _options(method, request)
+    if isinstance(options, StepOptions):
+        count = count_of(t_end, options.step)
+        rate = lowered(options.learning_rate, options.step, count)
+        options = dataclasses.replace(options, learning_rate=rate)
     if method is FLOW and setting.fitted:
         raise ValueError("bias = True is not for method 'flow': it follows the weights alone")
     times = None if request.t_eval is None else _times(request.t_eval, t_end)
@@ -172,6 +187,8 @@ def _options(method: Method, request: Request) -> StepOptions | FlowOptions:
     if request.response_paths is None:
         paths = checks.integer("paths", request.paths, low=8)
         given["response_paths"] = min(StepOptions.response_paths, paths)
+    if request.response_stride is None:
+        given["response_stride"] = STRIDES[method.name]
     if method is STEPS and request.step is None:
         raise ValueError("step is missing: give the step size of the algorithm, > 0")
     if method is FLOW:
@@ -222,6 +239,8 @@ def continued(
     method = METHODS[before.method]
     times = tuple(known["t_eval"]) if "t_eval" in known else None
     try:
+        if "learning_rate" in options:
+            options["learning_rate"] = from_plain(options["learning_rate"], [])
         chosen = method.options(**options)
     except (TypeError, ValueError) as error:
         raise storage.FileError(f"{said}: its options are unknown here ({error})") from error

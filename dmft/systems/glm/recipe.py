@@ -21,7 +21,7 @@ NAMES = {
 }
 OWN = {
     "phase-retrieval": ("alpha", "a"),
-    "mixture": ("alpha", "delta", "loss", "ridge", "rho", "bias"),
+    "mixture": ("alpha", "delta", "loss", "ridge", "rho", "bias", "width"),
     "regression": ("alpha", "noise", "ridge"),
 }
 MODEL = ("model", *dict.fromkeys(key for keys in OWN.values() for key in keys))

@@ -157,7 +157,7 @@ class Replica:
             self.control = bool(np.any(self.curvature < 0.0))
         self.F[n] = slope
         self._draw_batch(n)
-        self.omega, self.n = omega, n
+        self.h, self.omega, self.n = h, omega, n
 
     def _covariance(self, n: int) -> Array:
         w, row = self.weights, self.weights.Cp[n, : n + 1]
@@ -218,7 +218,7 @@ class Replica:
             if not setting.teacher:
                 gw += float(A @ w.m[: n + 1])
         if self.fitted:
-            eta = w.algorithm.step
+            eta = w.algorithm.eta(n)
             self.bias[n + 1] = self.bias[n] - eta * setting.alpha * float(mean @ F)
         w.advance(n, Averages(A, MC, gw))
         if self.forced:

@@ -143,6 +143,8 @@ class GlmSolution(Solution):
         if "growth" in o:
             return ", ".join((*parts, f"growth = {o['growth']:g}"))
         parts += [f"{name} = {o[name]:g}" for name in ("T",) if o[name]]
+        if o.get("learning_rate", 1.0) != 1.0:
+            parts.append("learning rate of time")
         if o["batch"] < 1.0:
             parts.append(f"batch = {o['batch']:g}")
         if o["persistence"] is not None:

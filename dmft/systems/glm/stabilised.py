@@ -23,7 +23,7 @@ from scipy.optimize import brentq
 
 from dmft.systems.glm.replica import DivergenceError, Replica
 
-__all__ = ["Stages", "largest_eigenvalue", "stages_for"]
+__all__ = ["Stages", "coefficients", "largest_eigenvalue", "radius", "stages_for"]
 
 Array = NDArray[np.float64]
 
@@ -41,20 +41,26 @@ def stages_for(h: float, radius: float) -> int:
     return max(2, math.ceil(math.sqrt(1.0 + reach)))
 
 
-def largest_eigenvalue(replica: Replica) -> float:
+def largest_eigenvalue(alpha: float, delta: float, d: Array, v: Array, mean: Array) -> float:
     """Return the upper end of the spectrum of the Hessian X^T diag(l'') X/N, of N = infinity.
 
-    With d = l'' at the sampled outputs the bulk ends at ``z(x) = D (1/x + alpha E[d/(1 - x d)])``
-    where ``alpha E[(x d/(1 - x d))^2] = 1``, x < 1/max(d).  The teacher, or the centre of a
-    mixture, adds an eigenvalue z(x) where ``x alpha E[d v/(1 - x d)] = 1`` at a smaller x; v is the
-    square of the inputs' component along it, in units of D, less 1: r^2 - 1 of a teacher, 1/D of a
-    mixture.
+    The bulk ends at ``z(x) = D (1/x + alpha E[d/(1 - x d)])`` where ``alpha E[(x d/(1 - x d))^2] =
+    1``, x < 1/max(d).  The teacher, or the centre of a mixture, adds an eigenvalue z(x) where
+    ``x alpha E[d v/(1 - x d)] = 1`` at a smaller x.
+
+    Parameters
+    ----------
+    alpha, delta : float
+        Samples per dimension; variance D of the inputs.
+    d, v : ndarray, shape (k,)
+        l'' of samples, and the square of the inputs' component along the teacher, or the centre, in
+        units of D, less 1: r^2 - 1 of a teacher, 1/D of a mixture.
+    mean : ndarray, shape (k,)
+        Weights of the samples in E.
     """
-    setting, d, mean = replica.setting, replica.curvature, replica.columns.weights
-    alpha, largest = setting.alpha, float(d.max())
+    largest = float(d.max())
     if largest <= 0.0:
         return 0.0
-    v = replica.signal**2 - 1.0 if setting.teacher else np.full(len(d), 1.0 / setting.delta)
 
     def excess(x: float) -> float:
         return alpha * float(mean @ (x * d / (1.0 - x * d)) ** 2) - 1.0
@@ -66,10 +72,17 @@ def largest_eigenvalue(replica: Replica) -> float:
     x = brentq(excess, 1e-9 * high, high, rtol=1e-6) if excess(high) > 0.0 else high
     if signal(x) > 0.0:
         x = brentq(signal, 1e-9 * high, x, rtol=1e-6)
-    return setting.delta * float(1.0 / x + alpha * (mean @ (d / (1.0 - x * d))))
+    return delta * float(1.0 / x + alpha * (mean @ (d / (1.0 - x * d))))
 
 
-def _coefficients(stages: int) -> tuple[float, float, Array, Array]:
+def radius(replica: Replica) -> float:
+    """Return the largest eigenvalue of the Hessian at the outputs of the stage observed last."""
+    setting, d = replica.setting, replica.curvature
+    v = replica.signal**2 - 1.0 if setting.teacher else np.full(len(d), 1.0 / setting.delta)
+    return largest_eigenvalue(setting.alpha, setting.delta, d, v, replica.columns.weights)
+
+
+def coefficients(stages: int) -> tuple[float, float, Array, Array]:
     """Return w0, w1 and b_j, a_j of the method, from T_j, T_j', T_j'' at w0."""
     w0 = 1.0 + DAMPING / stages**2
     T, dT, d2T = [1.0, w0], [0.0, 1.0], [0.0, 0.0]
@@ -109,7 +122,7 @@ class Stages:
         DivergenceError
             The steps are not stable.
         """
-        w0, w1, b, a = _coefficients(stages)
+        w0, w1, b, a = coefficients(stages)
         first, mu = self.replica.n, self.mu
         tilde = b[1] * w1 * h
         self.combine({first: 1.0 - tilde * mu[first]}, {first: tilde}, last=False)

@@ -224,9 +224,9 @@ def test_collect_names_and_finds_every_time(here):
         (["--output", "sweep.toml"], "it is no folder"),
         (["--output", "missing/runs"], "there is no directory"),
         (["--output", "other"], "it is not empty, and no folder of a sweep"),
-        (["--output", "newer"], "has schema 99, newer than 1"),
-        (["--output", "older"], "has schema 0, not 1: use another folder"),
-        (["--output", "newer", "--dask-local", "1"], "has schema 99, newer than 1"),
+        (["--output", "newer"], "has schema 99, newer than 2"),
+        (["--output", "older"], "has schema 0: use another folder"),
+        (["--output", "newer", "--dask-local", "1"], "has schema 99, newer than 2"),
         (["--output", "torn"], "manifest.jsonl has no header"),
     ],
 )

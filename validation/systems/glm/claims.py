@@ -51,17 +51,15 @@ MINIMISERS = {
     "hinge": GaussianMixture(2.0, 0.7, "hinge", 0.5),
 }
 QUICK_MINIMISERS = ("square", "square, fitted bias", "logistic", "hinge")
-ERM_FULL, ERM_QUICK = {100: 600, 200: 500, 400: 400}, {100: 200, 200: 160}
+ERM_FULL, ERM_QUICK = {100: 600, 200: 500, 400: 400}, {100: 250, 200: 200}
 # Training errors are few: they scatter so much that 10 % cannot be told.
 DEVIATION = 0.25
 
 AROUND = GaussianMixture(1.5, 1.0, ridge=0.1)
 COS, BETA = 0.6, 2.0
-ENTROPY_FULL, ENTROPY_QUICK = {100: 100, 200: 80}, {50: 40, 100: 40}
-FEW_MOVES = local_entropy.Chains(steps=8000, burn_in=3000)
+ENTROPY_FULL, ENTROPY_QUICK = {100: 100, 200: 60}, {40: 70, 80: 36}
 
-A = 1.0
-HESSIAN = PhaseRetrieval(6.0, a=A)
+HESSIAN, HESSIAN_A = PhaseRetrieval(6.0), 1.0
 HESSIAN_FULL, HESSIAN_QUICK = {200: 200, 400: 150, 800: 60}, {100: 120, 200: 100, 400: 50}
 
 # A deliberate error of a kernel, in relative terms, counts as seen where it is rejected at so many
@@ -112,9 +110,8 @@ def entropy(reference: str, seed: int) -> Claim:
 
     def check(quick: bool) -> Evidence:
         sizes = ENTROPY_QUICK if quick else ENTROPY_FULL
-        chains = FEW_MOVES if quick else local_entropy.DEFAULT
         samples = {
-            n: local_entropy.repeat(AROUND, reference, COS, BETA, n, count, chains, seed)
+            n: local_entropy.repeat(AROUND, reference, COS, BETA, n, count, root_seed=seed)
             for n, count in sizes.items()
         }
         found = mixture.local_entropy(AROUND, reference, cos=COS, beta=BETA)
@@ -132,8 +129,8 @@ def entropy(reference: str, seed: int) -> Claim:
 def lowest_eigenvalue(quick: bool) -> Evidence:
     """The Hessian at a random start has its eigenvalue along the signal."""
     sizes = HESSIAN_QUICK if quick else HESSIAN_FULL
-    law = random_start(A)
-    found = edge_and_outlier(HESSIAN.alpha, A, law.r, law.h, law.weight)
+    law = random_start(HESSIAN_A)
+    found = edge_and_outlier(HESSIAN.alpha, HESSIAN_A, law.r, law.h, law.weight)
     samples = {n: hessian.repeat(HESSIAN, n, count, 400) for n, count in sizes.items()}
     return evidence_of(
         "Below the bulk of the Hessian lies an eigenvalue along the signal", repr(HESSIAN),

@@ -23,9 +23,19 @@ from validation.statistics import (
     standard_error,
     visible_shift,
 )
+from validation.systems.glm import erm
 from validation.systems.glm.simulate import ROOT_SEED, Instance
 
-__all__ = ["SETTINGS", "Case", "compared", "ensemble", "limits", "setting_of", "theory"]
+__all__ = [
+    "SETTINGS",
+    "SIMULATORS",
+    "Case",
+    "compared",
+    "ensemble",
+    "limits",
+    "setting_of",
+    "theory",
+]
 
 Array = NDArray[np.float64]
 
@@ -124,6 +134,24 @@ def ensemble(case: Case, *, n: int, seeds: int, root_seed: int = ROOT_SEED) -> E
     values = np.array(rows)
     series = {name: values[:, k] for k, name in enumerate(names)}
     return Ensemble(n, np.append(0.0, case.t), series, {"C": np.array(pairs)})
+
+
+class _Simulators:
+    """The simulations of the main job (:class:`dmft.systems.glm.reproduce.Simulators`)."""
+
+    def runs(
+        self, model: Model, start: Start, options: StepOptions, steps: Sequence[int], *, n: int,
+        seeds: int,
+    ) -> Ensemble:  # fmt: skip
+        """Return runs of independent instances."""
+        return ensemble(Case(model, start, options, tuple(steps)), n=n, seeds=seeds)
+
+    def test_errors(self, model: GaussianMixture, *, n: int, seeds: int) -> Array:
+        """Return the test error of the minimiser on each of several drawn training sets."""
+        return np.asarray(erm.repeat(model, n, seeds)[:, erm.QUANTITIES.index("test_error")])
+
+
+SIMULATORS = _Simulators()
 
 
 def compared(

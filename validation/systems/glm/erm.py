@@ -77,8 +77,10 @@ def minimise_weights(model: GaussianMixture, sample: Sample) -> tuple[Array, flo
     Raises
     ------
     ValueError
-        A hinge loss without ridge, which has no dual of this form.
+        A hinge loss without ridge, which has no dual of this form, or a smoothed one.
     """
+    if model.loss == "smoothed-hinge":
+        raise ValueError("loss = 'smoothed-hinge' is not allowed: take 'hinge' for minimisers")
     if model.loss == "hinge" and model.ridge == 0.0:
         raise ValueError("ridge = 0 is not allowed with the hinge loss: it must be > 0")
     return {"square": _square, "logistic": _logistic, "hinge": _hinge}[model.loss](model, sample)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dmft import checks
 from dmft.systems.glm.descent import StepOptions
 from dmft.systems.glm.model import Model, Setting
+from dmft.systems.glm.rates import rates
 from dmft.systems.glm.replica import Start
 from dmft.systems.glm.solution import GlmSolution
 
@@ -124,6 +125,7 @@ class Instance:
         """Yield the state at each of the steps 0..steps."""
         W, bias = self._start(start, replicas), np.full(replicas, self.setting.bias)
         batch = self._fresh(options, replicas)
+        eta = options.step * rates(options.learning_rate, options.step, steps)
         for k in range(steps + 1):
             if k > 0:
                 batch = self._next(batch, options)
@@ -134,9 +136,9 @@ class Instance:
             yield State(W, float(W.mean()), float(q), float(loss), float(bias.mean()))
             if k < steps:
                 F = batch * self.setting.loss.derivative(y, h)
-                W = self._moved(W, F, options)
+                W = self._moved(W, F, float(eta[k]), options.T)
                 if self.setting.fitted:
-                    bias = bias - options.step * F.sum(axis=0) / self.n
+                    bias = bias - eta[k] * F.sum(axis=0) / self.n
 
     def _start(self, start: Start, replicas: int) -> Array:
         """Return weights with overlap m0 and squared norm q0 exactly, shape (n, replicas)."""
@@ -161,15 +163,15 @@ class Instance:
         keep = self.rng.random(batch.shape) < math.exp(-options.step / options.persistence)
         return np.where(keep, batch, fresh)
 
-    def _moved(self, W: Array, F: Array, options: StepOptions) -> Array:
+    def _moved(self, W: Array, F: Array, eta: float, T: float) -> Array:
         """Return the weights after a step along -X^T F/sqrt(N)."""
         gradient = (self.X.T @ F.astype(np.float32)).astype(np.float64) / math.sqrt(self.n)
-        noise = math.sqrt(2.0 * options.T * options.step)
-        moved = W - options.step * gradient
+        noise = math.sqrt(2.0 * T * eta)
+        moved = W - eta * gradient
         if noise > 0.0:
             moved += noise * self.rng.standard_normal(W.shape)
         if self.setting.ridge is not None:
-            return np.asarray(moved - options.step * self.setting.ridge * W)
+            return np.asarray(moved - eta * self.setting.ridge * W)
         return np.asarray(moved * np.sqrt(self.n / (moved * moved).sum(axis=0)))
 
 

@@ -20,6 +20,7 @@ GLM = SystemChecks(
         " come from scipy.optimize on drawn data, local entropy from Metropolis sampling."
     ),
     claims=f"{HERE}.claims:CLAIMS",
+    tables=f"{HERE}.reference:ENTRIES",
     slow=(
         "phase-retrieval", "persistent-sgd", "langevin", "wrong-kernel-phase-retrieval",
         "few-measurements", "regression",
@@ -31,5 +32,5 @@ GLM = SystemChecks(
         ),
     ),
     runs=f"{HERE}.own_runs:run_format",
-    simulator=f"{HERE}.compare:ensemble",
+    simulator=f"{HERE}.compare:SIMULATORS",
 )  # fmt: skip
