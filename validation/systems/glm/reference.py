@@ -30,7 +30,7 @@ SUCCESS = {
     (0.1, 2000): {3.0: 2, 4.0: 2, 5.0: 2},
 }
 # a: alphas, time reached.
-GROWTH = {1.0: ((5.0, 6.0, 7.0, 8.0), 120.0), 0.1: ((3.0, 4.0, 5.0, 6.0), 60.0)}
+GROWTH = {1.0: ((5.0, 6.0, 7.0, 8.0), 200.0), 0.1: ((4.0, 5.0), 40.0)}
 SAMPLING = FlowOptions(paths=2**13, response_paths=2**11, replicas=6)
 
 
