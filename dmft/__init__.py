@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from dmft import data, theory
     from dmft._api import load, resume, solve
     from dmft.run.stop import OverlapReached, Progress, Relaxed, WallTime
+    from dmft.run.warned import CheckpointWarning, FailedRunWarning
     from dmft.schedules import Annealing, PowerLaw, Switch
-    from dmft.solution import CheckpointWarning, FailedRunWarning, Solution, Status
+    from dmft.solution import Solution, Status
     from dmft.systems.committee.model import CommitteeMachine
     from dmft.systems.generative.model import SpikedGenerative
     from dmft.systems.glm.model import (
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
 
 _SHARED = {
-    "CheckpointWarning": "dmft.solution",
-    "FailedRunWarning": "dmft.solution",
+    "CheckpointWarning": "dmft.run.warned",
+    "FailedRunWarning": "dmft.run.warned",
     "OverlapReached": "dmft.run.stop",
     "Progress": "dmft.run.stop",
     "Relaxed": "dmft.run.stop",

@@ -10,7 +10,8 @@ import warnings
 from typing import Any
 
 from dmft import storage
-from dmft.solution import FailedRunWarning, Solution, Status
+from dmft.run.warned import FailedRunWarning
+from dmft.solution import Solution, Status
 from dmft.systems import SYSTEMS
 from dmft.systems.base import System
 

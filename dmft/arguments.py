@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -64,6 +65,10 @@ def say(sentence: str, status: int) -> int:
 
 def guarded(call: Callable[[], Any]) -> int:
     """Call and return the exit status; turn what went wrong into one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name of a file that the terminal cannot show must not end what has been done.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(call() or 0)
     except (CycloptsError, ValueError, FileNotFoundError, MissingExtraError) as error:
@@ -73,6 +78,12 @@ def guarded(call: Callable[[], Any]) -> int:
     except (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError) as error:
         if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
             return say(str(missing(error.name, what="this command")), BAD_INPUT)
+        if isinstance(error, ImportError) and "'validation." in str(error):
+            return say(
+                f"a folder or file named validation hides the package of that name ({error}): run"
+                " dmft where there is none, or rename it",
+                BAD_INPUT,
+            )
         return say(f"{type(error).__name__}: {_in_a_shell(str(error))}", FAILED)
 
 

@@ -6,12 +6,12 @@ matplotlib is imported when a figure is made, not with this module.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from dmft import extras, storage
 
@@ -24,6 +24,7 @@ __all__ = [
     "DASHES",
     "PLOTLY_DASHES",
     "check_format",
+    "distinct",
     "mathtext",
     "points",
     "save",
@@ -82,6 +83,27 @@ def mathtext(number: float) -> str:
         return mantissa
     power = f"10^{{{int(exponent)}}}"
     return power if mantissa == "1" else rf"{mantissa}\times{power}"
+
+
+def distinct(curves: Mapping[str, NDArray[Any]]) -> list[tuple[list[str], NDArray[Any]]]:
+    """Return curves with their labels; those that coincide, to 1e-3 of the height, are one.
+
+    Examples
+    --------
+    >>> one, two = np.ones(3), np.array([1.0, 2.0, 3.0])
+    >>> [labels for labels, _ in distinct({"a": one, "b": two, "c": one})]
+    [['a', 'c'], ['b']]
+    """
+    found: list[tuple[list[str], NDArray[Any]]] = []
+    for label, line in curves.items():
+        for labels, other in found:
+            off = 1e-3 * np.nanmax(np.abs(other), initial=0.0)
+            if np.allclose(line, other, rtol=0.0, atol=off, equal_nan=True):
+                labels.append(label)
+                break
+        else:
+            found.append(([label], line))
+    return found
 
 
 def check_format(path: str | os.PathLike[str], name: str = "plot") -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import dataclasses
 import html
+import importlib
 import io
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from dmft.extras import MissingExtraError, require
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Shown", "bar", "card", "inline"]
+__all__ = ["Shown", "bar", "card", "inline", "show_figures"]
 
 # Resolution and width of a figure: half a page of a notebook.
 DPI, WIDTH = 90, 620
@@ -81,6 +83,23 @@ def _text(value: Any) -> str:
             return np.array2string(value, precision=6, separator=", ").replace("\n", "")
         return f"array of shape {value.shape}"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def show_figures() -> None:
+    """Let a notebook show figures as images, if it does not yet.
+
+    Notebooks learn that when pyplot has drawn something, which figures do not need.
+    """
+    if "IPython" not in sys.modules:
+        return
+    from matplotlib.figure import Figure
+
+    shell: Any = importlib.import_module("IPython").get_ipython()
+    if shell is None:
+        return
+    formatters = shell.display_formatter.formatters.values()
+    if not any(Figure in formatter.type_printers for formatter in formatters):
+        importlib.import_module("IPython.core.pylabtools").select_figure_formats(shell, {"png"})
 
 
 class Shown:

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks, extras, notebook, storage
 from dmft.numerics.crossing import first_crossing
+from dmft.run.restoring import check_arrays, check_provenance, mapping
 
 if TYPE_CHECKING:
     import pandas
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ESCAPE",
     "TIME_SLACK",
-    "CheckpointWarning",
-    "FailedRunWarning",
     "Solution",
     "Status",
     "finished",
@@ -52,20 +51,6 @@ class Status(enum.Enum):
     STOPPED = "stopped"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
-
-
-class FailedRunWarning(UserWarning):
-    """A run ended with status FAILED: its solution holds what was reached before.
-
-    :func:`dmft.solve` and :func:`dmft.resume` give it with the message of the run.
-    """
-
-
-class CheckpointWarning(UserWarning):
-    """A checkpoint could not be written (a full disk): the run goes on without it.
-
-    Given once in a run; later checkpoints are tried all the same.
-    """
 
 
 def variable(values: ArrayLike, long_name: str, *dimensions: str) -> storage.Variable:
@@ -211,6 +196,8 @@ class Solution:
         ValueError
             The system has no such observable, or a time is outside of the run.
         """
+        extras.require("matplotlib", what="figures")
+        notebook.show_figures()
         # Systems come later than what they share, and are found when they are asked.
         systems = importlib.import_module("dmft.systems").SYSTEMS
         figure: Figure = systems[self.system].figure(self, observable, times)
@@ -326,9 +313,9 @@ class Solution:
             Something is missing, or cannot be part of a run.
         """
         a, variables = contents.attributes, contents.variables
-        errors, stats, provenance = (_mapping(a, key) for key in ("errors", "stats", "provenance"))
-        _check_provenance(provenance)
-        _check_arrays(variables, missing)
+        errors, stats, provenance = (mapping(a, key) for key in ("errors", "stats", "provenance"))
+        check_provenance(provenance)
+        check_arrays(variables, missing)
         return {
             "method": str(a["method"]),
             "t": np.asarray(variables["time"].values),
@@ -380,38 +367,6 @@ class Solution:
             "status": self.status.value, "message": self.message,
             **{f"error_{name}": error for name, error in self.errors.items()},
         }  # fmt: skip
-
-
-def _mapping(attributes: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return an attribute of a file that is a mapping, as JSON."""
-    found = json.loads(attributes[name])
-    if not isinstance(found, dict):
-        raise ValueError(f"its {name} is no mapping")
-    return found
-
-
-def _check_provenance(provenance: Mapping[str, Any]) -> None:
-    """Refuse a provenance that lacks what every run has."""
-    for name in ("t_end", "tol", "options"):
-        if name not in provenance:
-            raise ValueError(f"its provenance lacks {name}")
-    checks.finite_number("t_end", provenance["t_end"])
-    if not isinstance(provenance["options"], dict):
-        raise ValueError("its options are no mapping")
-
-
-def _check_arrays(variables: Mapping[str, storage.Variable], missing: Container[str]) -> None:
-    """Refuse arrays that cannot belong to one run."""
-    t = np.asarray(variables["time"].values)
-    if t.ndim != 1 or not len(t) or t[0] != 0.0 or not np.all(np.diff(t) >= 0.0):
-        raise ValueError("its times are no ascending series from 0")
-    for name, one in variables.items():
-        if one.dimensions[:1] == ("time",) and len(one.values) != len(t):
-            raise ValueError(f"{name} has {len(one.values)} entries, and there are {len(t)} times")
-        # The state of a solver may say with NaN that there is nothing yet.
-        exempt = name in missing or name.startswith("state_") or one.values.dtype.kind != "f"
-        if not exempt and not np.all(np.isfinite(one.values)):
-            raise ValueError(f"{name} has an entry that is no finite number")
 
 
 def finished(run: Run) -> Run:

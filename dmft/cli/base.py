@@ -41,8 +41,9 @@ SHARED = (
     Command("reproduce", "dmft.cli.pages:reproduce", "Do the main job: figures, tables, a page."),
     Command("tables", "dmft.cli.reference:tables_app", "Check or remake the reference data."),
     # `dmft` never imports `validation` otherwise.
-    Command("validate", "validation.cli:app", "Check the theory against finite-N runs."),
+    Command("validate", "dmft.cli.validation:app", "Check the theory against finite-N runs."),
     Command("cite", "dmft.cli.pages:cite", "Print the BibTeX entries of the methods used."),
+    Command("completion", "dmft.cli.completion:completion", "Print a shell's completion script."),
 )
 for command in (*(c for system in SYSTEMS.values() for c in system.commands), *SHARED):
     app.command(command.home, name=command.name, help=command.help)

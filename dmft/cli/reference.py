@@ -158,11 +158,11 @@ def make(names: Names, /, *, data: Path | None = None, workers: Whole = 1) -> in
 
 def entries() -> dict[str, ReferenceTable]:
     """Return all tables: of the theory, and of the simulations."""
+    from dmft.cli.validation import own
     from dmft.systems import SYSTEMS
-    from validation.systems import reference_tables
 
     made = {name: one for system in SYSTEMS.values() for name, one in system.reference().items()}
-    return {**made, **reference_tables()}
+    return {**made, **own("systems").reference_tables()}
 
 
 def _chosen(names: list[str] | None) -> dict[str, ReferenceTable]:

@@ -41,17 +41,16 @@ def resume(
     threads
         Threads to use; all unless given.
     """
-    from dmft import storage
     from dmft._api import resume as go_on
-    from dmft.run.shell import carried_out, stops
+    from dmft.run.shell import carried_out, going_on, stops
 
     output = run.with_suffix("") if run.suffix == PART else run
     part = checkpoint_of(output)
     source = part if part.exists() else output
     if not source.exists():
         raise FileNotFoundError(f"there is neither {str(output)!r} nor its checkpoint")
-    storage.check_target(output, force=True)
     conditions = stops(stop_overlap, stop_relaxed, max_seconds)
+    going_on(output)
     return carried_out(
         lambda: go_on(
             source, t_end, threads=threads, stop=conditions, checkpoint=part,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import signal
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -17,6 +18,7 @@ from dmft.run import loop
 from dmft.run.contract import Method, Plan, Record, Solver
 from dmft.run.stop import Progress, Stop, watch
 from dmft.run.told import LOG
+from dmft.run.warned import CheckpointWarning
 from dmft.solution import Solution, Status, saved_as
 
 __all__ = ["Running", "asked", "execute", "limited_threads"]
@@ -91,7 +93,7 @@ def execute(
     """
     every = checks.positive_number("checkpoint_every", running.checkpoint_every)
     stop = watch(running.stop, running.past)
-    target = _checkpoint(plan.method, running.checkpoint)
+    checkpoints = _Checkpoints(_checkpoint(plan.method, running.checkpoint))
     with limited_threads(running.threads) as threads:
 
         def solution(record: Record, ending: loop.Ending) -> Solution:
@@ -104,10 +106,9 @@ def execute(
         solver = (begin or plan.start)()
 
         def save(seconds: float) -> None:
-            if target is not None:
-                sentence = f"checkpoint at t = {solver.t:g}"
-                so_far = loop.Ending(Status.INTERRUPTED, sentence, seconds)
-                saved_as(solution(solver.record(), so_far), target)
+            sentence = f"checkpoint at t = {solver.t:g}"
+            so_far = loop.Ending(Status.INTERRUPTED, sentence, seconds)
+            checkpoints.save(lambda: solution(solver.record(), so_far))
 
         if running.past and (reason := stop(running.past[-1])):
             # The run had ended, and was cut short afterwards.
@@ -126,6 +127,25 @@ def execute(
             save(ending.seconds)
             signal.raise_signal(signal.SIGTERM)
     return solution(record, ending)
+
+
+class _Checkpoints:
+    """The file of checkpoints of a run, if there is one."""
+
+    def __init__(self, target: Path | None) -> None:
+        self.target, self.warned = target, False
+
+    def save(self, run: Callable[[], Solution]) -> None:
+        """Save what was reached; a run of days does not end because a disk is full for an hour."""
+        if self.target is None:
+            return
+        try:
+            saved_as(run(), self.target)
+        except OSError as error:
+            if not self.warned:
+                sentence = f"no checkpoint could be written, and the run goes on without: {error}"
+                warnings.warn(sentence, CheckpointWarning, stacklevel=2)
+            self.warned = True
 
 
 def _checkpoint(method: Method, path: str | os.PathLike[str] | None) -> Path | None:

@@ -86,7 +86,7 @@ def advance(solver: Solver, t_end: float, watching: Watching) -> Ending:
         seconds = time.perf_counter() - began
     message = f"reached t = {t_end:g}"
     if solver.t > t_end * (1 + 1e-12):
-        message += f", the last step at t = {solver.t:g}"
+        message = f"reached t = {solver.t:g}, the first step beyond t_end = {t_end:g}"
     if restarts:
         message += f" ({restarts[-1]})"
     return Ending(Status.FINISHED, message, seconds)

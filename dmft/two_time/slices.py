@@ -158,9 +158,10 @@ class SliceGrid:
         x = positions(self.segments, self.slices)
         count = len(self.slices)
         values = [panels.interleaved(*self.slice_nodes(i), self.order) for i in range(count)]
+        inverse = [panels.inverse_widths(*self.slice_edges(i)) for i in range(count)]
         return lookups.past_of(
             self.slices, x, self.segments, self._first, self.edges, self.edges_tau,
-            np.concatenate(values),
+            np.concatenate(inverse), np.concatenate(values),
         )  # fmt: skip
 
     @cached_property

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import sys
+import types
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
@@ -97,6 +99,24 @@ def test_to_dataframe(run):
     assert frame.shape[0] == len(run.t)
     np.testing.assert_array_equal(frame[run.scalars[0]], run.series[run.scalars[0]])
     assert run.to_dataframe([run.end]).shape[0] == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_notebook_that_has_drawn_nothing_shows_figures(monkeypatch, known):
+    """With stand-ins for IPython, which tests need not have."""
+    from matplotlib.figure import Figure
+
+    printer = types.SimpleNamespace(type_printers={Figure: None} if known else {})
+    display = types.SimpleNamespace(formatters={"image/png": printer})
+    shell, chosen = types.SimpleNamespace(display_formatter=display), []
+    modules = {
+        "IPython": {"get_ipython": lambda: shell},
+        "IPython.core.pylabtools": {"select_figure_formats": lambda *given: chosen.append(given)},
+    }
+    for name, content in modules.items():
+        monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(**content))
+    spiked().plot()
+    assert chosen == ([] if known else [(shell, {"png"})])
 
 
 def test_observables_are_drawn_by_the_same_call():

@@ -3,6 +3,7 @@
 Every kind of file is a small one of `tests/data`, written anew.
 """
 
+import json
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 
 import dmft
 from dmft import storage
+from dmft.sweep import Folder, collect
+from dmft.sweep.folder import Line, digest
 from tests.damage import edits, flips, same_contents, sealed
 from validation.ensemble import Ensemble
 from validation.runs import save_runs
@@ -184,6 +187,88 @@ def test_a_damaged_state_is_a_sentence(kind, tmp_path):
                 continue
             with pytest.raises(storage.FileError, match="cannot be continued: "):
                 dmft.resume(path, 0.6, progress=False)
+
+
+def sweep(folder):
+    """Return a folder of three finished runs and one that failed, and the table of them."""
+    runs = Folder(folder / "runs")
+    runs.prepare()
+    for kind in ("committee", "generative", "two_layer"):
+        run = dmft.load(DATA / OLD[kind])
+        name = f"{kind:a<12}"[:12]
+        run.save(runs.run(name))
+        given = {"system": kind, "K": 2, "alpha": 1.5, "delta": 0.1}
+        runs.add(Line(name, "finished", "reached", 0.25, digest(runs.run(name)), given))
+    runs.add(Line("f" * 12, "failed", "ValueError: no", 0.5, "", {"system": "committee"}))
+    return runs
+
+
+@pytest.mark.parametrize(
+    "number", [300, pytest.param(10_000, marks=pytest.mark.slow)], ids=["quick", "at length"]
+)
+def test_no_damaged_line_of_a_manifest_is_read(number, tmp_path, monkeypatch):
+    """A sweep takes a damaged line for none, tables refuse the folder, and a sweep mends it."""
+    monkeypatch.setattr("dmft.sweep.folder.WRITING", 0.0)
+    folder = sweep(tmp_path)
+    whole = folder.lines()
+    for byte, bit in flips(folder.manifest, number):
+        with pytest.raises(storage.FileError, match=r"is damaged in line|has no header|has schema"):
+            folder.whole_lines()
+        try:
+            found = folder.lines()
+        except storage.FileError:
+            continue
+        assert found.items() <= whole.items(), (byte, bit)
+    assert folder.whole_lines() == whole
+
+
+def test_edits_of_a_manifest_are_seen_and_mended(tmp_path):
+    folder = sweep(tmp_path)
+    whole, text = folder.lines(), folder.manifest.read_text()
+    for old, new in (
+        ('"alpha": 1.5', '"alpha": 1.25'), ('"status": "failed"', '"status": "finished"'),
+        ("0.25", "0.35"), ("reached", "stopped"), ('"K": 2', '"K": 3'), ('"}\n', '"\n'),
+        ('"schema": 2', '"schema": 1'),
+    ):  # fmt: skip
+        assert old in text
+        folder.manifest.write_text(text.replace(old, new))
+        if "schema" in old:
+            assert folder.whole_lines() == whole
+            continue
+        with pytest.raises(storage.FileError, match=r"is damaged in line \d: run `dmft sweep`"):
+            collect(folder.path)
+        folder.mend()
+        mended = folder.whole_lines()
+        assert len(mended) < len(whole)
+        assert mended.items() <= whole.items()
+
+
+def test_a_folder_of_an_earlier_sweep_goes_on(tmp_path):
+    """Lines without a checksum count where the header says that there were none."""
+    folder = sweep(tmp_path)
+    whole, texts = folder.lines(), folder.manifest.read_text().splitlines()
+    old = [json.loads(text) for text in texts]
+    old[0]["schema"] = 1
+    for line in old[1:]:
+        del line["check"]
+    folder.manifest.write_text("".join(json.dumps(line) + "\n" for line in old))
+    assert folder.whole_lines() == whole
+    folder.add(Line("e" * 12, "failed", "no", 0.5, "", {}))
+    assert len(folder.whole_lines()) == len(whole) + 1
+    old[0]["schema"] = 2
+    folder.manifest.write_text("".join(json.dumps(line) + "\n" for line in old))
+    assert folder.lines() == {}
+
+
+def test_a_run_has_one_line(tmp_path):
+    """Two sweeps on one folder both see a run end."""
+    folder = sweep(tmp_path)
+    before = folder.manifest.read_bytes()
+    for line in folder.lines().values():
+        if line.done:
+            folder.add(line)
+            folder.add(line._replace(seconds=7.0))
+    assert folder.manifest.read_bytes() == before
 
 
 @pytest.mark.parametrize("path", [None, 3, 2.5, b"run.nc", ["run.nc"]])

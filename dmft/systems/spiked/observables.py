@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
 from dmft.numerics.crossing import first_crossing
+from dmft.numerics.sampling import refined
 from dmft.solution import TIME_SLACK
 from dmft.systems.spiked.protocol import Thermal
 from dmft.systems.spiked.solution import SpikedSolution
@@ -332,9 +333,10 @@ def observable_table(
     name : {"aging", "chi-C", "fdt", "hessian", "loss", "mse"}
         At each time t, without times at the last one: "chi-C", the parametric curve chi(C) (columns
         t, t_prime, C, chi); "fdt", its slope (t, t_prime, C, X, inverse_effective_temperature).
-        "aging": C(t_w + tau, t_w) for tau/t_w in 0.01 ... 100 (t_w, ratio, C) at each of the times
-        t_w, without times at decades.  Against t, without times at all accepted ones: "hessian"
-        (smallest eigenvalue), "loss" (sum of :func:`training_loss`), "mse" (2 (1 - m)).
+        "aging": C(t_w + tau, t_w) for tau/t_w in 0.01 ... 100 (t_w, ratio, C), with more rows where
+        it bends, at each of the times t_w, without times at decades.  Against t, without times at
+        all accepted ones: "hessian" (smallest eigenvalue), "loss" (sum of :func:`training_loss`),
+        "mse" (2 (1 - m)).
     times : array_like, optional
         Times.
 
@@ -387,7 +389,12 @@ def _waiting_times(solution: SpikedSolution, times: ArrayLike | None) -> Array:
 def _aging_table(solution: SpikedSolution, t_w: float) -> dict[str, Array]:
     end = float(solution.t[-1])
     ratios = RATIOS[t_w * (1.0 + RATIOS) <= end] if 0.0 < t_w <= end else RATIOS
-    C = aging(solution, t_w, ratios)[0]
+    if not len(ratios):
+        raise ValueError(
+            f"times = {t_w:g} is not allowed for aging: C(t_w + tau, t_w) is shown from tau ="
+            f" {RATIOS[0]:g} t_w on, and the run has reached t = {end:g}"
+        )
+    ratios, C = refined(lambda x: aging(solution, t_w, x)[0], ratios)
     return {"t_w": np.full(len(ratios), t_w), "ratio": ratios, "C": C}
 
 

@@ -28,6 +28,9 @@ from dmft.systems.spiked.solvers.slices import SlicesOptions
 
 __all__ = ["Request", "SpikedPlan", "continued", "planned"]
 
+# The formulas of "slices" divide by products of up to six steps: below this they are no floats any
+# more.  Nothing of a model changes in so short a time.
+LEAST_TIME = 1e-30
 # The run that measures the error has this times the tolerance.
 COARSER = 10.0
 # A run of discrete steps with fewer than this says how many there were.
@@ -148,6 +151,10 @@ def planned(model: SpikedMixture, t_end: float, request: Request) -> SpikedPlan:
     t_end = checks.positive_number("t_end", t_end)
     protocol = _protocol(request)
     method = method_of(request.method, METHODS)
+    if method.options is SlicesOptions and t_end < LEAST_TIME:
+        raise ValueError(
+            f"t_end = {t_end!r} is not allowed: it must be >= {LEAST_TIME:g} with method 'slices'"
+        )
     tol, chosen = _tol_and_options(method, request)
     if request.verify and not method.verifiable:
         raise ValueError(f"verify is for method 'slices' only, not for {method.name!r}")

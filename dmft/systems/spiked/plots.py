@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmft.figures import COLORS, DASHES, check_format, mathtext, points, save, style
+from dmft.figures import COLORS, DASHES, check_format, distinct, mathtext, points, save, style
 from dmft.systems.spiked.analysis import threshold
 from dmft.systems.spiked.analysis.scans import PER_DECADE, Scan
 from dmft.systems.spiked.observables import observable_table
@@ -67,7 +67,7 @@ def label(solution: SpikedSolution) -> str:
     protocol = solution.protocol
     if not protocol.plain:
         return f"{deltas}, {protocol}"
-    return rf"{deltas}, $m_0={protocol.start.m0:.3g}$, $T={protocol.T:.3g}$"
+    return rf"{deltas}, $m_0={mathtext(protocol.start.m0)}$, $T={protocol.T:.3g}$"
 
 
 def one_time(
@@ -137,10 +137,15 @@ def threshold_curves(ax: Axes, table: Mapping[str, NDArray[Any]], *, T: float = 
         Temperature of its Langevin column, for the legend.
     """
     p = int(table["p"][0])
-    for line, color, dash in zip(DRAWN, COLORS, DASHES, strict=True):
-        if line.column in table:
-            label = f"{line.label}, $T={T:g}$" if line.depends_on_T else line.label
-            ax.plot(table["delta_p"], table[line.column], color=color, linestyle=dash, label=label)
+    labels = {
+        f"{line.label}, $T={T:g}$" if line.depends_on_T else line.label: line for line in DRAWN
+    }
+    shown = {label: table[line.column] for label, line in labels.items() if line.column in table}
+    for names, values in distinct(shown):
+        k = DRAWN.index(labels[names[0]])
+        ax.plot(
+            table["delta_p"], values, color=COLORS[k], linestyle=DASHES[k], label=",\n".join(names)
+        )
     ax.set_xscale("log")
     ax.set(xlabel=rf"$\Delta_{{{p}}}$", ylabel=r"$1/\Delta_2$", title=f"$p={p}$")
     return ax
@@ -338,7 +343,7 @@ def observable(solution: SpikedSolution, name: str, times: ArrayLike | None = No
             for color, t in zip(itertools.cycle(COLORS), times, strict=False):
                 one = table[curves.time] == t
                 x, y = table[curves.x][one], table[curves.y][one]
-                ax.plot(x, y, color=color, label=f"${curves.time}={t:g}$")
+                ax.plot(x, y, color=color, label=f"${curves.time}={mathtext(t)}$")
             ax.set(xlabel=curves.xlabel, ylabel=curves.ylabel, xscale=curves.xscale)
             ax.legend()
         else:

@@ -66,7 +66,7 @@ class Size(NamedTuple):
     seeds: int
 
 
-FULL, QUICK = Size(1000, 5), Size(200, 4)
+FULL, QUICK = Size(800, 8), Size(200, 4)
 
 INTRODUCTION = (
     "A two-layer network with K hidden units (student) learns online, from fresh inputs, what"
@@ -231,7 +231,7 @@ def _compare(
 def _comparison_table(rows: list[dict[str, Any]], size: Size) -> PageTable:
     text = (
         f"N = {size.n}, {size.seeds} seeds. z is (mean - theory)/standard error; with few seeds it"
-        " follows Student's distribution, so values of 3 to 5 do occur by chance."
+        " follows Student's distribution, so values of 3 to 5 do occur by chance among so many."
     )
     header = ["trained", "t", "quantity", "theory", "mean", "standard error", "z"]
     cells = [

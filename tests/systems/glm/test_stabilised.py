@@ -6,7 +6,7 @@ from scipy.integrate import solve_ivp
 
 import dmft
 from dmft.cli import main
-from dmft.solution import FailedRunWarning
+from dmft import FailedRunWarning
 from dmft.systems.glm.flow import gradient_flow
 from dmft.systems.glm.replica import Batches, Replica, Sampling, Start
 from dmft.systems.glm.stabilised import Stages, radius, stages_for

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import dmft
-from dmft.solution import FailedRunWarning, Status
+from dmft.run.warned import FailedRunWarning
+from dmft.solution import Status
 from dmft.systems.spiked.equations import rates
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.solvers import dense

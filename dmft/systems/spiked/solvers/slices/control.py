@@ -49,7 +49,6 @@ class StepControl:
         self.smallest = SMALLEST * self.du
         self.largest = float(options.filled(tol).max_step or 0.0)
         self.shrink = options.shrink
-        self.aim = options.safety * tol
         self.rejected = 0
 
     @property
@@ -64,10 +63,10 @@ class StepControl:
         t = history.step_to(self.du)
         if coefficients.drive is None:
             return t
-        if mesh is not None:
-            t = mesh.step_limit(float(history.t[-1]), t, self.aim)
         # Functions of time are known up to the end only.
         now, jumps = float(history.t[-1]), coefficients.jumps
+        if mesh is not None:
+            t = min(t, now + mesh.longest_step(now))
         stop = float(np.append(jumps[jumps > now], coefficients.end)[0])
         if t >= stop:
             return stop

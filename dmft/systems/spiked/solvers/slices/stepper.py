@@ -48,7 +48,11 @@ from dmft.systems.spiked.solvers.slices.estimates import (
 from dmft.systems.spiked.solvers.slices.forward import ForwardEquations
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.systems.spiked.solvers.slices.options import LEAST_ORDER, SlicesOptions
-from dmft.systems.spiked.solvers.slices.slice_equations import SliceEquations, Unknown
+from dmft.systems.spiked.solvers.slices.slice_equations import (
+    SliceEquations,
+    Unknown,
+    gauss_points,
+)
 from dmft.systems.spiked.solvers.slices.time_coefficients import TimeCoefficients, polynomial
 from dmft.two_time import _lookups as lookups
 from dmft.two_time.panels import PanelGrid
@@ -125,7 +129,7 @@ class Slices:
         # The signal pulls m > 0 upwards, so m never changes sign and log m is smooth.
         self.history = History(options.order, t0, m0, mu0, m0 > 0.0)
         self.control = StepControl(options, tol, t0, d.end)
-        self.drive_mesh = DriveMesh(d) if d.varies else None
+        self.drive_mesh = DriveMesh(d, options.safety * tol) if d.varies else None
         self.escape = EscapeWatch()
         # For each slice its energies, and what it shows of its accuracy.
         self.e_p = [d.energies(0.0, "after", m0, np.zeros(len(d.K1)))]
@@ -149,7 +153,7 @@ class Slices:
         if h.t[-1] <= self.coefficients.end:
             return float(h.m[-1]), float(h.mu[-1])
         weights = np.empty(lookups.ROOM)
-        start, count, _ = lookups.stencil(h.past(), h.n, self.coefficients.end, weights)
+        start, count = lookups.stencil(h.past(), h.n, self.coefficients.end, weights)
         m, mu, _, _ = h.one_time(start, count, weights)
         return float(m), float(mu)
 
@@ -219,7 +223,8 @@ class Slices:
             return "the predicted slice is not finite"
         h.append(grid, C, R, m, mu)
         kind = ForwardEquations if self._forward(t) else SliceEquations
-        equations = kind(self.problem, h, grid, end_width, self.coefficients)
+        gauss = gauss_points(self.tol, t / h.t0, self.coefficients)
+        equations = kind(self.problem, h, grid, end_width, self.coefficients, gauss)
         result = equations.solve(Unknown(R, C, m, mu), NEWTON * self.tol)
         self.evaluations += result.evaluations
         if not result.ok:
