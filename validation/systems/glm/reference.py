@@ -29,8 +29,8 @@ SUCCESS = {
     (0.1, 1000): {2.0: 4, 3.0: 6, 4.0: 6, 5.0: 4},
     (0.1, 2000): {3.0: 2, 4.0: 2, 5.0: 2},
 }
-# a: alphas, time reached.
-GROWTH = {1.0: ((5.0, 6.0, 7.0, 8.0), 200.0), 0.1: ((4.0, 5.0), 40.0)}
+# Of a = 1.  For a = 0.1 the sampling runs away at t = 5 (docs/glm/measured-threshold.md).
+GROWTH, GROWTH_END = (5.0, 6.0, 7.0, 8.0), 200.0
 SAMPLING = FlowOptions(paths=2**13, response_paths=2**11, replicas=6)
 
 
@@ -53,16 +53,16 @@ def _success(a: float, n: int) -> Callable[[], Columns]:
     return make
 
 
-def _growth(a: float, alpha: float, t_end: float) -> Callable[[], Columns]:
+def _growth(alpha: float) -> Callable[[], Columns]:
     def make() -> Columns:
-        run = overlap_growth(PhaseRetrieval(alpha, a), t_end, SAMPLING)
+        run = overlap_growth(PhaseRetrieval(alpha, 1.0), GROWTH_END, SAMPLING)
         # Slopes over a factor of 2 in t, between ends of steps.
         width = round(np.log(2.0) / np.log1p(SAMPLING.growth))
         rows = []
         for i in range(2 * width, len(run.t), width):
             past = i - width
             slope = (run.ln_m[:, i] - run.ln_m[:, past]) / np.log(run.t[i] / run.t[past])
-            row: list[float] = [a, alpha, run.t[i]]
+            row: list[float] = [1.0, alpha, run.t[i]]
             for values in (slope, run.signal[:, i], run.edge[:, i], run.train_loss[:, i]):
                 row += [values.mean(), values.std(ddof=1) / np.sqrt(len(values))]
             rows.append(tuple(row))
@@ -114,11 +114,7 @@ ENTRIES = {
             *_measured("edge", "lower edge of the bulk of the Hessian", 0.1),
             *_measured("train_loss", "sum of the losses/N", 0.05),
         ),
-        {
-            f"a={a:g}, alpha={alpha:g}": _growth(a, alpha, t_end)
-            for a, (alphas, t_end) in GROWTH.items()
-            for alpha in alphas
-        },
+        {f"a=1, alpha={alpha:g}": _growth(alpha) for alpha in GROWTH},
         ("a=1, alpha=5",),
     ),
 }
