@@ -6,7 +6,6 @@ from scipy.integrate import solve_ivp
 
 import dmft
 from dmft.cli import main
-from dmft.run.warned import FailedRunWarning
 from dmft.systems.glm.flow import gradient_flow
 from dmft.systems.glm.replica import Batches, Replica, Sampling, Start
 from dmft.systems.glm.stabilised import Stages, radius, stages_for
@@ -180,7 +179,7 @@ def test_verified_errors_hold_the_steps():
 
 
 def test_what_ends_a_run_is_said():
-    with pytest.warns(FailedRunWarning, match="GB can be used"):
+    with pytest.warns(dmft.FailedRunWarning, match="GB can be used"):
         s = dmft.solve(MODEL, 1e4, m0=0.3, memory=0.012, **SMALL)
     assert s.status is dmft.Status.FAILED
     assert "GB can be used" in s.message
