@@ -105,6 +105,10 @@ def noise_since(checks: Sequence[SliceCheck], history: History, tol: float) -> f
         return None
     two = np.array([check.two_times for check in checks])
     recent, healthy = float(np.max(two[late[-STARTING:]])), int(late[np.argmin(two[late])])
-    if recent < NOISE * two[healthy] or recent < NOISE_FLOOR * tol:
+    # A signal that grows changes C by m^2.
+    m, t = history.m[-2:], history.t[-2:]
+    growth = abs(m[1] - m[0]) / (t[1] - t[0]) * t[1]
+    signal = abs(m[1]) * min(abs(m[1]), float(growth))
+    if recent < max(NOISE * two[healthy], NOISE_FLOOR * tol, signal):
         return None
     return float(history.t[healthy])

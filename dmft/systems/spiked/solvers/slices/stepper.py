@@ -66,6 +66,9 @@ NEWTON = 1e-3
 LENIENT = 300.0
 # From this time on (in t0) slices obey the equations in t.
 FORWARD = 1e3
+# C^(p-1) falls p - 1 times as fast as C.  The panels at the ends follow it above the order p = STEEP:
+# at p = 30 and tol 1e-8 wider ones leave noise that the steps chase in vain.
+STEEP = 20.0
 # Steps shorter than this fraction of the largest one do not help against noise.
 COLLAPSED = 0.3
 LOST = (
@@ -89,6 +92,11 @@ def compiled() -> float:
         stepper.advance()
     stepper.record().grid.C(np.array(0.05), np.array(0.01))
     return time.perf_counter() - began
+
+
+def _narrowed(p: int) -> float:
+    """Return the factor of the width of the panels at the ends for the highest order of a model."""
+    return float(min(1.0, (STEEP / p) ** 1.5))
 
 
 class _Trial(NamedTuple):
@@ -208,7 +216,7 @@ class Slices:
     def _solved(self, t: float, leniency: float) -> _Trial | str:
         """Append slice t to the history, predicted and solved; or return why that failed."""
         h, o = self.history, self.options
-        end_width = o.end_width * h.t0
+        end_width = o.end_width * h.t0 * _narrowed(int(np.max(self.coefficients.orders)))
         mesh = Mesh(end_width, o.refine * self.tol * leniency, o.halvings, self.drive_mesh)
         grid = new_grid(h, t, mesh)
         if self.drive_mesh is not None and len(grid.widths) > MOST_PANELS:
