@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RESULTS ?= results
+# For example -D nb_execution_mode=off, which leaves out the examples.
+SPHINXOPTS ?=
 
 .PHONY: reproduce test test-slow lint bench docs clean
 
@@ -12,7 +14,10 @@ reproduce: $(VENV)/.installed
 	$(BIN)/dmft reproduce --output $(RESULTS) --force
 	@echo "Look at $(RESULTS)/index.html"
 
+# The tests of pages in a browser need Chromium and its driver, and are skipped without them.
 test: $(VENV)/.installed
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || echo "No Chromium: \
+	the tests in a browser are skipped. On Debian: apt-get install chromium chromium-driver"
 	OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
 
 test-slow: $(VENV)/.installed
@@ -27,7 +32,8 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/long_times.py
 
 docs: $(VENV)/.docs
-	$(BIN)/sphinx-build -W -b html docs docs/_build/html
+	$(BIN)/sphinx-build -W -b html $(SPHINXOPTS) docs docs/_build/html
+	$(BIN)/python docs/check_offline.py docs/_build/html
 	@echo "Look at docs/_build/html/index.html"
 
 $(VENV)/.installed: pyproject.toml

@@ -13,9 +13,10 @@ from dmft._version import __version__
 from dmft.systems import SYSTEMS
 
 if TYPE_CHECKING:
-    from dmft import theory
+    from dmft import data, theory
     from dmft._api import load, resume, solve
     from dmft.run.stop import OverlapReached, Progress, Relaxed, WallTime
+    from dmft.run.warned import CheckpointWarning, FailedRunWarning
     from dmft.schedules import Annealing, PowerLaw, Switch
     from dmft.solution import Solution, Status
     from dmft.systems.committee.model import CommitteeMachine
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
 
 _SHARED = {
+    "CheckpointWarning": "dmft.run.warned",
+    "FailedRunWarning": "dmft.run.warned",
     "OverlapReached": "dmft.run.stop",
     "Progress": "dmft.run.stop",
     "Relaxed": "dmft.run.stop",
@@ -46,13 +49,15 @@ _SHARED = {
     "solve": "dmft._api",
 }
 _HOME = _SHARED | {name: home for s in SYSTEMS.values() for name, home in s.exports.items()}
-_MODULES = ("observables", "plots", "theory")
+_MODULES = ("data", "observables", "plots", "theory")
 
 # Written out for editors and type checkers; a test compares it with what the systems export.
 __all__ = [
     "Annealing",
+    "CheckpointWarning",
     "CommitteeMachine",
     "DenseOptions",
+    "FailedRunWarning",
     "GaussianMixture",
     "GeneralizedLinear",
     "GradientDescentOptions",
@@ -77,6 +82,7 @@ __all__ = [
     "TwoLayerNetwork",
     "WallTime",
     "__version__",
+    "data",
     "load",
     "observables",
     "plots",

@@ -6,14 +6,21 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 from dmft import storage
-from dmft.solution import Solution
+from dmft.run.warned import FailedRunWarning
+from dmft.solution import Solution, Status
 from dmft.systems import SYSTEMS
 from dmft.systems.base import System
 
 __all__ = ["load", "resume", "solve"]
+
+# What restoring a run from contents that are none raises.
+RESTORING = (
+    TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError,
+)  # fmt: skip
 
 
 def _system_of(model: Any) -> System:
@@ -88,6 +95,13 @@ def solve(model: Any, t_end: float, **how: Any) -> Solution:
         holds everything up to the time reached.  SIGTERM, which batch systems send, saves the
         checkpoint and then ends the process; so does Ctrl-C pressed twice, without the checkpoint.
 
+    Warns
+    -----
+    dmft.FailedRunWarning
+        The solver failed.
+    dmft.CheckpointWarning
+        A checkpoint could not be written; the run went on.
+
     Raises
     ------
     ValueError
@@ -103,19 +117,21 @@ def solve(model: Any, t_end: float, **how: Any) -> Solution:
     >>> s.success
     True
     """
-    return _system_of(model).solve(model, t_end, **how)
+    return _said(_system_of(model).solve(model, t_end, **how))
 
 
-def resume(path: str | os.PathLike[str], t_end: float | None = None, **how: Any) -> Solution:
-    """Go on with a saved run or a checkpoint, of a method that can.
+def resume(
+    path: str | os.PathLike[str] | Solution, t_end: float | None = None, **how: Any
+) -> Solution:
+    """Go on with a run, a saved one or a checkpoint, of a method that can.
 
     With the same number of threads the result is, bit for bit, that of a run which was never
     stopped.  The file is not changed.
 
     Parameters
     ----------
-    path : path
-        What :meth:`Solution.save` or `checkpoint` of :func:`solve` wrote.
+    path : path or Solution
+        What :meth:`Solution.save` or `checkpoint` of :func:`solve` wrote, or a run as it is.
     t_end : float, optional
         Time to reach; without it that of the run.
     protocol : Protocol, optional
@@ -133,6 +149,11 @@ def resume(path: str | os.PathLike[str], t_end: float | None = None, **how: Any)
     Solution
         The whole run from t = 0.
 
+    Warns
+    -----
+    dmft.FailedRunWarning, dmft.CheckpointWarning
+        As :func:`solve`.
+
     Raises
     ------
     FileNotFoundError
@@ -143,8 +164,17 @@ def resume(path: str | os.PathLike[str], t_end: float | None = None, **how: Any)
         `t_end` does not lie beyond the time reached or lies beyond a function's table, `protocol`
         is not that of the run, or a parameter is out of its range.
     """
+    if isinstance(path, Solution):
+        return SYSTEMS[path.system].resume(path, "this run", t_end, **how)
     before = load(path)
-    return SYSTEMS[before.system].resume(before, path, t_end, **how)
+    return _said(SYSTEMS[before.system].resume(before, path, t_end, **how))
+
+
+def _said(run: Solution) -> Solution:
+    """Return a run; warn if it failed, for a script looks at numbers sooner than at a status."""
+    if run.status is Status.FAILED:
+        warnings.warn(f"the run {run.message}", FailedRunWarning, stacklevel=3)
+    return run
 
 
 def load(path: str | os.PathLike[str]) -> Solution:
@@ -157,7 +187,8 @@ def load(path: str | os.PathLike[str]) -> Solution:
     FileNotFoundError
         There is no such file.
     dmft.storage.FileError
-        A ValueError: the file is no run, truncated, or of a newer schema.
+        A ValueError: the file is no run, truncated, damaged or changed after it was written, or of
+        a newer schema.
     """
     contents = storage.read(path)
     name = str(contents.attributes.get("system", "spiked"))
@@ -167,5 +198,7 @@ def load(path: str | os.PathLike[str]) -> Solution:
         )
     try:
         return SYSTEMS[name].restore(contents)
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise storage.FileError(f"{str(path)!r} is no run of dmft: it lacks {error}") from error
+    except RESTORING as error:
         raise storage.FileError(f"{str(path)!r} is no run of dmft: {error}") from error

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import CycloptsError, Parameter, Token
+
+from dmft.extras import EXTRAS, MissingExtraError, missing
 
 __all__ = [
     "BAD_INPUT",
@@ -62,14 +65,31 @@ def say(sentence: str, status: int) -> int:
 
 def guarded(call: Callable[[], Any]) -> int:
     """Call and return the exit status; turn what went wrong into one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name of a file that the terminal cannot show must not end what has been done.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(call() or 0)
-    except (CycloptsError, ValueError, FileNotFoundError) as error:
-        return say(" ".join(str(error).split()), BAD_INPUT)
+    except (CycloptsError, ValueError, FileNotFoundError, MissingExtraError) as error:
+        return say(_in_a_shell(str(error)), BAD_INPUT)
     except KeyboardInterrupt:
         return say("interrupted", INTERRUPTED)
     except (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError) as error:
-        return say(f"{type(error).__name__}: {error}", FAILED)
+        if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+            return say(str(missing(error.name, what="this command")), BAD_INPUT)
+        if isinstance(error, ImportError) and "'validation." in str(error):
+            return say(
+                f"a folder or file named validation hides the package of that name ({error}): run"
+                " dmft where there is none, or rename it",
+                BAD_INPUT,
+            )
+        return say(f"{type(error).__name__}: {_in_a_shell(str(error))}", FAILED)
+
+
+def _in_a_shell(sentence: str) -> str:
+    """Return a sentence of the library in one line, with the option in place of the argument."""
+    return " ".join(sentence.replace("(force=True)", "(--force)").split())
 
 
 def checkpoint_of(output: Path) -> Path:

@@ -26,6 +26,8 @@ __all__ = [
 
 
 def _fail(name: str, value: Any, wanted: str) -> ValueError:
+    if isinstance(value, np.generic):
+        value = value.item()  # 1000.0, not np.float64(1000.0)
     return ValueError(f"{name} = {value!r} is not allowed: it must be {wanted}")
 
 

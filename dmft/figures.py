@@ -6,14 +6,14 @@ matplotlib is imported when a figure is made, not with this module.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from dmft import storage
+from dmft import extras, storage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,7 @@ __all__ = [
     "DASHES",
     "PLOTLY_DASHES",
     "check_format",
+    "distinct",
     "mathtext",
     "points",
     "save",
@@ -41,6 +42,7 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)
 @contextmanager
 def style() -> Iterator[None]:
     """Use a style fit for a two-column paper (axes 3.4 in wide, 8 pt)."""
+    extras.require("matplotlib", what="figures")
     import matplotlib as mpl
     from cycler import cycler
 
@@ -83,20 +85,44 @@ def mathtext(number: float) -> str:
     return power if mantissa == "1" else rf"{mantissa}\times{power}"
 
 
+def distinct(curves: Mapping[str, NDArray[Any]]) -> list[tuple[list[str], NDArray[Any]]]:
+    """Return curves with their labels; those that coincide, to 1e-3 of the height, are one.
+
+    Examples
+    --------
+    >>> one, two = np.ones(3), np.array([1.0, 2.0, 3.0])
+    >>> [labels for labels, _ in distinct({"a": one, "b": two, "c": one})]
+    [['a', 'c'], ['b']]
+    """
+    found: list[tuple[list[str], NDArray[Any]]] = []
+    for label, line in curves.items():
+        for labels, other in found:
+            off = 1e-3 * np.nanmax(np.abs(other), initial=0.0)
+            if np.allclose(line, other, rtol=0.0, atol=off, equal_nan=True):
+                labels.append(label)
+                break
+        else:
+            found.append(([label], line))
+    return found
+
+
 def check_format(path: str | os.PathLike[str], name: str = "plot") -> str:
     """Return the format of a figure's file, or raise ValueError if matplotlib knows none.
 
-    ImportError says how to install matplotlib where it is missing.
+    Raises
+    ------
+    dmft.extras.MissingExtraError
+        An ImportError: matplotlib is not installed; it says how to install it.
+    ValueError
+        matplotlib knows no such format.
 
     Examples
     --------
     >>> check_format("figure.pdf")
     'pdf'
     """
-    try:
-        from matplotlib.backend_bases import FigureCanvasBase
-    except ImportError as error:
-        raise ImportError("figures need matplotlib: pip install 'dmft[plot]'") from error
+    extras.require("matplotlib", what="figures")
+    from matplotlib.backend_bases import FigureCanvasBase
 
     suffix = os.path.splitext(path)[1].lstrip(".").lower() or "png"
     if suffix not in FigureCanvasBase.get_supported_filetypes():

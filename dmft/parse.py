@@ -6,6 +6,7 @@ A recipe (TOML) may give a list where the command line has ``1,2,0.5``, a table 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,6 +81,8 @@ def numbers(
 def by_order(name: str, value: str | Mapping[Any, Any]) -> dict[int, float]:
     """Return the numbers by order p of a text such as ``2=0.9,3=1.5``, or of a mapping.
 
+    Spaces do in place of commas: tables have ``2=0.9 3=1.5``.
+
     Raises
     ------
     ValueError
@@ -91,7 +94,8 @@ def by_order(name: str, value: str | Mapping[Any, Any]) -> dict[int, float]:
     {2: 0.9, 3: 1.5}
     """
     if isinstance(value, str):
-        parts = [part.partition("=") for part in value.split(",")]
+        tight = re.sub(r"\s*=\s*", "=", value.strip())
+        parts = [part.partition("=") for part in re.split(r"\s*,\s*|\s+", tight)]
         if not all(equals for _, equals, _ in parts):
             raise ValueError(f"{name} = {value!r} is not allowed: it must look like 2=0.9,3=1.5")
         pairs = [(order, entry) for order, _, entry in parts]

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from dmft import storage
+from dmft import extras, storage
 from dmft._version import __version__
 from dmft.report.page import report
 from dmft.run.job import Job
+from dmft.run.told import Bar, hidden
 from dmft.sweep import Folder, execute
+from dmft.sweep.execute import available_cores, processes
 from dmft.systems import SYSTEMS
 from dmft.systems.base import MainJob, Section
 
@@ -61,12 +62,13 @@ def reproduce(
     ArithmeticError
         A run did not reach its end.
     """
+    extras.require("matplotlib", "plotly", "jinja2", what="the main job")
     parts = _parts(only, quick)
     folder = _folder(output, force=force)
     _begin_anew(folder, [job for part in parts.values() for job in part.jobs])
-    steps = sum(part.steps + 1 for part in parts.values()) + 1
+    steps = sum(part.steps + 1 for part in parts.values()) + 2
     sections = {}
-    with tqdm(total=steps, disable=None if progress is None else not progress) as bar:
+    with Bar(total=steps, disable=hidden(progress)) as bar:
 
         def doing(what: str) -> None:
             bar.set_description(what)
@@ -76,8 +78,12 @@ def reproduce(
             own = folder / name
             own.mkdir(exist_ok=True)
             sections[name] = part.make(own, simulators.get(name), doing)
-            doing(f"{name}: sweep of {len(part.jobs)} runs")
-            _sweep(folder, name, part.jobs, sections[name])
+        jobs = {name: part.jobs for name, part in parts.items() if part.jobs}
+        doing(f"sweep of {sum(map(len, jobs.values()))} runs")
+        _sweep(folder, [job for own_jobs in jobs.values() for job in own_jobs])
+        for name, own_jobs in jobs.items():
+            doing(f"report of {name}")
+            _report(folder, name, own_jobs, sections[name])
         doing("page")
         return _page(folder, sections)
 
@@ -98,7 +104,7 @@ def _folder(output: str | os.PathLike[str], *, force: bool) -> Path:
         if any(folder.iterdir()) and not force:
             raise storage.FileError(
                 f"output = {str(folder)!r} is not empty: choose another folder or overwrite it"
-                " (--force)"
+                " (force=True)"
             )
         if not os.access(folder, os.W_OK):
             raise storage.FileError(f"output = {str(folder)!r} is not writable")
@@ -117,20 +123,27 @@ def _begin_anew(folder: Path, jobs: list[Job]) -> None:
         page.unlink()
 
 
-def _sweep(folder: Path, name: str, jobs: list[Job], section: Section) -> None:
-    """Do the runs of the small sweep that are missing, and write the system's report."""
+def _sweep(folder: Path, jobs: list[Job]) -> None:
+    """Do the runs of the small sweeps that are missing, on all cores."""
     if not jobs:
         return
     runs = Folder(folder / "runs")
     runs.prepare()
-    outcome = execute(jobs, runs, progress=False)
+    workers = min(available_cores(), len(jobs))
+    outcome = execute(
+        jobs, runs, partial(processes, workers) if workers > 1 else None, progress=False
+    )
     if outcome.interrupted:
         raise KeyboardInterrupt
     if outcome.failed:
         raise ArithmeticError(f"run {outcome.failed[0].name}: {outcome.failed[0].message}")
+
+
+def _report(folder: Path, name: str, jobs: list[Job], section: Section) -> None:
+    """Write the report of a system's small sweep."""
     compared = folder / name / section.comparison if section.comparison else None
     report(
-        runs.path, folder / name / "report.html", simulation=compared,
+        folder / "runs", folder / name / "report.html", simulation=compared,
         names={job.name for job in jobs}, force=True, progress=False,
     )  # fmt: skip
 
@@ -143,8 +156,9 @@ def _page(folder: Path, sections: Mapping[str, Section]) -> Path:
         loader=jinja2.PackageLoader("dmft"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     files = {name: _files(folder, name) for name in sections}
+    reports = {name: (folder / name / "report.html").is_file() for name in sections}
     text = environment.get_template("index.html").render(
-        version=__version__, sections=sections, files=files
+        version=__version__, sections=sections, files=files, reports=reports
     )
     page = folder / "index.html"
     with storage.write_text(page, force=True) as file:

@@ -7,26 +7,41 @@ subclass in the system's folder.
 from __future__ import annotations
 
 import enum
+import importlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmft import checks, storage
+from dmft import checks, extras, notebook, storage
+from dmft.numerics.crossing import first_crossing
+from dmft.run.restoring import check_arrays, check_provenance, mapping
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
+    from matplotlib.figure import Figure
 
-__all__ = ["TIME_SLACK", "Solution", "Status", "finished", "saved_as", "variable"]
+__all__ = [
+    "ESCAPE",
+    "TIME_SLACK",
+    "Solution",
+    "Status",
+    "finished",
+    "saved_as",
+    "variable",
+]
 
 Array = NDArray[np.float64]
 
 # Times outside [0, t] by less than this fraction of the last time are rounding of the caller's.
 TIME_SLACK = 1e-12
+# An overlap that begins below this and reaches it has escaped: what summaries call the escape time.
+ESCAPE = 0.1
 
 
 class Status(enum.Enum):
@@ -97,6 +112,11 @@ class Solution:
         for array in (self.t, *self.series.values(), *self.state.values()):
             array.setflags(write=False)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make a copy, or a run from another process, as read-only as this one."""
+        self.__dict__.update(state)
+        self.__post_init__()
+
     @property
     def success(self) -> bool:
         """Whether the run reached t_end or a stop condition."""
@@ -122,6 +142,67 @@ class Solution:
         given = ", ".join(filter(None, (repr(self.model), self.setting, self.method)))
         return f"Solution({given}, {self.status.value}: t={self.t[-1]:g}, {last})"
 
+    def _repr_html_(self) -> str:
+        """Return the run as a notebook shows it: how it ended, its last values, its figure."""
+        last = self.columns(self.end)
+        rows = [
+            ("model", repr(self.model)), ("start", self.setting), ("method", self.method),
+            ("status", f"{self.status.value}: {self.message}"),
+            *((f"{name} at t = {self.end:g}", f"{float(last[name]):.9g}") for name in self.scalars),
+            *self.findings, ("error up to", self.accuracy),
+        ]  # fmt: skip
+        figure = notebook.inline(self.plot, self.label) if self.success else ""
+        return notebook.card(self.title, rows, figure)
+
+    @property
+    def findings(self) -> list[tuple[str, str]]:
+        """What is read off a run besides its last values: a name and a sentence each.
+
+        Of runs whose overlap m begins below 0.1 and reaches it: when.
+        """
+        m = self.series.get("m")
+        if m is None or m.ndim != 1 or not abs(m[0]) < ESCAPE or not np.any(np.abs(m) >= ESCAPE):
+            return []
+        time = first_crossing(
+            self.t, np.abs(m), ESCAPE, lambda t: abs(float(self.columns(t)["m"]))
+        )  # fmt: skip
+        return [("escape", f"|m| = {ESCAPE:g} at t = {time:.6g}")]
+
+    @property
+    def accuracy(self) -> str:
+        """The error estimates, in words."""
+        known = {name: error for name, error in self.errors.items() if not np.isnan(error)}
+        return ", ".join(f"{name}: {error:.1e}" for name, error in known.items()) or "not estimated"
+
+    def plot(self, observable: str | None = None, times: ArrayLike | None = None) -> Figure:
+        """Return a figure of the run: what ``dmft show --plot`` draws.
+
+        Parameters
+        ----------
+        observable : str, optional
+            An observable of the system instead, such as "chi-C" or "aging" of the spiked model.
+        times : array_like, optional
+            Times of the observable.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            ``figure.savefig("run.pdf")`` writes it.
+
+        Raises
+        ------
+        dmft.extras.MissingExtraError
+            An ImportError: matplotlib is not installed (extra `plot`).
+        ValueError
+            The system has no such observable, or a time is outside of the run.
+        """
+        extras.require("matplotlib", what="figures")
+        notebook.show_figures()
+        # Systems come later than what they share, and are found when they are asked.
+        systems = importlib.import_module("dmft.systems").SYSTEMS
+        figure: Figure = systems[self.system].figure(self, observable, times)
+        return figure
+
     def at(self, t: ArrayLike | None = None) -> Any:
         """Return the series at times t in [0, time reached], to the accuracy of the method."""
         raise TypeError(f"{type(self).__name__} does not say what lies between its times")
@@ -129,6 +210,14 @@ class Solution:
     def columns(self, t: ArrayLike) -> dict[str, Array]:
         """Return the one-time quantities at times t, shape (n,), one number per column."""
         raise TypeError(f"{type(self).__name__} does not say what its columns are")
+
+    def scatter(self, name: str, t: Array, t_prime: Array) -> Array:
+        """Return what a quantity has of statistical errors, a matrix F of shape (rows, n).
+
+        ``F^T F`` is the covariance of the errors of the n values; `t_prime` is NaN for one-time
+        quantities.  Without rows, as here, the quantity is exact but for the stated errors.
+        """
+        return np.empty((0, len(t)))
 
     def table(self, times: ArrayLike | None = None) -> dict[str, Array]:
         """Return t and all one-time quantities at `times` (all accepted ones if None), as columns.
@@ -140,6 +229,21 @@ class Solution:
         """
         t = self.t if times is None else np.atleast_1d(np.asarray(times, dtype=np.float64))
         return {"t": t, **self.columns(t)}
+
+    def to_dataframe(self, times: ArrayLike | None = None) -> pandas.DataFrame:
+        """Return :meth:`table` as a pandas DataFrame with t as its index.
+
+        Raises
+        ------
+        dmft.extras.MissingExtraError
+            An ImportError: pandas is not installed (extra `xarray`).
+        ValueError
+            A time is outside [0, time reached].
+        """
+        extras.require("pandas", what="to_dataframe")
+        import pandas
+
+        return pandas.DataFrame(self.table(times)).set_index("t")
 
     def _wanted(self, t: ArrayLike | None) -> Array:
         """Return the times given, or those of `t_eval` that were reached; refuse all others."""
@@ -198,20 +302,31 @@ class Solution:
         return storage.Contents(variables, attributes)
 
     @staticmethod
-    def common(contents: storage.Contents) -> dict[str, Any]:
-        """Return the arguments of a solution that every system's files have."""
-        a = contents.attributes
+    def common(contents: storage.Contents, missing: Container[str] = ()) -> dict[str, Any]:
+        """Return the arguments of a solution that every system's files have.
+
+        `missing` are the variables in which NaN or infinity stands for what there is not.
+
+        Raises
+        ------
+        KeyError, ValueError
+            Something is missing, or cannot be part of a run.
+        """
+        a, variables = contents.attributes, contents.variables
+        errors, stats, provenance = (mapping(a, key) for key in ("errors", "stats", "provenance"))
+        check_provenance(provenance)
+        check_arrays(variables, missing)
         return {
             "method": str(a["method"]),
-            "t": np.asarray(contents.variables["time"].values),
+            "t": np.asarray(variables["time"].values),
             "status": Status[str(a["status"])],
             "message": str(a["message"]),
-            "errors": json.loads(a["errors"]),
-            "stats": json.loads(a["stats"]),
-            "provenance": json.loads(a["provenance"]),
+            "errors": errors,
+            "stats": stats,
+            "provenance": provenance,
             "state": {
                 name.removeprefix("state_"): np.asarray(v.values)
-                for name, v in contents.variables.items()
+                for name, v in variables.items()
                 if name.startswith("state_")
             },
         }
@@ -234,9 +349,10 @@ class Solution:
 
         Raises
         ------
-        ImportError
-            xarray is not installed (extra `xarray`).
+        dmft.extras.MissingExtraError
+            An ImportError: xarray is not installed (extra `xarray`).
         """
+        extras.require("xarray", what="to_xarray")
         import xarray
 
         data: dict[str, Any] = {

@@ -1,12 +1,20 @@
-"""Arrays and attributes <-> one NetCDF-4 file, written whole or not at all.
+"""Arrays and attributes <-> one NetCDF-4 file, written whole or not at all, with a checksum.
 
 Knows nothing of runs: a file is a set of named variables with dimensions and attributes, plus file
 attributes.  `schema` says which layout; `complete` is written last.
+
+After the last byte that HDF5 uses comes a seal, one line of text with the SHA-256 of all bytes
+before it.  HDF5 and all that is built on it ignore what follows its own end of file, and cut it off
+when they change a file.  So one changed bit, wherever it is, and every edit by another program is
+seen before HDF5 reads anything: a damaged file can crash the library, and can give other numbers
+without an error.
 """
 
 from __future__ import annotations
 
+import errno
 import glob
+import hashlib
 import io
 import os
 import tempfile
@@ -23,11 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "HDF5",
     "SCHEMA",
     "Contents",
     "FileError",
     "Variable",
     "check_target",
+    "checked_path",
     "read",
     "remove_leftovers",
     "replacing",
@@ -35,10 +45,23 @@ __all__ = [
     "write_text",
 ]
 
-# 1: without `system`, which is then the spiked model.
-SCHEMA = 2
+# 1: without `system`, which is then the spiked model.  2: without a seal.
+SCHEMA = 3
+SEALED_FROM = 3
+SEAL = b"\ndmft-sha256:"
+SEAL_SIZE = len(SEAL) + hashlib.sha256().digest_size * 2 + 1
+# What a NetCDF-4 file begins with: it is an HDF5 file.
+HDF5 = b"\x89HDF\r\n\x1a\n"
+# What file systems without hard links answer (FAT, some network drives).
+NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK)
 # Below this many values compression costs more than it saves.
 COMPRESS_FROM = 1000
+
+
+# What h5py and h5netcdf raise on files that are none.
+HDF5_ERRORS = (
+    OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError,
+)  # fmt: skip
 
 
 class FileError(ValueError):
@@ -73,7 +96,7 @@ def check_target(
         The directory is missing or not writable, `path` is a directory, or it exists and `force`
         is False.  `name` is what the sentence calls it.
     """
-    target = Path(path)
+    target = checked_path(name, path)
     folder = target.parent
     said = f"{name} = {str(target)!r}"
     if not folder.is_dir():
@@ -81,23 +104,32 @@ def check_target(
     if target.is_dir():
         raise FileError(f"{said} is not allowed: it is a directory")
     if target.exists() and not force:
-        raise FileError(f"{said} exists already: choose another or overwrite it (--force)")
+        raise FileError(f"{said} exists already: choose another or overwrite it (force=True)")
     if not os.access(folder, os.W_OK):
         raise FileError(f"{said} is not allowed: {str(folder)!r} is not writable")
     return target
 
 
+def checked_path(name: str, path: object) -> Path:
+    """Return a path that a user gave, or raise FileError; a number is none, but open() takes it."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise FileError(f"{name} = {path!r} is not allowed: it must be the path of a file")
+    return Path(path)
+
+
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `target` that replaces it when the block ends without error.
+def replacing(target: Path, *, force: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside `target` that becomes it when the block ends without error.
 
     Raises
     ------
+    FileError
+        `force` is False, and there is a file now.
     OSError
         It cannot be written: the disk is full, the folder is gone.
     """
     try:
-        with _temporary(target) as temporary:
+        with _temporary(target, force) as temporary:
             yield temporary
     except OSError as error:
         # Of another file: that is named already.
@@ -109,7 +141,7 @@ def replacing(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _temporary(target: Path) -> Iterator[Path]:
+def _temporary(target: Path, force: bool) -> Iterator[Path]:
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     os.close(handle)
     temporary = Path(name)
@@ -121,10 +153,32 @@ def _temporary(target: Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        temporary.replace(target)
+        if force:
+            temporary.replace(target)
+        else:
+            _appear(temporary, target)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def _appear(temporary: Path, target: Path) -> None:
+    """Give a file its name, unless another has it.
+
+    A link is refused where the name is taken, while a rename replaces silently: of two processes
+    that write one file at once, the second is told so.
+    """
+    try:
+        os.link(temporary, target)
+    except OSError as error:
+        taken = isinstance(error, FileExistsError)
+        if not taken and error.errno not in NO_LINKS:
+            raise
+        if taken or target.exists():
+            raise FileError(
+                f"{str(target)!r} exists now, though it did not before: another process wrote it"
+            ) from None
+        temporary.replace(target)
 
 
 def remove_leftovers(target: Path) -> None:
@@ -139,7 +193,7 @@ def write_text(path: str | os.PathLike[str], *, force: bool = False) -> Iterator
     """Open a text file (UTF-8) that appears at `path` only when the block ends without error."""
     target = check_target(path, force=force)
     with (
-        replacing(target) as temporary,
+        replacing(target, force=force) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         yield file
@@ -173,9 +227,48 @@ def write(path: str | os.PathLike[str], contents: Contents, *, force: bool = Fal
             stored[...] = variable.values
             stored.attrs.update(variable.attributes)
         file.attrs.update({"schema": SCHEMA, **contents.attributes})
+        file.attrs["checksum"] = "SHA-256 in the last line, of all bytes before that line"
         file.attrs["complete"] = 1
-    with replacing(target) as temporary:
+    whole.seek(0, os.SEEK_END)
+    whole.write(_seal(whole.getbuffer()))
+    with replacing(target, force=force) as temporary:
         temporary.write_bytes(whole.getbuffer())
+
+
+def _seal(body: bytes | memoryview) -> bytes:
+    """Return what follows the bytes of HDF5."""
+    return SEAL + hashlib.sha256(body).hexdigest().encode() + b"\n"
+
+
+def _bytes(source: Path) -> tuple[memoryview, bool]:
+    """Return the bytes of HDF5 in a file, and whether a seal says that they are as written.
+
+    Raises
+    ------
+    FileError
+        They are not.
+    """
+    whole = memoryview(source.read_bytes())
+    body, seal = whole[:-SEAL_SIZE], bytes(whole[-SEAL_SIZE:])
+    if not seal.startswith(SEAL):
+        return whole, False
+    if seal != _seal(body):
+        raise FileError(
+            f"{str(source)!r} is damaged: its bytes are not those that were written (SHA-256); copy"
+            " it again, or make it anew"
+        )
+    return body, True
+
+
+def _unreadable(source: Path) -> str:
+    """Return what is wrong with a file that HDF5 does not open."""
+    with source.open("rb") as file:
+        begins = file.read(len(HDF5))
+    if begins == HDF5:
+        return f"{str(source)!r} is truncated or damaged: it begins like a NetCDF-4 file"
+    if not begins:
+        return f"{str(source)!r} is empty: it is no NetCDF-4 file"
+    return f"{str(source)!r} is no NetCDF-4 file: a run is what `dmft solve` and save() write"
 
 
 def read(path: str | os.PathLike[str]) -> Contents:
@@ -186,29 +279,43 @@ def read(path: str | os.PathLike[str]) -> Contents:
     FileNotFoundError
         There is no such file.
     FileError
-        It is no NetCDF-4 file, truncated, incomplete, no run, or of a newer schema.
+        It is no NetCDF-4 file, truncated, incomplete, changed after it was written, no run, or of a
+        newer schema.
     """
     import h5netcdf
 
-    source = Path(path)
+    source = checked_path("path", path)
     if not source.is_file():
         raise FileNotFoundError(f"there is no file {str(source)!r}")
+    body, sealed = _bytes(source)
     try:
-        with h5netcdf.File(source, "r") as file:
+        # From memory: what is read is what was checked, also if another process replaces the file.
+        with h5netcdf.File(io.BytesIO(body), "r") as file:
             attributes = dict(file.attrs)
+            _check(str(source), attributes, sealed)
             variables = {
                 name: Variable(stored.dimensions, stored[...], dict(stored.attrs))
                 for name, stored in file.variables.items()
             }
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise FileError(f"{str(source)!r} is truncated or no NetCDF-4 file") from error
-    if "schema" not in attributes or not isinstance(attributes["schema"], (int, np.integer)):
-        raise FileError(f"{str(source)!r} is a NetCDF-4 file, but no run of dmft")
-    if int(attributes["schema"]) > SCHEMA:
+    except FileError:
+        raise
+    except HDF5_ERRORS as error:
+        raise FileError(_unreadable(source)) from error
+    return Contents(variables, attributes)
+
+
+def _check(source: str, attributes: Mapping[str, Any], sealed: bool) -> None:
+    """Raise FileError unless the attributes of a file are those of one that :func:`write` wrote."""
+    schema = attributes.get("schema")
+    if not isinstance(schema, (int, np.integer)):
+        raise FileError(f"{source!r} is a NetCDF-4 file, but no run of dmft")
+    if int(schema) > SCHEMA:
         raise FileError(
-            f"{str(source)!r} has schema {int(attributes['schema'])}, newer than {SCHEMA}:"
-            " update dmft to read it"
+            f"{source!r} has schema {int(schema)}, newer than {SCHEMA}: update dmft to read it"
         )
     if not int(attributes.get("complete", 0)):
-        raise FileError(f"{str(source)!r} is incomplete: its writing was cut short")
-    return Contents(variables, attributes)
+        raise FileError(f"{source!r} is incomplete: its writing was cut short")
+    if (int(schema) >= SEALED_FROM or "checksum" in attributes) and not sealed:
+        raise FileError(
+            f"{source!r} is truncated, or was changed after dmft wrote it: its checksum is missing"
+        )

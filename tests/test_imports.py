@@ -17,13 +17,13 @@ ROOT = PACKAGE.parent
 # level, too, there is no circle.
 FLOW = (
     (
-        "_version", "arguments", "checks", "figures", "parse", "reference_table", "schedules",
-        "storage", "tables",
+        "_version", "arguments", "checks", "extras", "figures", "notebook", "parse",
+        "reference_table", "schedules", "storage", "tables", "threads",
     ),
     ("numerics", "two_time"),
     ("solution", "run"),
     ("systems",),
-    ("_aliases", "_api", "__init__", "theory"),
+    ("_aliases", "_api", "__init__", "data", "theory"),
     ("sweep", "reference", "citations", "report", "reproduce", "cli", "__main__"),
     ("validation",),
 )  # fmt: skip

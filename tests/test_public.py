@@ -4,11 +4,13 @@ import importlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import dmft
 from dmft.cli import app
 from dmft.systems import SYSTEMS
+from tests.damage import same_contents
 
 DATA = Path(__file__).parent / "data"
 # Every name and command of version 0.1.0 and the options of each.
@@ -49,8 +51,9 @@ def test_names_stay(name):
 def test_all_is_what_the_systems_export():
     exported = {name for system in SYSTEMS.values() for name in system.exports}
     shared = {
+        "CheckpointWarning", "FailedRunWarning",
         "OverlapReached", "Progress", "Relaxed", "Solution", "Status", "WallTime", "__version__",
-        "load", "observables", "plots", "resume", "solve", "theory",
+        "data", "load", "observables", "plots", "resume", "solve", "theory",
     }  # fmt: skip
     assert set(dmft.__all__) == exported | shared
     assert dmft.__all__ == sorted(dmft.__all__)
@@ -108,6 +111,23 @@ def test_files_of_schema_1_load(kind, tmp_path):
     run.save(tmp_path / "again.nc")
     again = dmft.load(tmp_path / "again.nc")
     assert all((again.series[name] == run.series[name]).all() for name in run.series)
+
+
+KINDS_2 = ("slices", "dense", "descent", "two_layer", "glm", "committee", "generative")
+
+
+@pytest.mark.parametrize("kind", KINDS_2)
+def test_files_of_schema_2_load(kind, tmp_path):
+    """Files without a checksum, of every system: same values."""
+    wanted = json.loads((DATA / "schema2_values.json").read_text())[kind]
+    run = dmft.load(DATA / f"schema2_{kind}.nc")
+    assert (len(run.t), float(run.t[-1])) == (wanted["n"], wanted["t_last"])
+    assert (repr(run.model), run.message) == (wanted["model"], wanted["message"])
+    for name in run.scalars:
+        np.testing.assert_array_equal(run.series[name][-1], wanted[name])
+    run.save(tmp_path / "again.nc")
+    again = dmft.load(tmp_path / "again.nc")
+    assert same_contents(again.contents(), run.contents())
 
 
 def test_a_run_of_schema_1_goes_on():

@@ -28,7 +28,12 @@ for command in (command for system in SYSTEMS.values() for command in system.com
 
 @app.command(name="compare")
 def compare_runs(
-    *, theory: Path, simulation: Path, output: Path | None = None, force: Force = False
+    *,
+    theory: Path,
+    simulation: Path,
+    output: Path | None = None,
+    plot: Path | None = None,
+    force: Force = False,
 ) -> int:
     """Say how your simulation compares with a run of `dmft solve`.
 
@@ -44,19 +49,29 @@ def compare_runs(
         delta_3, ..., are checked against the theory where they are given.
     output
         CSV table to write.
+    plot
+        Figure to write (png, pdf, svg): theory, runs, their mean and error.
     """
-    from dmft import storage, tables
+    from dmft import figures, storage, tables
     from dmft._api import load
     from validation.printing import MOST_ROWS, print_table, print_verdict
     from validation.runs import replay
 
     if output is not None:
         storage.check_target(output, force=force)
+    if plot is not None:
+        storage.check_target(plot, force=force, name="plot")
+        figures.check_format(plot)
     solution = load(theory)
     ensembles, result = replay(solution, simulation)
     print_table(result.table, most=MOST_ROWS)
     if output is not None:
         tables.save_csv(output, result.table, force=force)
+    if plot is not None:
+        from validation.figures import comparison
+
+        figures.save(comparison(solution, ensembles, result), plot, force=force)
+        print(f"saved {plot}")
     for ensemble in ensembles:
         print(f"N = {ensemble.n:g}: {ensemble.seeds} runs, {len(ensemble.t)} times")
     return print_verdict(solution, result)

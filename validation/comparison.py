@@ -19,6 +19,7 @@ from validation.statistics import (
     judge,
     mean_and_scatter,
     standard_error,
+    together,
     visible_shift,
 )
 
@@ -95,7 +96,8 @@ def compare(theory: Solution, *ensembles: Ensemble, deviation: float = DEVIATION
     """Compare runs with a theory: z = (mean - theory)/(standard error), and a verdict.
 
     With ensembles of several N the mean is fitted by ``limit + slope/N``, for each row alone, and
-    the limit is compared.
+    the limit is compared.  The standard error of a theory that is sampled itself
+    (:meth:`dmft.solution.Solution.scatter`) is part of that of the difference.
 
     Parameters
     ----------
@@ -128,8 +130,11 @@ def compare(theory: Solution, *ensembles: Ensemble, deviation: float = DEVIATION
         fit = extrapolate([runs.n for runs in ensembles], [runs.sample() for runs in ensembles])
         mean, scatter, freedom = fit.limit, fit.scatter, fit.freedom
         extra = {"limit": mean, "slope": fit.slope, "slope_error": fit.slope_error}
+    _check_scatter(observables, mean, standard_error(scatter))
+    own = _own_scatter(theory, observables)
+    if len(own):
+        scatter, freedom = together([(scatter, freedom), (own, max(1.0, len(own) - 1.0))])
     error = standard_error(scatter)
-    _check_scatter(observables, mean, error)
     quantity, t, t_prime = (np.array(column) for column in zip(*observables, strict=True))
     visible = _visible(quantity, values, error, freedom)
     verdict = judge(mean - values, scatter, freedom, visible, deviation)
@@ -137,7 +142,23 @@ def compare(theory: Solution, *ensembles: Ensemble, deviation: float = DEVIATION
     if np.isnan(t_prime).all():
         del table["t_prime"]
     scores = {"standard_error": error, "z": (mean - values) / error}
-    return Comparison(table | extra | scores, verdict, _notes(ensembles, error))
+    notes = _notes(ensembles, error)
+    if len(own):
+        notes += ("standard errors contain those of the theory, which is sampled itself",)
+    return Comparison(table | extra | scores, verdict, notes)
+
+
+def _own_scatter(theory: Solution, observables: Sequence[Observable]) -> Array:
+    """Return the scatter of a theory that is sampled itself, shape (rows, n_observables)."""
+    names, t, t_prime = (np.array(column) for column in zip(*observables, strict=True))
+    parts = {}
+    for name in dict.fromkeys(names.tolist()):
+        own = names == name
+        parts[name] = own, theory.scatter(name, t[own], t_prime[own])
+    found = np.zeros((max(len(rows) for _, rows in parts.values()), len(names)))
+    for own, rows in parts.values():
+        found[: len(rows), own] = rows
+    return found
 
 
 def _check_scatter(observables: Sequence[Observable], mean: Array, error: Array) -> None:

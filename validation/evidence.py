@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.stats import norm
 
 from dmft.solution import Solution
 from validation.comparison import Columns, Comparison
-from validation.statistics import Finding
+from validation.statistics import DISAGREE_BELOW, Finding, sigmas
 
-__all__ = ["Claim", "Evidence", "evidence_of"]
+__all__ = ["SEEN", "Claim", "Evidence", "evidence_of", "wrong_on_purpose"]
 
 # Number of times at which a line of a figure is drawn.
 POINTS = 201
+# A deliberate error counts as seen where it is rejected at so many standard deviations.
+SEEN = 5.0
 WORDS = {Finding.AGREE: "holds", Finding.UNDECIDED: "undecided", Finding.DISAGREE: "FAILS"}
 
 
@@ -40,6 +43,9 @@ class Evidence:
         The verdict in words, with numbers.
     finding : Finding
         The answer of the verdict.
+    false_alarm : float
+        How often chance alone gives the bad answer, at most: that a right theory FAILS, or that an
+        error is seen where there is none.  NaN where nothing is drawn.
     curve : dict of str to ndarray
         Columns t and quantities of the theory, for lines; empty where nothing depends on time.
     """
@@ -51,6 +57,7 @@ class Evidence:
     table: Columns
     verdict: str
     finding: Finding
+    false_alarm: float = DISAGREE_BELOW
     curve: Columns = field(default_factory=dict, repr=False)
 
     @property
@@ -83,7 +90,9 @@ class Evidence:
         }
         texts = {name: getattr(self, name) for name in ("claim", "model", "setting", "verdict")}
         seeds = [[float(n), int(count)] for n, count in self.seeds.items()]
-        return json.dumps(texts | {"seeds": seeds, "finding": self.finding.name} | columns)
+        alarm = None if math.isnan(self.false_alarm) else self.false_alarm
+        told = {"seeds": seeds, "finding": self.finding.name, "false_alarm": alarm}
+        return json.dumps(texts | told | columns)
 
     @classmethod
     def parse(cls, text: str) -> Evidence:
@@ -93,6 +102,8 @@ class Evidence:
             found[name] = {key: np.array(values) for key, values in found[name].items()}
         found["seeds"] = dict(found["seeds"])
         found["finding"] = Finding[found["finding"]]
+        alarm = found.pop("false_alarm")
+        found["false_alarm"] = math.nan if alarm is None else alarm
         return cls(**found)
 
 
@@ -118,4 +129,28 @@ def evidence_of(
         drawn = dict.fromkeys(found["quantity"].tolist())
         curve = {"t": t} | {k: v for k, v in theory.columns(t).items() if k in drawn}
     verdict = f"{result.verdict}; {result.verdict.reason}"
-    return Evidence(claim, model, setting, seeds, table, verdict, result.verdict.finding, curve)
+    finding = result.verdict.finding
+    return Evidence(claim, model, setting, seeds, table, verdict, finding, curve=curve)
+
+
+def wrong_on_purpose(found: Evidence, p_value: float, claim: str, asked: float = SEEN) -> Evidence:
+    """Return the evidence that a deliberate error of the theory is seen, as a claim of its own.
+
+    Parameters
+    ----------
+    found : Evidence
+        The comparison of a simulation with the wrong theory.
+    p_value : float
+        Of that comparison.
+    claim : str
+        What is claimed: which error would be seen.
+    asked : float, default 5
+        Standard deviations at which it has to be rejected.
+    """
+    seen = sigmas(p_value)
+    return replace(
+        found, claim=claim, false_alarm=float(2.0 * norm.sf(asked)),
+        setting=f"{found.setting}; the theory is wrong on purpose: large z is what is claimed",
+        verdict=f"the wrong theory is rejected at {min(seen, 38.0):.1f} sigma (asked: {asked:g})",
+        finding=Finding.AGREE if seen > asked else Finding.DISAGREE,
+    )  # fmt: skip

@@ -1,19 +1,25 @@
-"""The figures of the page of evidence (extra `report`)."""
+"""The figures of the page of evidence, and of a comparison with a user's runs (extra `plot`)."""
 
 from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dmft import extras
+from dmft.solution import Solution
+from validation.comparison import Columns, Comparison
+from validation.ensemble import Ensemble
 from validation.evidence import Evidence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["figure"]
+__all__ = ["comparison", "figure"]
 
 MARKS = "osD^v"
 # Colours of Okabe and Ito, which can be told apart without colour vision.
@@ -27,6 +33,8 @@ STYLE = {
 }
 # Series that are drawn at most, beside the panel of z.
 MOST_SERIES = 3
+# Runs of each N that are drawn at most, and points of the theory's curve.
+MOST_RUNS, POINTS = 30, 200
 GREEK = ("alpha", "beta", "delta", "epsilon", "gamma", "kappa", "lambda", "mu", "rho", "sigma")
 
 
@@ -43,13 +51,55 @@ def figure(evidence: Evidence) -> str:
             for ax, name in zip(axes, names, strict=False):
                 _against_time(ax, evidence, name)
             axes[0].legend()
-            _scores(axes[-1], evidence)
+            _scores(axes[-1], evidence.table)
         else:
             left, right = canvas.subplots(1, 2, sharey=True)
             _deviations(left, right, evidence)
         file = io.BytesIO()
         canvas.savefig(file, format="png", dpi=110)
     return base64.b64encode(file.getvalue()).decode()
+
+
+def comparison(theory: Solution, ensembles: Sequence[Ensemble], result: Comparison) -> Figure:
+    """Draw theory, runs, their mean with its error, and z against t.
+
+    Of runs at several N the mean of each N is drawn; z is that of their limit.
+
+    Raises
+    ------
+    dmft.extras.MissingExtraError
+        An ImportError: matplotlib is not installed (extra `plot`).
+    """
+    extras.require("matplotlib", what="figures")
+    import matplotlib as mpl
+    from matplotlib.figure import Figure as Canvas
+
+    known = theory.columns(theory.end)
+    names = [name for name in ensembles[0].series if name in known][:MOST_SERIES]
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+        canvas = Canvas(figsize=(2.9 * (len(names) + 1), 2.8), layout="constrained")
+        axes = np.atleast_1d(canvas.subplots(1, len(names) + 1))
+        for ax, name in zip(axes, names, strict=False):
+            _runs(ax, theory, ensembles, name)
+        if names:
+            axes[0].legend()
+        _scores(axes[-1], result.table)
+        canvas.suptitle(f"{theory.label}: {result.verdict.finding.value}", fontsize="medium")
+    return canvas
+
+
+def _runs(ax: Axes, theory: Solution, ensembles: Sequence[Ensemble], name: str) -> None:
+    t = ensembles[0].t
+    fine = np.linspace(t[0], min(t[-1], theory.end), POINTS)
+    for k, runs in enumerate(ensembles):
+        mark = {"fmt": MARKS[k % len(MARKS)], "markersize": 3, "capsize": 2, "linewidth": 1}
+        ax.plot(runs.t, runs[name][:MOST_RUNS].T, color="#b0b0b0", linewidth=0.5, zorder=0)
+        ax.errorbar(
+            runs.t, runs.mean(name), yerr=runs.standard_error(name), color=SIMULATION,
+            label=f"mean of {runs.seeds} runs, N = {runs.n:g}", **mark,  # type: ignore[arg-type]
+        )  # fmt: skip
+    ax.plot(fine, theory.columns(fine)[name], color=THEORY, label="theory")
+    ax.set(xlabel="time $t$", ylabel=_symbol(name))
 
 
 def _symbol(name: str) -> str:
@@ -95,15 +145,14 @@ def _deviations(left: Axes, right: Axes, evidence: Evidence) -> None:
     right.set(xlim=(-reach, reach), xlabel="$z$")
 
 
-def _scores(ax: Axes, evidence: Evidence) -> None:
+def _scores(ax: Axes, table: Columns) -> None:
     """Draw z of all entries against t."""
-    table = evidence.table
     ax.axhspan(-2.0, 2.0, color="#e8e8e8", zorder=0)
     ax.axhline(0.0, color="#606060", linewidth=0.7)
     for k, kind in enumerate(dict.fromkeys(table["quantity"].tolist())):
         own, mark = table["quantity"] == kind, MARKS[k % len(MARKS)]
         label = _symbol(kind)
         ax.plot(table["t"][own], table["z"][own], mark, markersize=3, label=label, alpha=0.7)
-    reach = max(3.5, 1.1 * evidence.largest_z)
+    reach = max(3.5, 1.1 * float(np.max(np.abs(table["z"]))))
     ax.set(ylim=(-reach, reach), ylabel="$z$", xlabel="time $t$")
     ax.legend(ncols=4, loc="upper center", handletextpad=0.1, columnspacing=0.6)

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
-from dmft import checks, storage, tables
+from dmft import checks, extras, storage, tables, threads
 from dmft._version import __version__
+from dmft.run.told import Bar, hidden
 from dmft.sweep.execute import available_cores
 from validation.comparison import Columns
 from validation.evidence import WORDS, Evidence
@@ -79,7 +79,7 @@ def report(
     ArithmeticError, MemoryError
         A claim could not be computed; the others are kept, and the page is not written.
     """
-    import matplotlib.figure  # noqa: F401  a missing extra is an error before the work
+    extras.require("matplotlib", "jinja2", what="the page of evidence")
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     page = storage.check_target(output, force=force)
@@ -150,9 +150,9 @@ def _all(
         if _part(parts, name).is_file():
             found[name] = Evidence.parse(_part(parts, name).read_text(encoding="utf-8"))
     missing = sorted((name for name in names if name not in found), key=_place)
-    bar = tqdm(
-        total=len(names), initial=len(found), unit="claim",
-        disable=None if progress is None else not progress,
+    bar = Bar(
+        total=len(names), initial=len(found), unit="claim", desc="claims",
+        disable=hidden(progress),
     )  # fmt: skip
     errors: list[BaseException] = []
     with bar, _pool(workers) as pool:
@@ -195,9 +195,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _one_thread() -> None:
-    import numba
-
-    numba.set_num_threads(1)
+    threads.limit(1)
     threadpool_limits(1)
 
 
@@ -215,7 +213,7 @@ def _rows(found: dict[str, Evidence]) -> Columns:
             "system": system, "key": key, "claim": evidence.claim, "model": evidence.model,
             "setting": evidence.setting, "N": " ".join(f"{n:g}" for n in evidence.seeds),
             "seeds": " ".join(str(count) for count in evidence.seeds.values()),
-            "finding": evidence.word,
+            "finding": evidence.word, "false_alarm": evidence.false_alarm,
         }  # fmt: skip
         for column, value in told.items():
             rows.setdefault(column, []).extend([value] * len(evidence.table["z"]))

@@ -151,7 +151,13 @@ def read_runs(path: str | os.PathLike[str], wanted: RunFormat) -> list[Ensemble]
             parser = _Rows(wanted, _quantities(name, reader.fieldnames or (), wanted))
             for row in reader:
                 parser.take(row, f"{name}, line {reader.line_num}")
-        except (UnicodeDecodeError, csv.Error) as error:
+        except UnicodeDecodeError:
+            kind = "a NetCDF-4 file" if _is_netcdf(Path(path)) else "binary"
+            raise ValueError(
+                f"{name} is no CSV file: it is {kind}; give the runs as a table with the columns"
+                f" {', '.join(wanted.columns)}"
+            ) from None
+        except csv.Error as error:
             raise ValueError(f"{name} is no CSV file: {error}") from None
     if not parser.runs:
         raise ValueError(f"{name} is not allowed: it has no rows")
@@ -160,6 +166,11 @@ def read_runs(path: str | os.PathLike[str], wanted: RunFormat) -> list[Ensemble]
         _ensemble(name, n, {seed: run for (k, seed), run in parser.runs.items() if k == n})
         for n in sizes
     ]
+
+
+def _is_netcdf(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8) == storage.HDF5
 
 
 def _quantities(name: str, header: Sequence[str], wanted: RunFormat) -> tuple[str, ...]:

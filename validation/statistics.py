@@ -43,6 +43,7 @@ __all__ = [
     "more_seeds",
     "sigmas",
     "standard_error",
+    "together",
     "visible_shift",
 ]
 
@@ -207,6 +208,27 @@ def standard_error(scatter: Array) -> Array:
     return np.asarray(np.sqrt(np.sum(scatter**2, axis=0)))
 
 
+def together(parts: Sequence[tuple[Array, float]]) -> tuple[Array, float]:
+    """Return scatter F and degrees of freedom of a sum of independent means.
+
+    Parameters
+    ----------
+    parts : sequence of (ndarray, float)
+        Scatter, shape (n_runs, n_entries), and degrees of freedom of each mean.
+
+    Returns
+    -------
+    scatter, freedom
+        The degrees of freedom are those of Welch and Satterthwaite, of the least favourable entry.
+    """
+    variances = np.array([np.sum(scatter**2, axis=0) for scatter, _ in parts])
+    shares = variances**2 / np.array([[freedom] for _, freedom in parts])
+    # An entry without scatter has no shares; what it is compared with says so.
+    total = np.maximum(shares.sum(axis=0), np.finfo(float).tiny)
+    freedom = float(np.min(variances.sum(axis=0) ** 2 / total))
+    return np.vstack([scatter for scatter, _ in parts]), freedom
+
+
 def joint_test(difference: Array, scatter: Array, freedom: float) -> JointTest:
     """Test that the mean of `difference` is zero.
 
@@ -361,11 +383,8 @@ def extrapolate(sizes: Sequence[float], samples: Sequence[Array]) -> Extrapolati
     scale = np.array([1.0, N.min()])
     rows = np.linalg.pinv(weights[:, None] * design * scale) * weights * scale[:, None]
     limit, slope = rows @ means
-    scatter = np.vstack([a * part[1] for a, part in zip(rows[0], parts, strict=True)])
-    each = rows[0, :, None] ** 2 * variances
-    shares = np.sum(each**2 / np.array([[freedom] for _, _, freedom in parts]), axis=0)
-    # A sample without scatter has no shares; what it is compared with says so.
-    freedom = float(np.min(each.sum(axis=0) ** 2 / np.maximum(shares, np.finfo(float).tiny)))
+    weighted = [(a * part[1], part[2]) for a, part in zip(rows[0], parts, strict=True)]
+    scatter, freedom = together(weighted)
     misfit = math.nan
     if len(N) > 2:
         off = (means - design @ np.stack([limit, slope])) ** 2

@@ -30,10 +30,10 @@ def reproduce(
     only
         Name of a system, such as spiked; may be given several times. Without it all of them.
     """
+    from dmft.cli.validation import own
     from dmft.reproduce import reproduce as make
-    from validation.systems import simulators
 
-    page = make(output, simulators(), only=only, quick=quick, force=force)
+    page = make(output, own("systems").simulators(), only=only, quick=quick, force=force)
     print(f"done: open {page}")
     return OK
 

@@ -14,9 +14,11 @@ from dmft.arguments import FAILED, OK, Whole, say
 if TYPE_CHECKING:
     from dmft.reference_table import ReferenceTable
 
-__all__ = ["check", "make"]
+__all__ = ["check", "make", "show"]
 
-DATA = Path("data")
+# The tables of a clone, seen from its root.
+HERE = Path("data")
+PACKAGE = "datapackage.json"
 
 tables_app = App(
     name="tables",
@@ -26,12 +28,41 @@ tables_app = App(
 Names = Annotated[list[str], Parameter(negative="")]
 
 
+@tables_app.command(name="list")
+def show(*, data: Path | None = None) -> int:
+    """Say which tables there are, and where.
+
+    Parameters
+    ----------
+    data
+        Folder of the tables: ./data of a clone, or those that come with the package, unless given.
+    """
+    import json
+
+    place = _folder(data)
+    if not (place / PACKAGE).is_file():
+        raise ValueError(f"data = {str(place)!r} is not allowed: it has no {PACKAGE}")
+    for one in json.loads((place / PACKAGE).read_text(encoding="utf-8"))["resources"]:
+        print(f"{one['name']:28} {one['title']}")
+    print(f"in {place}; in Python: dmft.data.load(NAME)")
+    return OK
+
+
+def _folder(data: Path | None) -> Path:
+    """Return the folder of the tables: that of a clone, or that of the package."""
+    from dmft.data import folder
+
+    if data is not None:
+        return data
+    return HERE if (HERE / PACKAGE).is_file() else folder()
+
+
 @tables_app.command
 def check(
     names: Names | None = None,
     /,
     *,
-    data: Path = DATA,
+    data: Path | None = None,
     all: Annotated[bool, Parameter(negative="")] = False,
     workers: Whole = 1,
 ) -> int:
@@ -42,7 +73,7 @@ def check(
     names
         Tables, such as thresholds short_times; all unless given.
     data
-        Folder of the tables.
+        Folder of the tables: ./data of a clone, or those that come with the package, unless given.
     all
         Recompute all rows: hours.
     workers
@@ -53,6 +84,7 @@ def check(
     from dmft.reference.package import read
 
     chosen = _chosen(names)
+    data = _folder(data)
     written = {name: read(data, name, entry) for name, entry in chosen.items()}
     parts = {
         name: list(entry.parts) if all else list(entry.sample) for name, entry in chosen.items()
@@ -91,7 +123,7 @@ def _blas() -> str:
 
 
 @tables_app.command
-def make(names: Names, /, *, data: Path = DATA, workers: Whole = 1) -> int:
+def make(names: Names, /, *, data: Path | None = None, workers: Whole = 1) -> int:
     """Rewrite tables, and datapackage.json.
 
     Parameters
@@ -99,7 +131,7 @@ def make(names: Names, /, *, data: Path = DATA, workers: Whole = 1) -> int:
     names
         Tables, such as thresholds short_times.
     data
-        Folder of the tables.
+        Folder of the tables; ./data of a clone unless given.
     workers
         Processes that share the work.
     """
@@ -107,6 +139,12 @@ def make(names: Names, /, *, data: Path = DATA, workers: Whole = 1) -> int:
     from dmft.reference.package import write
 
     chosen = _chosen(names)
+    if data is None and not (HERE / PACKAGE).is_file():
+        raise ValueError(
+            f"data is missing: there is no {HERE / PACKAGE} here, so give --data FOLDER; the tables"
+            " that come with the package stay as they are"
+        )
+    data = HERE if data is None else data
     for name, entry in chosen.items():
         if data.is_dir():
             (data / entry.system).mkdir(exist_ok=True)
@@ -120,11 +158,11 @@ def make(names: Names, /, *, data: Path = DATA, workers: Whole = 1) -> int:
 
 def entries() -> dict[str, ReferenceTable]:
     """Return all tables: of the theory, and of the simulations."""
+    from dmft.cli.validation import own
     from dmft.systems import SYSTEMS
-    from validation.systems import reference_tables
 
     made = {name: one for system in SYSTEMS.values() for name, one in system.reference().items()}
-    return {**made, **reference_tables()}
+    return {**made, **own("systems").reference_tables()}
 
 
 def _chosen(names: list[str] | None) -> dict[str, ReferenceTable]:
@@ -143,15 +181,18 @@ def part(name: str, which: str) -> dict[str, Any]:
 def _made(parts: dict[str, list[str]], workers: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Compute the parts of each table; yield each table once it is whole."""
     import numpy as np
-    from tqdm import tqdm
 
     from dmft import checks
+    from dmft.run.told import Bar, hidden
     from dmft.sweep.execute import processes
 
     workers = checks.integer("workers", workers, low=1, high=1024)
     todo = [(name, which) for name, several in parts.items() for which in several]
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in parts}
-    with tqdm(total=len(todo), unit="part", disable=None) as bar, processes(workers) as pool:
+    with (
+        Bar(total=len(todo), unit="part", desc="tables", disable=hidden(None)) as bar,
+        processes(workers) as pool,
+    ):
         running = [(name, which, pool.submit(part, name, which)) for name, which in todo]
         for name, which, future in running:
             bar.set_postfix_str(f"{name}: {which}")

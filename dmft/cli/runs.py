@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dmft.arguments import OK, PART, Force, Whole, checkpoint_of, numbers
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["resume", "show"]
 
@@ -45,17 +41,16 @@ def resume(
     threads
         Threads to use; all unless given.
     """
-    from dmft import storage
     from dmft._api import resume as go_on
-    from dmft.run.shell import carried_out, stops
+    from dmft.run.shell import carried_out, going_on, stops
 
     output = run.with_suffix("") if run.suffix == PART else run
     part = checkpoint_of(output)
     source = part if part.exists() else output
     if not source.exists():
         raise FileNotFoundError(f"there is neither {str(output)!r} nor its checkpoint")
-    storage.check_target(output, force=True)
     conditions = stops(stop_overlap, stop_relaxed, max_seconds)
+    going_on(output)
     return carried_out(
         lambda: go_on(
             source, t_end, threads=threads, stop=conditions, checkpoint=part,
@@ -94,11 +89,13 @@ def show(
         training loss above that of the signal.  mse: 2 (1 - m).  Of two-layer networks: cosines
         between student and teacher units; specialization, 0 where all units are alike.
     """
-    from dmft import figures, storage, tables
+    from dmft import extras, figures, storage, tables
     from dmft._api import load
     from dmft.run.shell import summary
     from dmft.systems import SYSTEMS
 
+    if plot is not None:
+        extras.require("matplotlib", what="--plot")
     solution = load(run)
     system = SYSTEMS[solution.system]
     chosen = None if times is None else numbers("times", times)

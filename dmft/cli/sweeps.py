@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import active_children
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -58,6 +64,7 @@ def sweep(
         Begin even if there are very many runs.
     """
     from dmft import checks
+    from dmft.run.told import LOG
     from dmft.sweep import Folder, execute, read
     from dmft.sweep.execute import available_cores, dask, processes
     from dmft.sweep.recipe import MANY
@@ -80,21 +87,52 @@ def sweep(
     if threads is None:
         threads = 1 if scheduler is not None else max(1, cores // workers)
     threads = checks.integer("threads", threads, low=1)
+    if threads > cores and scheduler is None:
+        LOG.warning("threads = %d: not more than %d can be had here", threads, cores)
     found = read(recipe)
     if found.number > MANY and not yes:
         raise ValueError(
             f"sweep = {str(recipe)!r} has {found.number} runs: add --yes if you mean it"
         )
-    jobs = _chosen(found.jobs(), index, of)
+    everything = found.jobs()
+    jobs = _chosen(everything, index, of)
     folder = Folder(output)
     folder.check()
-    if scheduler is not None or dask_local is not None:
-        with dask(scheduler, workers, timeout) as maker:
-            folder.prepare()
-            return _told(execute(jobs, folder, maker, threads=threads), jobs, output)
-    folder.prepare()
-    local = None if index is not None else lambda: processes(min(workers, len(jobs)))
-    return _told(execute(jobs, folder, local, threads=threads), jobs, output)
+    with _sigterm_as_ctrl_c():
+        if scheduler is not None or dask_local is not None:
+            with dask(scheduler, workers, timeout) as maker:
+                folder.prepare()
+                folder.expect([job.name for job in everything])
+                return _told(execute(jobs, folder, maker, threads=threads), jobs, output)
+        folder.prepare()
+        folder.expect([job.name for job in everything])
+        local = None if index is not None else lambda: processes(min(workers, len(jobs)))
+        return _told(execute(jobs, folder, local, threads=threads), jobs, output)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM, which batch systems send before they kill, end a sweep as Ctrl-C does.
+
+    A terminal sends Ctrl-C to all processes of a command, but SIGTERM may reach the first one
+    alone, so that it passes it on.  Without this the semaphores of the processes would leak.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def act(*_: Any) -> None:
+        for child in active_children():
+            if child.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGINT)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, act)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _chosen(jobs: list[Job], index: int | None, of: int | None) -> list[Job]:
@@ -146,12 +184,23 @@ def collect(
     escape
         The escape time of the spiked model is when |m| first reaches this, in (0, 1).
     """
+    import numpy as np
+
     from dmft import storage, tables
     from dmft.arguments import numbers
+    from dmft.solution import TIME_SLACK
+    from dmft.sweep import Folder
     from dmft.sweep import collect as make
 
     storage.check_target(output, force=force)
-    table = make(runs, [] if times is None else numbers("times", times), escape)
+    chosen = [] if times is None else numbers("times", times)
+    table = make(runs, chosen, escape)
     tables.save_csv(output, table, force=force)
-    print(f"saved {output}: {len(table['name'])} runs")
+    for t in chosen:
+        early = int(np.sum(~(table["t"] * (1.0 + TIME_SLACK) >= t)))
+        if early:
+            print(f"t = {t:g}: {early} of {len(table['t'])} runs end before it, nan there")
+    missing = Folder(runs).missing()
+    rest = f"; {missing} more of the recipe are not done" if missing else ""
+    print(f"saved {output}: {len(table['name'])} runs{rest}")
     return OK

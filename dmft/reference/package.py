@@ -25,7 +25,7 @@ PACKAGE = "datapackage.json"
 HEAD: dict[str, Any] = {
     "profile": "tabular-data-package",
     "name": "dmft-reference-data",
-    "title": "Reference data of the spiked matrix-tensor model: thresholds and dynamics",
+    "title": "Reference data of dmft: thresholds, dynamics and fixed points of its systems",
     "description": (
         "Tables that other codes can be compared with. All quantities are dimensionless. Every"
         " column that is a result has a stated error; `dmft tables check` recomputes samples and"
@@ -86,7 +86,7 @@ def describe(folder: str | Path, entries: Mapping[str, ReferenceTable]) -> Path:
 def _resource(path: Path, name: str, entry: ReferenceTable) -> dict[str, Any]:
     content = path.read_bytes()
     return {
-        "name": name.replace("_", "-"),
+        "name": name,
         "title": entry.title,
         "path": f"{entry.system}/{path.name}",
         "profile": "tabular-data-resource",

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from dmft.figures import COLORS, PLOTLY_DASHES
+from dmft.run.told import Bar, hidden
 from dmft.solution import Solution
 from dmft.systems.base import Lines, Panel, System
 
 __all__ = ["dynamics"]
 
 COLUMNS = 3
+# Characters of a line of the title, which fits a screen of 400 pixels.
+TITLE_WIDTH = 66
 
 
 class Place(NamedTuple):
@@ -44,9 +47,9 @@ def dynamics(
     """
     figure = _empty(system.panels)
     titles, owners = [], []
-    bar = tqdm(runs, unit="run", desc="report", disable=None if progress is None else not progress)
+    bar = Bar(runs, unit="run", desc="report", disable=hidden(progress))
     for k, (name, run) in enumerate(bar):
-        titles.append(f"{name}: {run.label}")
+        titles.append("<br>".join(textwrap.wrap(f"{name}: {run.label}", TITLE_WIDTH)))
         style = {"color": COLORS[k % 7], "dash": PLOTLY_DASHES[k % 6], "width": 2}
         for i, curve in enumerate(system.curves(run)):
             for x, y, quantity in _lines(curve):
@@ -58,7 +61,11 @@ def dynamics(
                 owners.append(k)
     steps = _steps(titles, owners)
     slider = {"steps": steps, "currentvalue": {"prefix": "run "}, "pad": {"t": 50}}
-    figure.update_layout(title=titles[0], sliders=[slider])
+    lines = max(title.count("<br>") for title in titles)
+    figure.update_layout(
+        title={"text": titles[0], "y": 1.0, "yanchor": "top", "pad": {"t": 12}},
+        sliders=[slider], margin={"t": 90 + 20 * lines},
+    )  # fmt: skip
     return figure
 
 
@@ -84,7 +91,7 @@ def _empty(panels: Sequence[Panel]) -> Any:
     for i, panel in enumerate(panels):
         place = _place(i)._asdict()
         kind = "log" if panel.logarithmic else "linear"
-        figure.update_xaxes(title=panel.abscissa, type=kind, **place)
+        figure.update_xaxes(title=panel.abscissa, type=kind, exponentformat="power", **place)
         ordinate = "log" if panel.log_ordinate else "linear"
         figure.update_yaxes(exponentformat="power", type=ordinate, **place)
     return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft import citations, storage
+from dmft import citations, extras, storage
 from dmft._version import __version__
 from dmft.report.dynamics import dynamics
 from dmft.report.scores import read, scores
+from dmft.report.typography import typeset, typeset_figure
 from dmft.solution import Solution
 from dmft.sweep import collect
 from dmft.sweep.collect import runs as read_runs
@@ -29,6 +31,10 @@ MOST_RUNS = 60
 MOST_ROWS = 500
 # Heights of figures, pixels: of all runs together, and of a row of panels.
 HEIGHT, ROW = 560, 380
+# Margin above a figure of panels whose title has one line.
+TOP = 90
+# Characters of a line of a legend, which fits a screen of 400 pixels.
+LEGEND_WIDTH = 44
 
 Found = list[tuple[Line, Solution | None]]
 
@@ -66,6 +72,7 @@ def report(
         The folder is none of a sweep or damaged, the table lacks a column, or the output cannot be
         written.
     """
+    extras.require("plotly", "jinja2", what="the page of a sweep")
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
@@ -83,8 +90,11 @@ def report(
     systems = [SYSTEMS[name] for name in _systems(found)]
     page = environment.get_template("report.html").render(
         plotly=get_plotlyjs(), title="; ".join(system.title for system in systems),
-        symbols=" ".join(system.symbols for system in systems),
-        figures=[(one.title, _html(one.figure, k), one.text) for k, one in enumerate(figures)],
+        symbols=_typeset(" ".join(system.symbols for system in systems)),
+        figures=[
+            (_typeset(one.title), _html(one.figure, k), _typeset(one.text))
+            for k, one in enumerate(figures)
+        ],
         table={name: values[:MOST_ROWS].tolist() for name, values in table.items()},
         rows=len(table["name"]), folder=Path(path).name, version=__version__,
         versions=sorted({_versions(run) for _, run in found if run is not None}),
@@ -104,8 +114,9 @@ def _figures(
 ) -> list[Diagram]:
     """Return the figures of each system: of all its runs together, and of each."""
     figures: list[Diagram] = []
-    for name in _systems(found):
-        system = SYSTEMS[name]
+    names = _systems(found)
+    for name in names:
+        system, first = SYSTEMS[name], len(figures)
         own = [(line, run) for line, run in found if system_of(line).name == name]
         rows = np.isin(table["name"], [line.name for line, _ in own])
         together = system.diagrams({key: values[rows] for key, values in table.items()})
@@ -114,11 +125,20 @@ def _figures(
         if runs and system.panels:
             text = f"{len(runs)} of {len(own)} runs; the slider chooses one, or all."
             each = dynamics(system, runs, progress)
-            height = ROW * -(-len(system.panels) // 3)
-            laid = _laid_out(Diagram("Dynamics of each run", each, text), height)
-            laid.figure.update_layout(margin={"t": 90})
-            figures.append(laid)
+            height = ROW * -(-len(system.panels) // 3) + each.layout.margin.t - TOP
+            figures.append(_laid_out(Diagram("Dynamics of each run", each, text), height))
+        if len(names) > 1:
+            figures[first:] = [
+                one._replace(title=f"{system.title}: {one.title}") for one in figures[first:]
+            ]
     return figures
+
+
+def _typeset(text: str) -> Any:
+    """Return a plain text with its formulas typeset, safe in the page."""
+    from markupsafe import Markup, escape
+
+    return Markup(typeset(str(escape(text))))
 
 
 def _html(figure: Any, number: int) -> str:
@@ -135,10 +155,16 @@ def _versions(run: Solution) -> str:
 
 
 def _laid_out(one: Diagram, height: int) -> Diagram:
+    """Return a figure in the style of the page; a margin for a title it has chosen itself."""
+    top = one.figure.layout.margin.t or 40
     one.figure.update_layout(
-        template="simple_white", height=height, margin={"l": 60, "r": 20, "t": 40, "b": 50},
+        template="simple_white", height=height, margin={"l": 60, "r": 20, "t": top, "b": 50},
         font={"size": 13}, legend={"orientation": "h", "y": -0.2},
     )  # fmt: skip
+    for trace in one.figure.data:
+        if trace.name:
+            trace.name = "<br>".join(textwrap.wrap(trace.name, LEGEND_WIDTH))
+    typeset_figure(one.figure)
     return one
 
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dmft.figures import COLORS
 from dmft.systems.base import Diagram
 
 __all__ = ["read", "scores"]
 
+Array = NDArray[np.float64]
+
 WANTED = ("quantity", "theory", "mean", "standard_error", "z")
 # Columns of that table that are shown by other means than "name = value".
-SHOWN = (*WANTED, "t", "key", "claim", "level")
+SHOWN = (*WANTED, "t", "t_prime", "key", "claim", "level")
+# Tables whose last time is later have a logarithmic axis of time.
+LATE = 30.0
 SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star", "hexagon")
 TEXT = (
     "z = (mean - theory)/standard error for every compared quantity; the band is |z| <= 2. z-scores"
@@ -25,7 +31,7 @@ TEXT = (
 
 
 def scores(table: Mapping[str, list[str]]) -> Diagram:
-    """Return the figure of z of every entry."""
+    """Return the figure of z of every entry, against its time."""
     return Diagram("Theory against simulation", _figure(table), TEXT + _shared(table))
 
 
@@ -60,29 +66,86 @@ def _shared(table: Mapping[str, list[str]]) -> str:
     return f" In all of them {', '.join(same)}." if same else ""
 
 
+class Place(NamedTuple):
+    """Where the entries of a table stand: their abscissas, its title, and whether it is in log."""
+
+    x: Array
+    title: str
+    logarithmic: bool = False
+
+
 def _figure(table: Mapping[str, list[str]]) -> Any:
-    import plotly.graph_objects as go
+    """Draw z against t; entries that have no t stand in a panel of their own."""
+    from plotly.subplots import make_subplots
 
     z = np.array(table["z"], dtype=float)
     if "key" in table:
         # The theory of this claim is wrong by design.
         z[np.array(table["key"]) == "sensitivity"] = np.nan
-    kinds = table.get("claim", table.get("level", table["quantity"]))
+    places = _places(table)
+    figure = make_subplots(1, len(places), shared_yaxes=True, horizontal_spacing=0.05)
     reach = max(4.0, float(np.max(np.abs(z[np.isfinite(z)]), initial=0.0)))
-    figure = go.Figure()
-    figure.add_hrect(-2.0, 2.0, fillcolor="#dddddd", line_width=0, layer="below")
-    for k, kind in enumerate(dict.fromkeys(kinds)):
-        own = np.flatnonzero((np.array(kinds) == kind) & np.isfinite(z))
-        text = [
-            f"{kind}<br>{table['quantity'][i]}, t = {table.get('t', [''] * len(z))[i]}<br>theory"
-            f" {table['theory'][i]}<br>mean {table['mean'][i]} +- {table['standard_error'][i]}"
-            + "".join(f"<br>{k} = {table[k][i]}" for k in table if k not in SHOWN and table[k][i])
-            for i in own
-        ]
-        figure.add_scatter(
-            x=own, y=z[own], mode="markers", name=kind[:60], text=text, hoverinfo="text+y",
-            marker={"symbol": SYMBOLS[k % 7], "color": COLORS[k % 7], "size": 6},
-        )  # fmt: skip
-    figure.update_xaxes(title="entry")
-    figure.update_yaxes(title="z", range=[-1.1 * reach, 1.1 * reach])
+    kinds = np.array(table.get("claim", table.get("level", table["quantity"])))
+    for col, place in enumerate(places, start=1):
+        axis = "log" if place.logarithmic else "linear"
+        figure.update_xaxes(title=place.title, type=axis, exponentformat="power", row=1, col=col)
+        for k, kind in enumerate(dict.fromkeys(kinds.tolist())):
+            own = np.flatnonzero((kinds == kind) & np.isfinite(z) & np.isfinite(place.x))
+            if own.size:
+                figure.add_scatter(
+                    x=place.x[own], y=z[own], mode="markers", name=kind[:60], legendgroup=kind,
+                    marker={"symbol": SYMBOLS[k % 7], "color": COLORS[k % 7], "size": 6},
+                    text=[_hover(table, kind, int(i)) for i in own], hoverinfo="text+y",
+                    row=1, col=col,
+                )  # fmt: skip
+        # A panel without points would not take it.
+        figure.add_hrect(
+            -2.0, 2.0, fillcolor="#dddddd", line_width=0, layer="below", row=1, col=col
+        )
+    figure.update_yaxes(range=[-1.1 * reach, 1.1 * reach])
+    figure.update_yaxes(title="z", row=1, col=1)
     return figure
+
+
+def _hover(table: Mapping[str, list[str]], kind: str, i: int) -> str:
+    time = f", t = {table['t'][i]}" if "t" in table and table["t"][i] else ""
+    return (
+        f"{kind}<br>{table['quantity'][i]}{time}<br>theory {table['theory'][i]}<br>mean"
+        f" {table['mean'][i]} +- {table['standard_error'][i]}"
+        + "".join(f"<br>{k} = {table[k][i]}" for k in table if k not in SHOWN and table[k][i])
+    )
+
+
+def _places(table: Mapping[str, list[str]]) -> list[Place]:
+    """Return against what z is drawn: the time; a parameter that varies; or the entries in turn."""
+    count = len(table["z"])
+    t = _numbers(table.get("t", [""] * count))
+    timeless = np.isnan(t)
+    places = []
+    if not np.all(timeless):
+        late = float(np.nanmax(t)) > LATE and float(np.nanmin(t)) > 0.0
+        places.append(Place(t, "t", late))
+    if np.any(timeless):
+        column = _varying(table, timeless)
+        x = np.arange(count, dtype=float) if column is None else _numbers(table[column])
+        places.append(Place(np.where(timeless, x, np.nan), column or "entry without a time"))
+    return places
+
+
+def _varying(table: Mapping[str, list[str]], rows: NDArray[np.bool_]) -> str | None:
+    """Return the column of a parameter with the most values among these rows, if there is one."""
+    best, most = None, 2
+    for name, values in table.items():
+        x = _numbers(values)[rows]
+        if name not in SHOWN and np.all(np.isfinite(x)) and len(np.unique(x)) > most:
+            best, most = name, len(np.unique(x))
+    return best
+
+
+def _numbers(values: list[str]) -> Array:
+    """Return a column as numbers, NaN where it has none."""
+    found = np.full(len(values), np.nan)
+    for i, value in enumerate(values):
+        with suppress(ValueError):
+            found[i] = float(value)
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import signal
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -12,9 +13,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dmft import checks, storage
+from dmft import threads as kernel_threads
 from dmft.run import loop
 from dmft.run.contract import Method, Plan, Record, Solver
 from dmft.run.stop import Progress, Stop, watch
+from dmft.run.told import LOG
+from dmft.run.warned import CheckpointWarning
 from dmft.solution import Solution, Status, saved_as
 
 __all__ = ["Running", "asked", "execute", "limited_threads"]
@@ -89,7 +93,7 @@ def execute(
     """
     every = checks.positive_number("checkpoint_every", running.checkpoint_every)
     stop = watch(running.stop, running.past)
-    target = _checkpoint(plan.method, running.checkpoint)
+    checkpoints = _Checkpoints(_checkpoint(plan.method, running.checkpoint))
     with limited_threads(running.threads) as threads:
 
         def solution(record: Record, ending: loop.Ending) -> Solution:
@@ -102,10 +106,9 @@ def execute(
         solver = (begin or plan.start)()
 
         def save(seconds: float) -> None:
-            if target is not None:
-                sentence = f"checkpoint at t = {solver.t:g}"
-                so_far = loop.Ending(Status.INTERRUPTED, sentence, seconds)
-                saved_as(solution(solver.record(), so_far), target)
+            sentence = f"checkpoint at t = {solver.t:g}"
+            so_far = loop.Ending(Status.INTERRUPTED, sentence, seconds)
+            checkpoints.save(lambda: solution(solver.record(), so_far))
 
         if running.past and (reason := stop(running.past[-1])):
             # The run had ended, and was cut short afterwards.
@@ -124,6 +127,25 @@ def execute(
             save(ending.seconds)
             signal.raise_signal(signal.SIGTERM)
     return solution(record, ending)
+
+
+class _Checkpoints:
+    """The file of checkpoints of a run, if there is one."""
+
+    def __init__(self, target: Path | None) -> None:
+        self.target, self.warned = target, False
+
+    def save(self, run: Callable[[], Solution]) -> None:
+        """Save what was reached; a run of days does not end because a disk is full for an hour."""
+        if self.target is None:
+            return
+        try:
+            saved_as(run(), self.target)
+        except OSError as error:
+            if not self.warned:
+                sentence = f"no checkpoint could be written, and the run goes on without: {error}"
+                warnings.warn(sentence, CheckpointWarning, stacklevel=2)
+            self.warned = True
 
 
 def _checkpoint(method: Method, path: str | os.PathLike[str] | None) -> Path | None:
@@ -163,22 +185,19 @@ def _verified(
 def limited_threads(threads: int | None) -> Iterator[int]:
     """Set the threads of the compiled kernels, hold the linear algebra to one; yield their number.
 
-    The LU factorisations of a slice gain nothing from a second thread, and OpenBLAS's threads spin
-    for a while after each of them on the cores that the kernels need: two threads were slower than
-    one (an escape to t = 1e4: 18.0 s against 10.5 s; with BLAS at one thread 7.7 s).
+    Raises
+    ------
+    ValueError
+        The number is not a positive integer.
     """
-    import numba
-    from threadpoolctl import threadpool_limits
-
-    config: Any = numba.config
-    available = int(config.NUMBA_NUM_THREADS)
-    before = int(numba.get_num_threads())
-    number = before
+    number = kernel_threads.current()
     if threads is not None:
-        number = min(checks.integer("threads", threads, low=1), available)
-    numba.set_num_threads(number)
-    try:
-        with threadpool_limits(1, user_api="blas"):
-            yield number
-    finally:
-        numba.set_num_threads(before)
+        number = checks.integer("threads", threads, low=1)
+        if number > kernel_threads.available():
+            LOG.warning(
+                "threads = %d: not more than %d can be had here",
+                number,
+                kernel_threads.available(),
+            )
+    with kernel_threads.using(number) as used, kernel_threads.one_for_blas():
+        yield used

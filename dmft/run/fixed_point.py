@@ -97,7 +97,7 @@ class FixedPointSolution(Solution):
             model=model,
             parameters=json.loads(contents.attributes["parameters"]),
             series={name: np.asarray(contents.variables[name].values) for name in cls.scalars},
-            **Solution.common(contents),
+            **Solution.common(contents, missing=cls.scalars),
         )
 
 

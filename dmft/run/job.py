@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dmft import storage
 from dmft._version import __version__
 from dmft.run.contract import Method
 from dmft.run.stop import Progress, Stop
@@ -92,7 +91,8 @@ class Job(abc.ABC):
             return False
         try:
             before = self.load(checkpoint)
-        except storage.FileError:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            # Damaged, or of something else: the run begins anew.
             return False
         version = before.provenance.get("versions", {}).get("dmft")
         return not before.success and version == __version__ and bool(before.state)

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from tqdm import tqdm
-
 from dmft.run.contract import Solver
 from dmft.run.stop import Progress
+from dmft.run.told import Heartbeat, compiling_logged, hidden, tqdm
 from dmft.solution import Status
 
 __all__ = ["Ending", "Watching", "advance", "announced"]
@@ -58,12 +57,15 @@ def advance(solver: Solver, t_end: float, watching: Watching) -> Ending:
     """Advance until t_end, a stop condition, a failure or Ctrl-C."""
     began = saved = time.perf_counter()
     restarts: list[str] = []
+    heartbeat = Heartbeat()
     with _interrupts() as pressed, _bar(watching) as bar:
         while not solver.finished:
             result = solver.advance()
             clock = time.perf_counter()
             now = Progress(solver.t, solver.values, solver.work_done, clock - began)
             _show(bar, now)
+            if bar.disable:
+                heartbeat(now)
             if not result.ok:
                 message = f"failed at t = {now.t:g}: {result.message}"
                 return Ending(Status.FAILED, message, now.seconds)
@@ -84,7 +86,7 @@ def advance(solver: Solver, t_end: float, watching: Watching) -> Ending:
         seconds = time.perf_counter() - began
     message = f"reached t = {t_end:g}"
     if solver.t > t_end * (1 + 1e-12):
-        message += f", the last step at t = {solver.t:g}"
+        message = f"reached t = {solver.t:g}, the first step beyond t_end = {t_end:g}"
     if restarts:
         message += f" ({restarts[-1]})"
     return Ending(Status.FINISHED, message, seconds)
@@ -103,10 +105,10 @@ def announced(sentence: str, progress: bool | None) -> Iterator[None]:
 
     Ctrl-C ends it with KeyboardInterrupt; inside numba it comes out as another error.
     """
-    disable = None if progress is None else not progress
-    with tqdm(disable=disable, bar_format="{desc}", leave=False, desc=sentence):
+    with tqdm(disable=hidden(progress), bar_format="{desc}", leave=False, desc=sentence) as bar:
         try:
-            yield
+            with compiling_logged(progress is None and bar.disable):
+                yield
         except SystemError as error:
             cause: BaseException | None = error
             while cause is not None and not isinstance(cause, KeyboardInterrupt):
@@ -118,12 +120,10 @@ def announced(sentence: str, progress: bool | None) -> Iterator[None]:
 
 @contextmanager
 def _bar(watching: Watching) -> Iterator[Any]:
-    # disable=None: tqdm stays silent when stderr is no terminal.
-    disable = None if watching.progress is None else not watching.progress
     layout = "{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
     with tqdm(
         total=100.0,
-        disable=disable,
+        disable=hidden(watching.progress),
         bar_format=layout,
         leave=False,
         desc=watching.description,

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from dmft import storage
 from dmft.arguments import FAILED, INTERRUPTED, OK, STOPPED, checkpoint_of, say
+from dmft.run.output import Mode, held, intend, kept, rescued
 from dmft.run.stop import OverlapReached, Relaxed, Stop, WallTime
-from dmft.solution import Solution, Status, saved_as
+from dmft.run.warned import CheckpointWarning, FailedRunWarning
+from dmft.solution import Solution, Status
 
-__all__ = ["begun", "carried_out", "stops", "summary"]
+__all__ = ["begun", "carried_out", "going_on", "stops", "summary"]
 
 # Values of a run besides its scalars that the summary shows at most, and in one line.
 MOST, PER_LINE = 24, 6
+# Endings of names that no run should have: they would be opened by something else.
+OTHER_FILES = (".png", ".pdf", ".svg", ".jpg", ".csv", ".html", ".json", ".toml", ".txt")
 
 STATUS = {
     Status.FINISHED: OK,
@@ -27,24 +32,49 @@ STATUS = {
 }
 
 
-def begun(output: Path, *, force: bool) -> Path:
+def begun(output: Path | None, *, force: bool) -> Path | None:
     """Check that a run can be saved to `output`; return the path of its checkpoint.
+
+    Without `output` there is neither.
 
     Raises
     ------
     dmft.storage.FileError
-        A ValueError: the file exists, or the checkpoint of a run that was cut short does.
+        A ValueError: the file exists, or the checkpoint of a run that was cut short does; another
+        process is doing a run to the same file; the name is that of another kind of file.
     """
+    if output is None:
+        return None
+    if output.suffix.lower() in OTHER_FILES:
+        raise storage.FileError(
+            f"output = {str(output)!r} is not allowed: a run is saved as NetCDF-4, such as"
+            f" {output.stem}.nc; `dmft show` makes figures (--plot) and tables (--csv) of it"
+        )
     storage.check_target(output, force=force)
     part = checkpoint_of(output)
-    if part.exists() and not force:
-        raise storage.FileError(
-            f"{str(part)!r} is the checkpoint of a run that was cut short: go on with"
-            f" `dmft resume {output}`, or start anew with --force"
-        )
-    # A run that is killed before its first checkpoint must not be taken for the old one.
-    part.unlink(missing_ok=True)
+    with held(output):
+        if part.exists() and not force:
+            raise storage.FileError(
+                f"{str(part)!r} is the checkpoint of a run that was cut short: go on with"
+                f" `dmft resume {output}`, or start anew with --force"
+            )
+        # A run that is killed before its first checkpoint must not be taken for the old one.
+        part.unlink(missing_ok=True)
+    intend(output, Mode(replaces=force))
     return part
+
+
+def going_on(output: Path) -> Path:
+    """Check that a run can replace what it goes on with; return the path of its checkpoint.
+
+    Raises
+    ------
+    dmft.storage.FileError
+        A ValueError: the file cannot be written.
+    """
+    storage.check_target(output, force=True)
+    intend(output, Mode(goes_on=True))
+    return checkpoint_of(output)
 
 
 def stops(
@@ -66,15 +96,48 @@ def stops(
     return found
 
 
-def carried_out(run: Callable[[], Solution], output: Path) -> int:
+def carried_out(run: Callable[[], Solution], output: Path | None) -> int:
     """Do a run, save it in place of its checkpoint, summarise it and return the exit status.
+
+    Without `output` it is not saved, and a last line says how it is.
 
     SIGTERM, which batch systems send before they kill, interrupts the run as Ctrl-C does: what was
     reached is saved to the file that was asked for.
     """
-    with _sigterm_noted():
-        solution = run()
-    return _saved(solution, output)
+    if output is not None:
+        with held(output):
+            return _saved(_done(run), output)
+    solution = _done(run)
+    print(summary(solution))
+    print("not saved   (--output run.nc saves a run, and `dmft show` and `dmft resume` read it)")
+    status = STATUS[solution.status]
+    return OK if status == OK else say(solution.message, status)
+
+
+def _done(run: Callable[[], Solution]) -> Solution:
+    with _sigterm_noted(), _warnings_said():
+        return run()
+
+
+@contextmanager
+def _warnings_said() -> Iterator[None]:
+    """Say it in a sentence where a checkpoint fails; how the run ends is said anyway."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FailedRunWarning)
+        warnings.simplefilter("always", CheckpointWarning)
+        usual = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], filename: str, lineno: int,
+            file: TextIO | None = None, line: str | None = None,
+        ) -> None:  # fmt: skip
+            if issubclass(category, CheckpointWarning):
+                say(str(message), OK)
+            else:
+                usual(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager
@@ -92,15 +155,19 @@ def _sigterm_noted() -> Iterator[None]:
 
 def _saved(solution: Solution, output: Path) -> int:
     part = checkpoint_of(output)
-    saved_as(solution, output)
+    try:
+        place, why = kept(solution, output)
+    except OSError as error:
+        print(summary(solution))
+        return say(rescued(solution, output, error), FAILED)
     part.unlink(missing_ok=True)
     storage.remove_leftovers(part)
     print(summary(solution))
-    print(f"saved       {output}")
+    print(f"saved       {place}" + (f" ({why})" if why else ""))
     status = STATUS[solution.status]
     if status == OK:
         return OK
-    onward = f": go on with `dmft resume {output}`" if status != FAILED and solution.state else ""
+    onward = f": go on with `dmft resume {place}`" if status != FAILED and solution.state else ""
     return say(f"{solution.message}; what was reached is saved{onward}", status)
 
 
@@ -108,16 +175,19 @@ def summary(s: Solution) -> str:
     """Return a run in a few lines: what was solved, how it ended, the last values, the errors."""
     last = {name: float(values) for name, values in s.columns(s.end).items()}
     shown = ", ".join(f"{name} = {last.pop(name):.10g}" for name in s.scalars)
+    # A discrete algorithm has no values between its steps: they are interpolated.
+    between = f" (between steps: the last is at t = {s.t[-1]:g})" if s.t[-1] > s.end else ""
     lines = [
         f"model       {s.model!r}",
         f"start       {s.setting}",
         f"method      {', '.join(filter(None, (s.method, _options(s))))}",
         f"status      {s.status.value}: {s.message}",
-        f"at t = {s.end:<6.6g} {shown}",
+        f"at t = {s.end:<6.6g} {shown}{between}",
     ]
     lines += _further(last)
+    lines += [f"{name:11} {sentence}" for name, sentence in s.findings]
+    lines += [f"error up to {s.accuracy}"] if s.errors else []
     lines += [
-        "error up to " + ", ".join(f"{name}: {value:.1e}" for name, value in s.errors.items()),
         f"cost        {', '.join(f'{k} {_short(v)}' for k, v in s.stats.items())}",
     ]
     return "\n".join(lines)

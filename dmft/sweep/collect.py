@@ -38,7 +38,7 @@ def runs(
     """
     folder = Folder(path)
     found: list[tuple[Line, Solution | None]] = []
-    for line in folder.lines().values():
+    for line in folder.whole_lines().values():
         if names is not None and line.name not in names:
             continue
         file = folder.run(line.name)

@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from filelock import Timeout
-from tqdm import tqdm
 
-from dmft import checks
+from dmft import checks, extras
 from dmft.run import loop
 from dmft.run.job import Job
 from dmft.run.stop import Progress
+from dmft.run.told import LOG, hidden, tqdm
 from dmft.solution import Status
 from dmft.sweep.folder import Folder, Line, digest
 
@@ -38,6 +38,7 @@ __all__ = ["Outcome", "available_cores", "dask", "execute", "processes"]
 TRIES = 3
 WATCH_SECONDS = 0.5
 TELL_SECONDS = 1.0
+LOG_SECONDS = 60.0
 BUSY, INTERRUPTED = "busy", "interrupted"
 
 Maker = Callable[[], AbstractContextManager[Executor]]
@@ -93,8 +94,9 @@ _interrupted = threading.Event()
 
 
 def _begin_process() -> None:
-    """Begin no run after Ctrl-C, and end when the process that made this one is killed."""
-    signal.signal(signal.SIGINT, lambda *_: _interrupted.set())
+    """Begin no run after Ctrl-C or SIGTERM, and end when the parent process is killed."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: _interrupted.set())
 
     def watch() -> None:
         parent = parent_process()
@@ -111,16 +113,15 @@ def dask(scheduler: str | None, workers: int | None, timeout: float = 10.0) -> I
 
     Raises
     ------
-    ImportError
-        dask.distributed is not installed (extra `cluster`).
+    dmft.extras.MissingExtraError
+        An ImportError: dask.distributed is not installed (extra `cluster`).
     ValueError
         The scheduler does not answer within `timeout` seconds.
     """
-    try:
-        from dask import config
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise ImportError("Dask needs dask.distributed: pip install 'dmft[cluster]'") from error
+    extras.require("distributed", what="a Dask cluster")
+    from dask import config
+    from distributed import Client, LocalCluster
+
     with ExitStack() as stack:
         address: Any = scheduler
         if scheduler is None:
@@ -174,6 +175,7 @@ def execute(
         The folder cannot be written.
     """
     threads = checks.integer("threads", threads, low=1)
+    folder.mend()
     lines = folder.lines()
     left, done = [], 0
     for job in jobs:
@@ -187,8 +189,7 @@ def execute(
             method.prepare()
     ended: dict[str, Line] = {}
     with tqdm(
-        total=len(jobs), initial=done, unit="run",
-        disable=None if progress is None else not progress,
+        total=len(jobs), initial=done, unit="run", disable=hidden(progress),
         bar_format="{l_bar}{bar}| {n:.2f}/{total} [{elapsed}<{remaining}{postfix}]",
     ) as bar:  # fmt: skip
         _passes(left, folder, executor, threads, ended, _Watch(bar, folder, done))
@@ -242,16 +243,32 @@ def _passes(
 
 
 class _Watch:
-    """Shows finished runs, and the parts of those under way."""
+    """Shows finished runs, and the parts of those under way; without a bar in the log."""
 
     def __init__(self, bar: Any, folder: Folder, done: int) -> None:
         self.bar, self.folder, self.done, self.failed = bar, folder, done, 0
+        self.logged = time.monotonic()
 
     def show(self, running: Sequence[str]) -> None:
+        if self.bar.disable:
+            self._log(running)
+            return
         self.bar.n = self.done + sum(self.folder.told(name) for name in running)
         if self.failed:
             self.bar.set_postfix_str(f"{self.failed} failed", refresh=False)
         self.bar.refresh()
+
+    def _log(self, running: Sequence[str]) -> None:
+        """Log a line each minute."""
+        if time.monotonic() - self.logged < LOG_SECONDS:
+            return
+        self.logged = time.monotonic()
+        parts = [part for name in running if 0.0 < (part := self.folder.told(name)) < 1.0]
+        LOG.info(
+            "%d of %d runs are done, %d failed; %d under way, on average %.0f %% done",
+            self.done, self.bar.total, self.failed, len(parts),
+            100.0 * sum(parts) / max(1, len(parts)),
+        )  # fmt: skip
 
 
 def _pass(

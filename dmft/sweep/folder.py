@@ -1,8 +1,9 @@
 """The folder of a sweep: one NetCDF file for each run, and manifest.jsonl, which says how each
 ended.
 
-The manifest has a header and then a line for each ending; the last one of a run counts.  A file
-counts as finished where its SHA-256 is that of its line.  `.work` holds locks and what a run tells
+The manifest has a header and then a line for each ending; the last one of a run counts.  A line has
+a checksum of its own, without which it is none, and a file counts as finished where its SHA-256 is
+that of its line.  `.work` holds locks and what a run tells
 of its progress.  Any number of processes may use one folder: a run is done under its lock, which
 the system releases when its process dies.
 """
@@ -12,19 +13,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
+from collections import Counter
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from filelock import FileLock
 
-from dmft import storage
+from dmft import notebook, storage
 from dmft._api import load
 
 __all__ = ["SCHEMA", "Folder", "Line", "digest"]
 
-SCHEMA = 1
+# 1: lines without `check`.
+SCHEMA = 2
+CHECKED_FROM = 2
 MANIFEST, WORK = "manifest.jsonl", ".work"
+# Seconds to wait for the rest of a last line that another process may be writing.
+WRITING = 0.3
+# In WORK: the names of all runs of the recipes that were begun here.
+EXPECTED = "expected.json"
 
 
 class Line(NamedTuple):
@@ -57,6 +67,32 @@ class Line(NamedTuple):
     def done(self) -> bool:
         """Whether nothing is left to do."""
         return self.status in ("finished", "stopped")
+
+    @property
+    def check(self) -> str:
+        """The line's own checksum."""
+        plain = json.loads(json.dumps(self._asdict()))
+        text = json.dumps(plain, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Manifest(NamedTuple):
+    """What a manifest says: the last line of each run, and which lines are damaged, from 1."""
+
+    lines: dict[str, Line]
+    damaged: list[int]
+
+
+def _parsed(text: str, checked: bool) -> Line | None:
+    """Return a line, or None if the text is none: cut short by a full disk, or damaged."""
+    try:
+        told = json.loads(text)
+        check = told.pop("check", None)
+        line = Line(**told)
+        whole = check == line.check or (check is None and not checked)
+    except (ValueError, TypeError, AttributeError):
+        return None
+    return line if whole else None
 
 
 class Folder:
@@ -113,6 +149,35 @@ class Folder:
                     file.write(json.dumps({"kind": "dmft sweep", "schema": SCHEMA}) + "\n")
         self._header()
 
+    def expect(self, names: Collection[str]) -> None:
+        """Note which runs a recipe has, besides those of other recipes on this folder."""
+        with self._lock("manifest"):
+            known = sorted({*self.expected(), *names})
+            with storage.write_text(self.path / WORK / EXPECTED, force=True) as file:
+                file.write(json.dumps(known))
+
+    def expected(self) -> list[str]:
+        """Return the names of the runs that its recipes have; none where nobody noted them."""
+        try:
+            return list(json.loads((self.path / WORK / EXPECTED).read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return []
+
+    def missing(self) -> int:
+        """Return how many runs of its recipes have no file yet."""
+        lines = self.lines()
+        return sum(name not in lines or not lines[name].sha256 for name in self.expected())
+
+    def _repr_html_(self) -> str:
+        """Return how its runs ended, as a notebook shows it."""
+        found = Counter(line.status for line in self.lines().values())
+        waiting = sum(name not in self.lines() for name in self.expected())
+        colors = {"finished": "#009E73", "stopped": "#56B4E9", "failed": "#D55E00"}
+        parts = {status: (found[status], color) for status, color in colors.items()}
+        parts["not done"] = (waiting, "#d0d0d0")
+        rows = [(status, str(number)) for status, (number, _) in parts.items()]
+        return notebook.card(f"Sweep in {self.path}", rows, notebook.bar(parts))
+
     def _lock(self, name: str, timeout: float = -1) -> FileLock:
         return FileLock(self.path / WORK / f"{name}.lock", timeout=timeout)
 
@@ -128,7 +193,8 @@ class Folder:
         """Return the checkpoint of a run."""
         return self.path / WORK / f"{name}.nc.part"
 
-    def _header(self) -> None:
+    def _header(self) -> int:
+        """Return the schema; raise FileError if it is no folder of a sweep."""
         said = f"{str(self.path)!r}"
         if not self.manifest.is_file():
             raise storage.FileError(f"{said} is no folder of a sweep: it has no {MANIFEST}")
@@ -144,11 +210,11 @@ class Folder:
             raise storage.FileError(
                 f"{said} has schema {schema}, newer than {SCHEMA}: update dmft to use it"
             )
-        if schema < SCHEMA:
+        if schema < 1:
             raise storage.FileError(
-                f"{said} has schema {schema}, not {SCHEMA}: use another folder, or the dmft that"
-                " wrote it"
+                f"{said} has schema {schema}: use another folder, or the dmft that wrote it"
             )
+        return schema
 
     def lines(self) -> dict[str, Line]:
         """Return the last line of each run.
@@ -158,20 +224,64 @@ class Folder:
         dmft.storage.FileError
             A ValueError: it is no folder of runs, or one of a newer schema.
         """
-        self._header()
-        found: dict[str, Line] = {}
-        for text in self.manifest.read_text(encoding="utf-8", errors="replace").splitlines()[1:]:
-            # What a killed process or a full disk cut short is no line.
-            with suppress(ValueError, TypeError):
-                line = Line(**json.loads(text))
+        return self._read().lines
+
+    def whole_lines(self) -> dict[str, Line]:
+        """Return the last line of each run, if all lines are whole.
+
+        Raises
+        ------
+        dmft.storage.FileError
+            A ValueError: as :meth:`lines`; or a line is damaged, and with it a run might be missing
+            from what is made of the others.
+        """
+        found = self._read()
+        if found.damaged:
+            time.sleep(WRITING)
+            found = self._read()
+        if found.damaged:
+            raise storage.FileError(
+                f"{str(self.manifest)!r} is damaged in line {found.damaged[0]}: run `dmft sweep`"
+                " again, which mends it"
+            )
+        return found.lines
+
+    def _read(self) -> Manifest:
+        checked = self._header() >= CHECKED_FROM
+        found, damaged = dict[str, Line](), list[int]()
+        text = self.manifest.read_bytes().decode("utf-8", errors="replace")
+        # Not splitlines(): it splits at other characters, too, which a damaged line may have.
+        for number, one in enumerate(text.removesuffix("\n").split("\n")[1:], 2):
+            if (line := _parsed(one, checked)) is None:
+                damaged.append(number)
+            else:
                 found.pop(line.name, None)
                 found[line.name] = line
-        return found
+        return Manifest(found, damaged)
+
+    def mend(self) -> None:
+        """Remove damaged lines, whose runs then count as if they had none.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be written.
+        """
+        if not self._read().damaged:
+            return
+        with self._lock("manifest"):
+            damaged = set(self._read().damaged)
+            texts = self.manifest.read_bytes().removesuffix(b"\n").split(b"\n")
+            kept = [text for number, text in enumerate(texts, 1) if number not in damaged]
+            with storage.replacing(self.manifest) as temporary:
+                temporary.write_bytes(b"\n".join(kept) + b"\n")
 
     def add(self, line: Line) -> None:
-        """Append a line, whole."""
-        text = json.dumps(line._asdict()) + "\n"
+        """Append a line, whole; do nothing if another sweep has done so."""
+        text = json.dumps(line._asdict() | {"check": line.check}) + "\n"
         with self._lock("manifest"), self.manifest.open("rb+") as file:
+            if line.done and self._has(file.read(), line):
+                return
             end = file.seek(0, os.SEEK_END)
             file.seek(max(0, end - 1))
             torn = file.read(1) != b"\n"
@@ -184,6 +294,14 @@ class Folder:
                     file.truncate(end)
                 raise
             os.fsync(file.fileno())
+
+    def _has(self, manifest: bytes, line: Line) -> bool:
+        """Return whether the last line of a run says the same of the same file."""
+        for text in reversed(manifest.split(b"\n")):
+            if line.name.encode() in text:
+                last = _parsed(text.decode("utf-8", errors="replace"), False)
+                return last is not None and (last.status, last.sha256) == (line.status, line.sha256)
+        return False
 
     def finished(self, name: str, line: Line | None) -> Line | None:
         """Return the line of a run that is done, or None where it has to be done (again).

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from dmft import extras
+
 if TYPE_CHECKING:
     import os
     import re
@@ -131,6 +133,8 @@ class Section(NamedTuple):
         File of the table of theory against simulation; empty if there is none.
     sources : str
         The papers.
+    finding : str
+        What the figures say, in two sentences.
     """
 
     title: str
@@ -139,6 +143,7 @@ class Section(NamedTuple):
     tables: list[PageTable]
     comparison: str
     sources: str
+    finding: str = ""
 
 
 class MainJob(NamedTuple):
@@ -233,6 +238,7 @@ class System:
 
     def figure(self, solution: Any, observable: str | None, times: ArrayLike | None) -> Figure:
         """Return a figure: ``overview(solution)`` or ``observable(...)`` of `plots.py`."""
+        extras.require("matplotlib", what="figures")
         if observable is not None and observable not in self.observables:
             self.observable(solution, observable, times)  # which refuses it
         missing = f"the system {self.name!r} draws no figure of a run"

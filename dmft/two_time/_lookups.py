@@ -10,11 +10,16 @@ of this file.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
+
+from dmft import threads
 
 __all__ = [
     "INTERIOR",
@@ -58,8 +63,10 @@ ROOM = max(INTERIOR, LAST + 1 + len(HIGH)) + 1
 # than the second along curves (`follow`).  Along curves the panel edges of different slices move
 # against each other, which makes noise, so curves are used only where they are needed.
 SPACING = (3.0, 12.0)
-# The nodes are shared among threads in so many passes over the slice, see `known_part`.
-SPREAD = 8
+# Fewer points than this are not worth a second thread.
+ALONE = 2000
+# So many points are looked up at a time: what they need stays in the processor's first cache.
+BATCH = 96
 
 
 ORIGIN, WIDTH, FIRST, FINAL, SINCE = range(5)
@@ -73,7 +80,8 @@ class Past(NamedTuple):
     """Slices as flat arrays, and tables of what depends on their times only, see :func:`past_of`.
 
     Slice i owns the panels first[i]..first[i+1]-1.  `edges` and `edges_tau` (t' and t - t') have
-    one entry more per slice: offset first[i] + i.  `values`, see `panels.interleaved`, are the
+    one entry more per slice: offset first[i] + i; so has `inverse_width`, see
+    `panels.inverse_widths`.  `values`, see `panels.interleaved`, are the
     coefficients of C and R in x on [-1, 1].
     A run has one segment or more, shape (segments, 5), see the columns above: the slices from FIRST
     on are interpolated in x = log(1 + (t - ORIGIN)/WIDTH), shape (segments, slices), by stencils
@@ -95,6 +103,7 @@ class Past(NamedTuple):
     first: IntArray
     edges: Array
     edges_tau: Array
+    inverse_width: Array
     values: Array
     curved: bool
     inverse: Array
@@ -164,14 +173,56 @@ class Known(NamedTuple):
     found: IntArray
 
 
+class Batch(NamedTuple):
+    """Points (s, t') whose values are looked up one after the other, and room for what that takes.
+
+    `late`, `early` and `gap` are s, t' and s - t'; `start`, `length` and `weights`, shape
+    (points, ROOM), their stencils; `bend` and `log` what :func:`bending` and :func:`logarithm`
+    say.  `at`, shape (points, 2, ROOM), holds the positions t' and s_i - t' on the slices of the
+    stencil, `C` and `R` the values.  `hints` holds the panel that was met last, for every slice.
+
+    For quadrature points `weight` is the weight, `s` and `s_tau` are their place on slice n, and
+    `sums`, shape (3, panels, width), collects `Known.fixed` of a node by the nodes of every panel.
+    """
+
+    late: Array
+    early: Array
+    gap: Array
+    start: IntArray
+    length: IntArray
+    weights: Array
+    bend: Array
+    log: Array
+    at: Array
+    C: Array
+    R: Array
+    hints: IntArray
+    panel: IntArray
+    weight: Array
+    s: Array
+    s_tau: Array
+    sums: Array
+
+
+class Here(NamedTuple):
+    """The part of an integral that is done: node, integral, first point and number of points."""
+
+    k: int
+    side: int
+    begin: int
+    number: int
+
+
 def past_of(
     t: Array, x: Array, segments: Array, first: IntArray, edges: Array, edges_tau: Array,
-    values: Array,
+    inverse_width: Array, values: Array,
 ) -> Past:  # fmt: skip
     """Return the slices, the last one the newest, with their tables."""
     tables = stencil_tables(t, x, segments)
     last = last_tables(t, x, segments)
-    return Past(t, x, segments, first, edges, edges_tau, values, True, *tables, *last)
+    return Past(
+        t, x, segments, first, edges, edges_tau, inverse_width, values, True, *tables, *last
+    )
 
 
 @njit(cache=True, forceinline=True)
@@ -219,9 +270,8 @@ def cardinal(x: float, nodes: Array, weights: Array, out: Array) -> None:
         out[b] *= scale
 
 
-@njit(cache=True, fastmath={"contract"}, forceinline=True)
 def horner2(values: Array, f: int, x: float) -> tuple[float, float]:
-    """C and R of panel f at x; even and odd powers apart: sums that the processor overlaps."""
+    """C and R of panel f at x; compiled by :func:`_horner2`."""
     x2 = x * x
     c, r, c_odd, r_odd = 0.0, 0.0, 0.0, 0.0
     for j in range(values.shape[1]):
@@ -232,6 +282,45 @@ def horner2(values: Array, f: int, x: float) -> tuple[float, float]:
     return c + x * c_odd, r + x * r_odd
 
 
+@intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
+def _horner2(_typing: Any, values: Any, f: Any, x: Any) -> Any:
+    """Do the four sums of `horner2` in one register: numba leaves them apart, at twice the time."""
+    result = types.UniTuple(types.float64, 2)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        pairs = builder.extract_value(array.shape, 1)
+        four, number = ir.VectorType(ir.DoubleType(), 4), ir.IntType(32)
+        begin = builder.mul(args[1], builder.mul(pairs, pairs.type(4)))
+        rows = builder.bitcast(builder.gep(array.data, [begin]), four.as_pointer())
+        empty = ir.Constant(four, ir.Undefined)
+        square = builder.insert_element(empty, builder.fmul(args[2], args[2]), number(0))
+        square = builder.shuffle_vector(square, empty, ir.VectorType(number, 4)([0] * 4))
+        total = cgutils.alloca_once_value(builder, four([0.0] * 4))
+        with cgutils.for_range(builder, pairs) as loop:
+            row = builder.load(builder.gep(rows, [loop.index]), align=8)
+            product = builder.fmul(builder.load(total), square, flags=["contract"])
+            builder.store(builder.fadd(product, row, flags=["contract"]), total)
+        c, r, c_odd, r_odd = (
+            builder.extract_element(builder.load(total), number(k)) for k in range(4)
+        )
+        found = [
+            builder.fadd(even, builder.fmul(args[2], odd, flags=["contract"]), flags=["contract"])
+            for even, odd in ((c, c_odd), (r, r_odd))
+        ]
+        return context.make_tuple(builder, result, found)
+
+    return result(values, f, x), generate
+
+
+@overload(horner2, inline="always")  # type: ignore[misc, untyped-decorator, unused-ignore]
+def _compiled_horner2(values: Any, f: Any, x: Any) -> Any:
+    def call(values: Any, f: Any, x: Any) -> Any:
+        return _horner2(values, f, x)  # type: ignore[call-arg]
+
+    return call
+
+
 @njit(cache=True, forceinline=True)
 def polynomial(c: Array, x: float) -> tuple[float, float]:
     """Value and derivative of a polynomial with ascending coefficients."""
@@ -240,21 +329,6 @@ def polynomial(c: Array, x: float) -> tuple[float, float]:
         slope = slope * x + value
         value = value * x + c[j]
     return value, slope
-
-
-@njit(cache=True, forceinline=True)
-def interval(t: Array, n: int, s: float, hint: int) -> int:
-    """Index i with t[i] <= s < t[i+1], i <= n-1."""
-    if hint + 1 < n and t[hint] <= s < t[hint + 1]:
-        return hint
-    lo, hi = 0, n
-    while hi - lo > 1:
-        mid = (lo + hi) >> 1
-        if t[mid] <= s:
-            lo = mid
-        else:
-            hi = mid
-    return lo
 
 
 @njit(cache=True)
@@ -364,58 +438,108 @@ def last_tables(t: Array, x: Array, segments: Array) -> tuple[Array, IntArray]:
     return last, np.array([count, ROOM])
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def on_last_interval(
+    past: Past, n: int, k: int, x: Array, start: IntArray, count: IntArray, weights: Array
+) -> None:
+    """Fill in the stencils between slices n-1 and n of segment k, at all x whose `count` is 0."""
+    nodes, last = past.x, past.last
+    plain, total = past.last_counts[0], past.last_counts[1]
+    a, low, room = total - plain, n + 1 - plain, ROOM - plain
+    for i in range(x.size):
+        if count[i] > 0:
+            continue
+        start[i], count[i] = n + 1 - total, total
+        # (x - x_0) times the weights of degree LAST - 1 are factors of those of degree LAST.
+        d, left, right = x[i] - nodes[k, low], 1.0, 1.0
+        for j in range(1, plain):
+            weights[i, a + j] = left * (last[FULL, room + j] * d + last[LESS, room + j])
+            left *= x[i] - nodes[k, low + j]
+        weights[i, a] = last[FULL, room] * left
+        for j in range(plain - 1, 0, -1):
+            weights[i, a + j] *= right
+            right *= x[i] - nodes[k, low + j]
+        if total > plain:
+            # The damping of alternating modes, see HIGH.
+            y = (x[i] - nodes[k, n - 1]) / (nodes[k, n] - nodes[k, n - 1])
+            third = (y - 1.0) * y * (y + 1.0) / 6.0
+            fourth = third * (y + 2.0) / 4.0
+            for j in range(a):
+                weights[i, j] = 0.0
+            for j in range(ROOM):
+                weights[i, j] -= third * last[THIRD, j] + fourth * last[FOURTH, j]
+
+
+@njit(cache=True)
 def last_interval(past: Past, n: int, k: int, x: float, out: Array) -> int:
     """Weights that interpolate between slices n-1 and n of segment k; return their number."""
-    nodes, count, total = past.x[k], int(past.last_counts[0]), int(past.last_counts[1])
-    a, low, room = total - count, n + 1 - count, ROOM - count
-    # (x - x_0) times the weights of degree LAST - 1 are factors of those of degree LAST.
-    d, left, right = x - nodes[low], 1.0, 1.0
-    for j in range(1, count):
-        out[a + j] = left * (past.last[FULL, room + j] * d + past.last[LESS, room + j])
-        left *= x - nodes[low + j]
-    out[a] = past.last[FULL, room] * left
-    for j in range(count - 1, 0, -1):
-        out[a + j] *= right
-        right *= x - nodes[low + j]
-    if total > count:
-        # The damping of alternating modes, see HIGH.
-        y = (x - nodes[n - 1]) / (nodes[n] - nodes[n - 1])
-        third = (y - 1.0) * y * (y + 1.0) / 6.0
-        fourth = third * (y + 2.0) / 4.0
-        for j in range(a):
-            out[j] = 0.0
-        for j in range(ROOM):
-            out[j] -= third * past.last[THIRD, j] + fourth * past.last[FOURTH, j]
-    return total
+    start, count, weights = np.zeros(1, np.int64), np.zeros(1, np.int64), np.empty((1, ROOM))
+    on_last_interval(past, n, k, np.full(1, x), start, count, weights)
+    out[: count[0]] = weights[0, : count[0]]
+    return int(count[0])
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
-def stencil(past: Past, n: int, s: float, out: Array, hint: int = 0) -> tuple[int, int, int]:
-    """First slice, number of slices and weights that interpolate to the time s <= t[n].
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def stencils(
+    past: Past, n: int, s: Array, number: int, start: IntArray, count: IntArray, weights: Array
+) -> None:
+    """First slice, number of slices and weights that interpolate to the times s[:number] <= t[n].
 
-    Slice n is the newest.  The third number returned is the hint for a time close by.
+    Slice n is the newest.
     """
-    i = interval(past.t, n, s, hint)
-    k = segment_of(past.segments, i)
-    x = math.log1p((s - past.segments[k, ORIGIN]) / past.segments[k, WIDTH])
-    if i == n - 1:
-        count = last_interval(past, n, k, x, out)
-        return n + 1 - count, count, i
-    low, high = int(past.segments[k, FIRST]), n
-    if past.segments[k, FINAL] < n:
-        high = int(past.segments[k, FINAL])
-    count = min(INTERIOR, high - low) + 1
-    near = i if x - past.x[k, i] < past.x[k, i + 1] - x else i + 1
-    start = min(max(near - MIDDLE, low), high + 1 - count)
-    left, right = 1.0, 1.0
-    for j in range(count):
-        out[j] = left * past.inverse[start, j]
-        left *= x - past.x[k, start + j]
-    for j in range(count - 1, -1, -1):
-        out[j] *= right
-        right *= x - past.x[k, start + j]
-    return start, count, i
+    t, nodes, segments, inverse = past.t, past.x, past.segments, past.inverse
+    x, gaps = np.empty(number), np.empty(ROOM)
+    i, latest = 0, False
+    for point in range(number):
+        # t[i] <= s < t[i+1], i <= n-1: often that of the point before.
+        if not (t[i] <= s[point] and (i == n - 1 or (i < n - 1 and s[point] < t[i + 1]))):
+            i, high = 0, n
+            while high - i > 1:
+                middle = (i + high) >> 1
+                if t[middle] <= s[point]:
+                    i = middle
+                else:
+                    high = middle
+        k = len(segments) - 1
+        while k > 0 and i < segments[k, FIRST]:
+            k -= 1
+        x[point] = math.log1p((s[point] - segments[k, ORIGIN]) / segments[k, WIDTH])
+        if i == n - 1:
+            latest, count[point] = True, 0
+            continue
+        low, high = int(segments[k, FIRST]), n
+        if segments[k, FINAL] < n:
+            high = int(segments[k, FINAL])
+        size = min(INTERIOR, high - low) + 1
+        near = i if x[point] - nodes[k, i] < nodes[k, i + 1] - x[point] else i + 1
+        begin = min(max(near - MIDDLE, low), high + 1 - size)
+        left, right = 1.0, 1.0
+        for j in range(size):
+            weights[point, j] = left * inverse[begin, j]
+            gaps[j] = x[point] - nodes[k, begin + j]
+            left *= gaps[j]
+        for j in range(size - 1, -1, -1):
+            weights[point, j] *= right
+            right *= gaps[j]
+        start[point], count[point] = begin, size
+    if latest:
+        on_last_interval(past, n, segment_of(segments, n - 1), x, start, count, weights)
+
+
+@njit(cache=True)
+def time_stencils(past: Past, n: int, s: Array) -> tuple[IntArray, Array]:
+    """Time stencils at many times: spans (start, count) and weights."""
+    start, count = np.empty(s.size, np.int64), np.empty(s.size, np.int64)
+    weights = np.zeros((s.size, ROOM))
+    stencils(past, n, s, s.size, start, count, weights)
+    return np.stack((start, count), axis=1), weights
+
+
+def stencil(past: Past, n: int, s: float, out: Array) -> tuple[int, int]:
+    """First slice, number of slices and weights that interpolate to the time s <= t[n]."""
+    spans, weights = time_stencils(past, n, np.full(1, s))
+    out[:ROOM] = weights[0]
+    return int(spans[0, 0]), int(spans[0, 1])
 
 
 @njit(cache=True, forceinline=True)
@@ -428,83 +552,97 @@ def bending(past: Past, start: int, count: int) -> float:
     return between(spacing / past.segments[k, WIDTH], SPACING[0], SPACING[1])
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
-def logarithm(past: Past, start: int, s: float) -> float:
-    """Logarithm of s, since the segment's origin, relative to slice MIDDLE of a stencil."""
-    since = s - past.segments[segment_of(past.segments, start), ORIGIN]
-    return math.log(max(since, 1e-300) / max(past.since[start, MIDDLE], 1e-300))
+@njit(cache=True, error_model="numpy")
+def bends(past: Past, batch: Batch, number: int) -> None:
+    """Find how much the lookups of points follow curves, and log(s/s_MIDDLE) of their stencils.
+
+    s and s_MIDDLE are counted from the segment's origin.
+    """
+    segments, since = past.segments, past.since
+    late, starts, counts = batch.late, batch.start, batch.length
+    bend, log = batch.bend, batch.log
+    start, count, now, k = -1, -1, 0.0, 0
+    for i in range(number):
+        if starts[i] != start or counts[i] != count:
+            start, count = starts[i], counts[i]
+            now = bending(past, start, count)
+            k = segment_of(segments, start)
+        bend[i] = now
+        if now > 0.0:
+            s = late[i] - segments[k, ORIGIN]
+            log[i] = math.log(max(s, 1e-300) / max(since[start, MIDDLE], 1e-300))
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
-def powers(past: Past, start: int, base: float, g: float, out: Array) -> None:
-    """(s_i/s)^g on all slices of a stencil, base from `logarithm`."""
-    far = max(abs(past.logs[start, 0] - base), abs(past.logs[start, ROOM - 1] - base))
-    if g * far > 1.0:
-        for j in range(past.logs.shape[1]):
-            out[j] = math.exp(g * (past.logs[start, j] - base))
-        return
-    half = 0.5 * g
-    for j in range(past.logs.shape[1]):
-        # exp as the square of a Taylor series: without a call the compiler vectorises the loop.
-        y = half * (past.logs[start, j] - base)
-        e = 1.0 / 87178291200.0
-        e = e * y + 1.0 / 6227020800.0
-        e = e * y + 1.0 / 479001600.0
-        e = e * y + 1.0 / 39916800.0
-        e = e * y + 1.0 / 3628800.0
-        e = e * y + 1.0 / 362880.0
-        e = e * y + 1.0 / 40320.0
-        e = e * y + 1.0 / 5040.0
-        e = e * y + 1.0 / 720.0
-        e = e * y + 1.0 / 120.0
-        e = e * y + 1.0 / 24.0
-        e = e * y + 1.0 / 6.0
-        e = e * y + 0.5
-        e = e * y + 1.0
-        e = e * y + 1.0
-        out[j] = e * e
+@njit(cache=True, fastmath={"contract"}, forceinline=True)
+def short_exp(y: float) -> float:
+    """exp(y) for |y| < 1 as the square of a Taylor series: unlike a call it can be vectorised."""
+    y *= 0.5
+    e = 1.0 / 87178291200.0
+    e = e * y + 1.0 / 6227020800.0
+    e = e * y + 1.0 / 479001600.0
+    e = e * y + 1.0 / 39916800.0
+    e = e * y + 1.0 / 3628800.0
+    e = e * y + 1.0 / 362880.0
+    e = e * y + 1.0 / 40320.0
+    e = e * y + 1.0 / 5040.0
+    e = e * y + 1.0 / 720.0
+    e = e * y + 1.0 / 120.0
+    e = e * y + 1.0 / 24.0
+    e = e * y + 1.0 / 6.0
+    e = e * y + 0.5
+    e = e * y + 1.0
+    e = e * y + 1.0
+    return e * e
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
-def follow(
-    past: Past, start: int, bend: float, s: float, log_s: float, tp: float, tau: float, out: Array
-) -> None:
-    """Positions t' (out[:ROOM]) and s_i - t' (out[ROOM:]) of (s, t') on the slices of a stencil.
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def follow(past: Past, batch: Batch, number: int) -> None:
+    """Find the positions of points (s, t') on the slices of their stencils, see `Batch`.
 
     The positions lie on a curve along which both boundary layers keep their place: tau_i =
     tau (s_i/s)^g with g = tau^2/(tau^2 + s t0), or the same with t' if t' < tau.  `bend`, in
-    [0, 1], interpolates between constant t'/s (g = 1) and this curve.  `log_s` is that of
-    `logarithm`.  After an event positions stay at fixed t' for t' before it, and lie on the curves
-    in the times since the event otherwise.
+    [0, 1], interpolates between constant t'/s (g = 1) and this curve.
+    After an event positions stay at fixed t' for t' before it, and lie on the curves in the times
+    since the event otherwise.
     """
-    k = segment_of(past.segments, start)
-    b, width = past.segments[k, ORIGIN], past.segments[k, WIDTH]
-    s, t_prime = s - b, tp - b
-    if k > 0 and t_prime <= 0.0:
-        for j in range(past.logs.shape[1]):
-            out[j] = tp
-            out[ROOM + j] = past.since[start, j] - t_prime
-        return
-    near = min(t_prime, tau)
-    if s <= 0.0:
-        for j in range(past.logs.shape[1]):
-            out[j] = 0.5 * past.since[start, j]
-    elif bend > 0.0:
-        g = 1.0 - bend * (s * width) / (near * near + s * width)
-        powers(past, start, log_s, g, out)
-        for j in range(past.logs.shape[1]):
-            out[j] *= near
-    else:
-        for j in range(past.logs.shape[1]):
-            out[j] = near * (past.since[start, j] / s)
-    if t_prime > tau:
-        for j in range(past.logs.shape[1]):
-            out[ROOM + j] = out[j]
-            out[j] = b + (past.since[start, j] - out[j])
-    else:
-        for j in range(past.logs.shape[1]):
-            out[ROOM + j] = past.since[start, j] - out[j]
-            out[j] += b
+    segments, since, logs, at = past.segments, past.since, past.logs, batch.at
+    late, early, gap, starts = batch.late, batch.early, batch.gap, batch.start
+    bend, log = batch.bend, batch.log
+    # A size that the compiler does not know: otherwise it unrolls the loops, and vectorises none.
+    room = logs.shape[1]
+    near_i = np.empty(room)
+    for i in range(number):
+        start, k = starts[i], len(segments) - 1
+        while k > 0 and start < segments[k, FIRST]:
+            k -= 1
+        b, width = segments[k, ORIGIN], segments[k, WIDTH]
+        s, t_prime, tau = late[i] - b, early[i] - b, gap[i]
+        if k > 0 and t_prime <= 0.0:
+            for j in range(room):
+                at[i, 0, j] = early[i]
+                at[i, 1, j] = since[start, j] - t_prime
+            continue
+        near = min(t_prime, tau)
+        g = 1.0 - bend[i] * (s * width) / (near * near + s * width)
+        far = max(abs(logs[start, 0] - log[i]), abs(logs[start, room - 1] - log[i]))
+        if s <= 0.0 or bend[i] == 0.0:
+            # A slice at the origin is a single point.
+            factor = near / s if s > 0.0 else 0.5
+            for j in range(room):
+                near_i[j] = factor * since[start, j]
+        elif g * far > 1.0:
+            for j in range(room):
+                near_i[j] = near * math.exp(g * (logs[start, j] - log[i]))
+        else:
+            for j in range(room):
+                near_i[j] = near * short_exp(g * (logs[start, j] - log[i]))
+        side = 1 if t_prime > tau else 0
+        for j in range(room):
+            at[i, side, j] = near_i[j]
+            at[i, 1 - side, j] = since[start, j] - near_i[j]
+        if b > 0.0:
+            for j in range(room):
+                at[i, 0, j] += b
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
@@ -518,35 +656,63 @@ def response_factors(tau: float, bend: float) -> tuple[float, float]:
     return (1.0 - bend, bend / tau) if tau > 0.0 else (1.0, 0.0)
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
-def look_up(
-    past: Past, start: int, count: int, weights: Array, bend: float, tau: float, at: Array,
-    hint: int,
-) -> tuple[float, float, int]:  # fmt: skip
-    """C and R at s - t' = tau from `count` slices, at their positions by `follow`."""
-    c, r = 0.0, 0.0
-    factor, slope = response_factors(tau, bend)
-    for j in range(count):
-        i = start + j
-        f = past.first[i]
-        e0, e1 = f + i, past.first[i + 1] + i + 1
-        hint, x = locate(at[j], at[ROOM + j], past.edges, past.edges_tau, e0, e1, hint)
-        ci, ri = horner2(past.values, f + hint, x)
-        c += weights[j] * ci
-        r += weights[j] * (factor + slope * at[ROOM + j]) * ri
-    return c, r, hint
+@njit(cache=True, error_model="numpy")
+def locate_all(past: Past, batch: Batch, number: int, n: int) -> None:
+    """Find the panel, and the coordinate on it, of points on those slices that come before n.
+
+    The coordinates take the place of the positions t' in `batch.at`.
+    """
+    first, edges, edges_tau = past.first, past.edges, past.edges_tau
+    inverse = past.inverse_width
+    starts, counts, at, hints, panel = (
+        batch.start, batch.length, batch.at, batch.hints, batch.panel
+    )  # fmt: skip
+    for i in range(number):
+        for j in range(min(counts[i], n - starts[i])):
+            k = starts[i] + j
+            e0, last = first[k] + k, first[k + 1] - first[k] - 1
+            # The same as `locate`, to which numba would hand its arrays with atomic operations.
+            q, tp, tau = hints[k], at[i, 0, j], at[i, 1, j]
+            if tp <= tau:
+                while q > 0 and tp < edges[e0 + q]:
+                    q -= 1
+                while q < last and tp > edges[e0 + q + 1]:
+                    q += 1
+            else:
+                while q > 0 and tau > edges_tau[e0 + q]:
+                    q -= 1
+                while q < last and tau < edges_tau[e0 + q + 1]:
+                    q += 1
+            hints[k], panel[i, j] = q, first[k] + q
+            e = np.uintp(e0 + q)
+            a, b, a_tau, b_tau = edges[e], edges[e + 1], edges_tau[e], edges_tau[e + 1]
+            # The end of the panel that is nearer to its own end of the slice is exact.
+            x = (tp - a) - (b - tp) if b <= a_tau else (a_tau - tau) - (tau - b_tau)
+            at[i, 0, j] = x * inverse[e]
 
 
-@njit(cache=True)
-def time_stencils(past: Past, n: int, s: Array) -> tuple[IntArray, Array]:
-    """Time stencils at many times: spans (start, count) and weights."""
-    spans, weights = np.empty((s.size, 2), np.int64), np.zeros((s.size, ROOM))
-    for j in range(s.size):
-        spans[j, 0], spans[j, 1], _ = stencil(past, n, s[j], weights[j])
-    return spans, weights
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def look_up(past: Past, batch: Batch, number: int, n: int) -> None:
+    """Interpolate C and R among the slices before slice n of the stencils of points.
+
+    The panels have been found before: where the next one is cannot be predicted, and the
+    processor would have to stop the sums that it does ahead.
+    """
+    locate_all(past, batch, number, n)
+    values, starts, counts, weights = past.values, batch.start, batch.length, batch.weights
+    at, panel, gap, bend, C, R = (
+        batch.at, batch.panel, batch.gap, batch.bend, batch.C, batch.R
+    )  # fmt: skip
+    for i in range(number):
+        factor, slope = response_factors(gap[i], bend[i])
+        c, r = 0.0, 0.0
+        for j in range(min(counts[i], n - starts[i])):
+            c_k, r_k = horner2(values, panel[i, j], at[i, 0, j])
+            c += weights[i, j] * c_k
+            r += weights[i, j] * (factor + slope * at[i, 1, j]) * r_k
+        C[i], R[i] = c, r
 
 
-@njit(cache=True, parallel=True)
 def evaluate(
     past: Past, last: int, s: Array, tp: Array, tau: Array, start: int, count: int, weights: Array
 ) -> tuple[Array, Array]:
@@ -555,110 +721,192 @@ def evaluate(
     With count = 0 the stencil is that of s among the slices 0..last, otherwise the one given.
     """
     C, R = np.empty(s.size), np.empty(s.size)
-    for j in prange(s.size):
-        w, at = np.empty(ROOM), np.empty(2 * ROOM)
-        if count == 0:
-            a, c, _ = stencil(past, last, s[j], w)
-        else:
-            a, c = start, count
-            w[:c] = weights[:c]
-        bend = bending(past, a, c)
-        log_s = logarithm(past, a, s[j]) if bend > 0.0 else 0.0
-        follow(past, a, bend, s[j], log_s, tp[j], tau[j], at)
-        C[j], R[j], _ = look_up(past, a, c, w, bend, tau[j], at, 0)
+    arguments = past, last, s, tp, tau, start, count, weights, C, R
+    if s.size < ALONE:
+        _evaluate(0, 1, *arguments)
+    else:
+        threads.share(_evaluate, *arguments)
     return C, R
 
 
-@njit(cache=True, parallel=True, error_model="numpy", fastmath={"contract"})
+@njit(cache=True, nogil=True)
+def _evaluate(
+    part: int, parts: int, past: Past, last: int, s: Array, tp: Array, tau: Array, start: int,
+    count: int, weights: Array, C: Array, R: Array,
+) -> None:  # fmt: skip
+    batch = batch_of(past, BATCH, 0, 0)
+    for begin in range(BATCH * part, s.size, BATCH * parts):
+        number = min(BATCH, s.size - begin)
+        for i in range(number):
+            j = begin + i
+            batch.late[i], batch.early[i], batch.gap[i] = s[j], tp[j], tau[j]
+            batch.start[i], batch.length[i] = start, count
+            batch.weights[i, :count] = weights[:count]
+        if count == 0:
+            stencils(past, last, batch.late, number, batch.start, batch.length, batch.weights)
+        bends(past, batch, number)
+        follow(past, batch, number)
+        look_up(past, batch, number, last + 1)
+        C[begin : begin + number] = batch.C[:number]
+        R[begin : begin + number] = batch.R[:number]
+
+
+@njit(cache=True)
+def batch_of(past: Past, size: int, panels: int, width: int) -> Batch:
+    """Return room for `size` points, and for sums over `panels` with `width` nodes each."""
+    whole, real = np.zeros((2, size), np.int64), np.zeros((10, size))
+    return Batch(
+        real[0], real[1], real[2], whole[0], whole[1], np.empty((size, ROOM)), real[3], real[4],
+        np.empty((size, 2, ROOM)), real[5], real[6], np.zeros(past.t.size, np.int64),
+        np.zeros((size, ROOM), np.int64), real[7], real[8], real[9], np.zeros((3, panels, width)),
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def known_part(
-    past: Past, n: int, at_nodes: NodeIntegrals, rules: Rules, factors: Factors, forward: bool,
-    known: Known,
+    part: int, parts: int, past: Past, n: int, at_nodes: NodeIntegrals, rules: Rules,
+    factors: Factors, forward: bool, known: Known,
 ) -> None:  # fmt: skip
     """Fill in all parts of the memory integrals of slice n that do not depend on the iterate.
 
-    With `forward` those of the equations in t, see `Known`.
+    With `forward` those of the equations in t, see `Known`.  The nodes are shared among threads,
+    see :mod:`dmft.threads`.
     """
-    nodes, nodes_tau, panels, counts = at_nodes
-    ref, bary, gauss_x, gauss_w, K1, K2 = rules
-    rows, columns = factors
-    fixed, points, kernels, where, found = known
-    size, p, g = nodes.size, ref.size - 1, gauss_x.size
-    driven = rows.size > 0
-    e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
-    # A thread takes consecutive numbers, which stand for nodes from all over the slice: nodes
-    # differ in cost, and so every thread gets a mixture.
-    share = (size + SPREAD - 1) // SPREAD
-    for number in prange(SPREAD * share):
-        k = (number % share) * SPREAD + number // share
-        if k >= size:
-            continue
-        weights, at, B = np.empty(ROOM), np.empty(2 * ROOM), np.empty(p + 1)
-        tp, tau = nodes[k], nodes_tau[k]
-        k1, k2 = K1.copy(), K2.copy()
+    ref, bary, x, w, K1, K2 = rules
+    p, g = ref.size - 1, x.size
+    width = (p + 8) // 8 * 8
+    rules = Rules(*padded(ref, bary, width), x, w, K1, K2)
+    most = max(1, BATCH // g)
+    batch = batch_of(past, most * g, past.first[n + 1] - past.first[n], width)
+    for k in range(part, at_nodes.nodes.size, parts):
+        batch.sums[...] = 0.0
         for side in range(2):
-            length = tau if side == 0 else tp
-            start, count, hint, hint_t, hint_s, c = 0, 0, 0, 0, 0, 0
-            late, early, gap, bend, bend_start, bend_count = tp, tp, tau, 0.0, -1, 0
-            log_late = 0.0
-            if side == 1 and tp > 0.0:
-                start, count, _ = stencil(past, n, tp, weights)
-                bend = bending(past, start, count)
-                log_late = logarithm(past, start, tp)
-            for panel in range(counts[side, k, 1]):
-                lo, width = panels[side, k, panel, 0], panels[side, k, panel, 1]
-                width -= lo
-                for i in range(g):
-                    weight, y = width * gauss_w[i], lo + width * gauss_x[i]
-                    left, right = y, length - y
-                    if panel >= counts[side, k, 0]:
-                        left, right = right, left
-                    if side == 0:
-                        s, s_tau, late, early, gap = tp + left, right, tp + left, tp, left
-                        start, count, hint_t = stencil(past, n, s, weights, hint_t)
-                        if start != bend_start or count != bend_count:
-                            bend_start, bend_count = start, count
-                            bend = bending(past, start, count)
-                        if bend > 0.0:
-                            log_late = logarithm(past, start, s)
-                    else:
-                        s, s_tau, late, early, gap = left, tau + right, tp, left, right
-                    new = weights[count - 1] if start + count - 1 == n else 0.0
-                    follow(past, start, bend, late, log_late, early, gap, at)
-                    older = min(count, n - start)
-                    ch, rh, hint = look_up(past, start, older, weights, bend, gap, at, hint)
-                    q, x = locate(s, s_tau, past.edges, past.edges_tau, e0, e1, hint_s)
-                    hint_s = q
-                    if driven:
-                        # At a jump the equation of R (K2 of integral 0) takes the factors at t'_k
-                        # after it, that of C those before it.
-                        j = panel * g + i
-                        for b in range(K1.size):
-                            k1[b] = K1[b] * rows[0, k, b] * columns[side, k, j, b]
-                        for b in range(K1.size - 1):
-                            k2[b] = K2[b] * rows[1 - side, k, b + 1] * columns[side, k, j, b + 1]
-                    if new == 0.0:
-                        cardinal(x, ref, bary, B)
-                        first, row = weight * rh * polynomial(k2, ch)[0], side
-                        second, other = weight * polynomial(k1, ch)[0], 2
-                        if forward:
-                            first, row = weight * ch, 1
-                            second, other = weight * rh, 2 * side
-                        for b in range(p + 1):
-                            fixed[row, k, q * p + b] += first * B[b]
-                            fixed[other, k, q * p + b] += second * B[b]
-                        continue
-                    a, a_tau = at[older], at[ROOM + older]
-                    factor, slope = response_factors(gap, bend)
-                    qh, xh = locate(a, a_tau, past.edges, past.edges_tau, e0, e1, hint)
-                    where[side, k, c, 0], where[side, k, c, 1] = q, qh
-                    points[side, k, c, 0], points[side, k, c, 1] = weight, x
-                    points[side, k, c, 2], points[side, k, c, 3] = new, xh
-                    points[side, k, c, 4], points[side, k, c, 5] = ch, rh
-                    points[side, k, c, 6] = new * (factor + slope * a_tau)
-                    if driven:
-                        kernels[side, k, c, 0], kernels[side, k, c, 1] = k1, k2
-                    c += 1
-            found[side, k] = c
+            known.found[side, k] = 0
+            for begin in range(0, at_nodes.counts[side, k, 1], most):
+                end = min(begin + most, at_nodes.counts[side, k, 1])
+                place(at_nodes, k, side, begin, end, rules, batch)
+                number = g * (end - begin)
+                if side == 0:
+                    stencils(past, n, batch.late, number, batch.start, batch.length, batch.weights)
+                elif begin == 0:
+                    # All points of the second integral have the same s.
+                    stencils(past, n, batch.late, 1, batch.start, batch.length, batch.weights)
+                    for i in range(1, most * g):
+                        batch.start[i], batch.length[i] = batch.start[0], batch.length[0]
+                        batch.weights[i] = batch.weights[0]
+                bends(past, batch, number)
+                follow(past, batch, number)
+                look_up(past, batch, number, n)
+                here = Here(k, side, g * begin, number)
+                distribute(past, n, here, batch, rules, factors, forward, known)
+        add_panels(p, batch.sums, known.fixed, k)
+
+
+@njit(cache=True)
+def padded(ref: Array, bary: Array, width: int) -> tuple[Array, Array]:
+    """Nodes and weights up to a width; padded nodes have no weight, and are not met by any x."""
+    nodes, weights = np.full(width, 2.0), np.zeros(width)
+    nodes[: ref.size], weights[: ref.size] = ref, bary
+    return nodes, weights
+
+
+@njit(cache=True)
+def add_panels(p: int, sums: Array, fixed: Array, k: int) -> None:
+    """Write the sums by the nodes of every panel to those by the nodes of the slice."""
+    for row in range(3):
+        fixed[row, k, 0] = 0.0
+        for q in range(sums.shape[1]):
+            fixed[row, k, q * p] += sums[row, q, 0]
+            for b in range(1, p + 1):
+                fixed[row, k, q * p + b] = sums[row, q, b]
+
+
+@njit(cache=True)
+def place(
+    at_nodes: NodeIntegrals, k: int, side: int, begin: int, end: int, rules: Rules, batch: Batch
+) -> None:
+    """Fill in the points of the panels begin..end-1 of an integral, and their Gauss weights."""
+    panels, left_count = at_nodes.panels, at_nodes.counts[side, k, 0]
+    tp, tau = at_nodes.nodes[k], at_nodes.nodes_tau[k]
+    length = tau if side == 0 else tp
+    i = 0
+    for panel in range(begin, end):
+        lo = panels[side, k, panel, 0]
+        width = panels[side, k, panel, 1] - lo
+        for j in range(rules.gauss_x.size):
+            left = lo + width * rules.gauss_x[j]
+            right = length - left
+            if panel >= left_count:
+                left, right = right, left
+            batch.weight[i] = width * rules.gauss_w[j]
+            if side == 0:
+                batch.late[i], batch.early[i], batch.gap[i] = tp + left, tp, left
+                batch.s[i], batch.s_tau[i] = tp + left, right
+            else:
+                batch.late[i], batch.early[i], batch.gap[i] = tp, left, right
+                batch.s[i], batch.s_tau[i] = left, tau + right
+            i += 1
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def distribute(
+    past: Past, n: int, here: Here, batch: Batch, rules: Rules, factors: Factors, forward: bool,
+    known: Known,
+) -> None:  # fmt: skip
+    """Add points whose stencil does not hold slice n to the sums, and note the others."""
+    k, side, begin, number = here
+    ref, bary, _, _, K1, K2 = rules
+    rows, columns = factors
+    _, points, kernels, where, found = known
+    starts, counts, weights, at = batch.start, batch.length, batch.weights, batch.at
+    C, R, s, s_tau, sums, hints = batch.C, batch.R, batch.s, batch.s_tau, batch.sums, batch.hints
+    edges, edges_tau = past.edges, past.edges_tau
+    e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
+    driven = rows.size > 0
+    k1, k2, B = K1.copy(), K2.copy(), np.empty(ref.size)
+    q, qh, c = 0, hints[n], found[side, k]
+    for i in range(number):
+        older = min(counts[i], n - starts[i])
+        new = weights[i, older] if older < counts[i] else 0.0
+        weight, ch, rh = batch.weight[i], C[i], R[i]
+        q, x = locate(s[i], s_tau[i], edges, edges_tau, e0, e1, q)
+        if driven:
+            # At a jump the equation of R (K2 of integral 0) takes the factors at t'_k after it,
+            # that of C those before it.
+            for b in range(K1.size):
+                k1[b] = K1[b] * rows[0, k, b] * columns[side, k, begin + i, b]
+            for b in range(K1.size - 1):
+                k2[b] = K2[b] * rows[1 - side, k, b + 1] * columns[side, k, begin + i, b + 1]
+        if new == 0.0:
+            if forward:
+                first, row = weight * ch, 1
+                second, other = weight * rh, 2 * side
+            else:
+                first, row = weight * rh * polynomial(k2, ch)[0], side
+                second, other = weight * polynomial(k1, ch)[0], 2
+            total = 0.0
+            for b in range(B.size):
+                d = x - ref[b]
+                B[b] = bary[b] / (d if d != 0.0 else 1e-280)
+            for b in range(B.size):
+                total += B[b]
+            first, second = first / total, second / total
+            for b in range(B.size):
+                sums[row, q, b] += first * B[b]
+            for b in range(B.size):
+                sums[other, q, b] += second * B[b]
+            continue
+        factor, slope = response_factors(batch.gap[i], batch.bend[i])
+        qh, xh = locate(at[i, 0, older], at[i, 1, older], edges, edges_tau, e0, e1, qh)
+        where[side, k, c, 0], where[side, k, c, 1] = q, qh
+        points[side, k, c, 0], points[side, k, c, 1] = weight, x
+        points[side, k, c, 2], points[side, k, c, 3] = new, xh
+        points[side, k, c, 4], points[side, k, c, 5] = ch, rh
+        points[side, k, c, 6] = new * (factor + slope * at[i, 1, older])
+        if driven:
+            kernels[side, k, c, 0], kernels[side, k, c, 1] = k1, k2
+        c += 1
+    hints[n], found[side, k] = qh, c
 
 
 @njit(cache=True)
@@ -673,17 +921,15 @@ def row_points(
     p, g, t = ref.size - 1, gauss_x.size, past.t[n]
     total = g * count
     e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
-    weight, panel = np.empty(total), np.empty(total, np.int64)
-    rows, stencils = np.empty((total, p + 1)), np.zeros((total, ROOM))
-    spans = np.empty((total, 2), np.int64)
-    q = 0
+    weight, panel, s = np.empty(total), np.empty(total, np.int64), np.empty(total)
+    rows, q = np.empty((total, p + 1)), 0
     for j in range(total):
         lo, hi = panels[j // g]
         y = lo + (hi - lo) * gauss_x[j % g]
         weight[j] = (hi - lo) * gauss_w[j % g]
-        left, right = (y, t - y) if j // g < left_count else (t - y, y)
-        q, x = locate(left, right, past.edges, past.edges_tau, e0, e1, q)
+        s[j], right = (y, t - y) if j // g < left_count else (t - y, y)
+        q, x = locate(s[j], right, past.edges, past.edges_tau, e0, e1, q)
         panel[j] = q
         cardinal(x, ref, bary, rows[j])
-        spans[j, 0], spans[j, 1], _ = stencil(past, n, left, stencils[j])
-    return weight, panel, rows, spans, stencils
+    spans, weights = time_stencils(past, n, s)
+    return weight, panel, rows, spans, weights

@@ -25,6 +25,7 @@ __all__ = [
     "from_edges",
     "gauss",
     "graded_fractions",
+    "inverse_widths",
     "monomials",
     "reference",
     "slice_grid",
@@ -212,6 +213,14 @@ def widths(edges: Array, edges_tau: Array) -> Array:
     """Widths of panels, from the distances to the nearer end of the slice."""
     near_start = edges[1:] <= 0.5 * edges[-1]
     return np.asarray(np.where(near_start, np.diff(edges), -np.diff(edges_tau)))
+
+
+def inverse_widths(edges: Array, edges_tau: Array) -> Array:
+    """Inverse widths of panels, 0 for those without width, and a last 0: one for every edge."""
+    width = widths(edges, edges_tau)
+    inverse = np.zeros(len(edges))
+    np.divide(1.0, width, out=inverse[:-1], where=width > 0.0)
+    return inverse
 
 
 @lru_cache(maxsize=16)

@@ -158,9 +158,10 @@ class SliceGrid:
         x = positions(self.segments, self.slices)
         count = len(self.slices)
         values = [panels.interleaved(*self.slice_nodes(i), self.order) for i in range(count)]
+        inverse = [panels.inverse_widths(*self.slice_edges(i)) for i in range(count)]
         return lookups.past_of(
             self.slices, x, self.segments, self._first, self.edges, self.edges_tau,
-            np.concatenate(values),
+            np.concatenate(inverse), np.concatenate(values),
         )  # fmt: skip
 
     @cached_property
@@ -233,6 +234,8 @@ class SliceGrid:
         sizes = (len(grid.n_panels), len(grid.edges), len(grid.C_nodes), len(grid.R_nodes))
         if sizes != (count, total + count, order * total + count, order * total + count):
             raise ValueError("the sizes of its slices do not fit together")
+        if not np.array_equal(values["row_size"], order * grid.n_panels + 1):
+            raise ValueError("the numbers of nodes of its slices do not fit their panels")
         return grid
 
 

@@ -24,6 +24,7 @@ from dmft.two_time.triangular import (
     _binomials,
     _snap,
     _tail,
+    check_triangle,
     interpolate_uniform,
 )
 
@@ -150,7 +151,17 @@ class StagedGrid:
 
     @classmethod
     def restore(cls, values: dict[str, NDArray[Any]], _attributes: dict[str, Any]) -> StagedGrid:
-        """Rebuild the grid from :meth:`variables`."""
+        """Rebuild the grid from :meth:`variables`.
+
+        Raises
+        ------
+        ValueError
+            The arrays contradict each other.
+        """
+        check_triangle(values)
+        counts = values["piece_count"]
+        if np.any(counts < 1) or int(counts.sum()) != len(values["time"]):
+            raise ValueError("the sizes of its pieces do not fit its times")
         names = {
             "starts": "start", "counts": "count", "h": "step", "first": "first", "scale": "scale",
         }  # fmt: skip

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["DEGREE", "TriangularGrid", "interpolate_uniform"]
+__all__ = ["DEGREE", "TriangularGrid", "check_triangle", "interpolate_uniform"]
 
 Array = NDArray[np.float64]
 
@@ -185,7 +185,14 @@ class TriangularGrid:
 
     @classmethod
     def restore(cls, values: dict[str, NDArray[Any]], attributes: dict[str, Any]) -> TriangularGrid:
-        """Rebuild the grid from :meth:`variables` and :meth:`attributes`."""
+        """Rebuild the grid from :meth:`variables` and :meth:`attributes`.
+
+        Raises
+        ------
+        ValueError
+            The arrays contradict each other.
+        """
+        check_triangle(values)
         time_map = TimeMap(float(attributes["grid_first"]), float(attributes["grid_scale"]))
         return cls(float(attributes["grid_step"]), time_map, values["C"], values["R"])
 
@@ -219,6 +226,14 @@ class TriangularGrid:
         a, b = (k.ravel() for k in np.meshgrid(s, s, indexing="ij"))
         keep = b < a
         return self.time_map.t(self.h * a[keep]), self.time_map.t(self.h * b[keep])
+
+
+def check_triangle(values: dict[str, NDArray[Any]]) -> None:
+    """Raise ValueError unless C and R of a file are lower triangles over its times."""
+    n = len(values["time"])
+    rows = np.array_equal(values["row_size"], np.arange(1, n + 1))
+    if not rows or any(values[name].shape != (n * (n + 1) // 2,) for name in ("C", "R")):
+        raise ValueError("the sizes of C and R do not fit its times")
 
 
 def _tail(before: Array, last: Array, best: Array) -> float:

@@ -33,6 +33,15 @@ def test_bad_t_end(t_end):
         solve(SEED, t_end, m0=0.1)
 
 
+@pytest.mark.parametrize("t_end", [1e-300, 1e-31])
+def test_too_short_a_time_is_refused(t_end):
+    """The formulas of slices divide by products of steps, which are no floats any more."""
+    with pytest.raises(ValueError, match=r"t_end = 1e-.* must be >= 1e-30 with method 'slices'"):
+        solve(SEED, t_end, m0=0.1)
+    assert solve(SEED, t_end, m0=0.1, method="dense").success
+    assert solve(SEED, 1e-30, m0=0.1).success
+
+
 @pytest.mark.parametrize("tol", [0.0, -1e-6, math.nan, math.inf, 1e-11, 0.2])
 def test_bad_tol(tol):
     with pytest.raises(ValueError, match=r"tol = .* in \[1e-10, 0.1\]"):

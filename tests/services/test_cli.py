@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -92,11 +93,13 @@ def test_bad_input_is_one_line_and_writes_nothing(here, capsys, arguments, sente
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (f"solve {SEED} --t-end 1", "--output"),
         (f"solve {SEED} --t-end 1 --output missing/run.nc", "no directory 'missing'"),
         (f"solve {SEED} --t-end 1 --output old.nc", "exists already"),
         ("show nothing.nc", "no file 'nothing.nc'"),
-        ("show old.nc", "truncated or no NetCDF-4 file"),
+        ("show old.nc", "'old.nc' is no NetCDF-4 file: a run is what `dmft solve`"),
+        (f"solve {SEED} --t-end 1 --output o.png", "saved as NetCDF-4, such as o.nc"),
+        (f"solve {SEED} --t-end 1 --method gradient_descent", "--step is missing"),
+        ("solve --p 2 --delta-2 0.7 --delta-p 1 --m0 0.1 --t-end 1", "--channels 2=0.7"),
         ("thresholds --p 3 --delta-p 0", "delta_p = 0"),
         ("thresholds --p 3.5 --delta-p 1", "p = 3.5"),
         ("thresholds --p 3 --delta-p 1 --temperature -1", "T = -1"),
@@ -209,6 +212,113 @@ def test_help_is_quick_and_names_the_commands(capsys):
         assert name in out
 
 
+COMPLETED = """
+source completion.sh
+COMP_WORDS=(dmft TYPED)
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+_dmft
+echo "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("words", "wanted"), [("so", "solve"), ("solve --t-e", "--t-end"), ("tables li", "list")]
+)
+def test_bash_completes_commands_and_options(here, capsys, words, wanted):
+    status, out, _ = dmft_says(capsys, "completion bash")
+    assert status == 0
+    (here / "completion.sh").write_text(out)
+    program = COMPLETED.replace("TYPED", words)
+    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [wanted]
+
+
+def test_a_run_without_output_is_shown_and_not_saved(here, capsys):
+    status, out, err = dmft_says(capsys, f"solve {SEED} --t-end 1 --tol 1e-3")
+    assert (status, err) == (0, "")
+    assert "m = 0.19" in out
+    assert out.splitlines()[-1].startswith("not saved   (--output run.nc saves a run")
+    two_layer = "two-layer solve --K 2 --M 2 --t-end 1 --learning-rate 0.1"
+    mixture = "mixture solve --alpha 2 --delta 1 --m0 0.1 --t-end 1 --step 0.1 --paths 64"
+    retrieval = "phase-retrieval solve --alpha 2 --m0 0.1 --t-end 1 --step 0.1 --paths 64"
+    fixed = ("committee fixed-point --alpha 1", "generative fixed-point --alpha 2 --delta 0.5")
+    for command in (two_layer, mixture, retrieval, *fixed):
+        status, out, err = dmft_says(capsys, command)
+        assert (status, err) == (0, "")
+        assert out.splitlines()[-1].startswith("not saved")
+    status, _, err = dmft_says(capsys, f"solve {SEED} --t-end 9 --tol 1e-3 --stop-overlap 0.2")
+    assert status == 3
+    assert len(err.splitlines()) == 1
+    assert list(here.iterdir()) == []
+
+
+def test_a_typo_in_a_config_is_guessed(here, capsys):
+    for key, guess in (("t_edn", "t-end"), ("stop_overlp", "stop-overlap")):
+        (here / "run.toml").write_text(f'channels = "3=1"\nm0 = 0.1\nt_end = 1.0\n{key} = 0.5\n')
+        status, _, err = dmft_says(capsys, "solve --config run.toml")
+        assert status == 2
+        key = key.replace("_", "-")
+        assert err == f"dmft: config = 'run.toml': unknown key {key!r}: did you mean {guess!r}?\n"
+
+
+def test_times_beyond_a_run_are_said_with_its_end(here, capsys):
+    dmft_says(capsys, f"solve {SEED} --t-end 2 --method gradient_descent --step 0.1 --output r.nc")
+    for command, wanted in (
+        ("--times 1000", "t = 1000 is outside [0, 2]"),
+        ("--observable chi-C --times 1000", "t = 1000.0 is not allowed: it must be a time in (0, "),
+        ("--observable aging --times 1000", "t = 1010 is outside [0, 2]"),
+        ("--observable chi-C --times 0", "t = 0.0 is not allowed: it must be a time in (0, 2]"),
+    ):
+        status, out, err = dmft_says(capsys, f"show r.nc {command}")
+        assert (status, out) == (2, "")
+        assert wanted in err
+
+
+def test_few_steps_are_said(here, capsys):
+    descent = f"solve {SEED} --method gradient_descent --step 5 --t-end"
+    assert "reached t = 5 (1 step of 5)" in dmft_says(capsys, f"{descent} 5")[1]
+    assert "reached t = 15 (3 steps of 5)" in dmft_says(capsys, f"{descent} 15")[1]
+    assert "step" not in dmft_says(capsys, f"{descent} 60")[1].split("status")[1].split("\n")[0]
+
+
+def test_the_escape_is_shown(here, capsys):
+    model = "--p 3 --delta-2 0.4 --delta-p 4 --m0 1e-3 --method gradient_descent --step 0.1"
+    _, out, _ = dmft_says(capsys, f"solve {model} --t-end 30 --output r.nc")
+    (line,) = [line for line in out.splitlines() if line.startswith("escape")]
+    assert re.fullmatch(r"escape      \|m\| = 0.1 at t = \d+\.\d+", line)
+    assert line in dmft_says(capsys, "show r.nc")[1]
+    assert "error up to rounding: exact for the discrete algorithm" in out
+
+
+def test_python_speaks_python_and_the_shell_its_own(here, capsys):
+    run = dmft.solve(dmft.SpikedMixture({3: 1.0}), 1.0, m0=0.1, method="gradient_descent", step=0.1)
+    run.save("run.nc")
+    with pytest.raises(ValueError, match=r"overwrite it \(force=True\)"):
+        run.save("run.nc")
+    status, _, err = dmft_says(capsys, f"solve {SEED} --t-end 1 --output run.nc")
+    assert status == 2
+    assert "overwrite it (--force)" in err
+    for bad in (None, 3):
+        with pytest.raises(ValueError, match=f"= {bad} is not allowed: it must be the path"):
+            run.save(bad)
+        with pytest.raises(ValueError, match=f"= {bad} is not allowed: it must be the path"):
+            dmft.load(bad)
+
+
+@pytest.mark.parametrize("command", ["validate report", "reproduce --output r", "tables check"])
+def test_a_folder_of_the_users_named_validation_is_said(here, command):
+    (here / "validation").mkdir()
+    (here / "validation" / "__init__.py").touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "dmft", *command.split()], capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("dmft: a folder or file named validation hides the package")
+    assert len(done.stderr.splitlines()) == 1
+
+
 PRESS_CTRL_C = """
 import os, signal, sys
 from dmft.cli import main
@@ -228,6 +338,7 @@ sys.exit(main(sys.argv[1:]))
 
 def test_interrupted_run_is_saved(here):
     """SIGINT to a real process: status 130, one line, a loadable file with what was reached."""
+    main(f"solve {SEED} --t-end 0.1".split())  # compiled, so that there is one line
     arguments = ["solve", *SEED.split(), "--t-end", "60", "--tol", "1e-4", "--output", "run.nc"]
     done = subprocess.run(
         [sys.executable, "-c", PRESS_CTRL_C, *arguments],

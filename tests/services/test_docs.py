@@ -1,5 +1,6 @@
 """What README and docs show: every command is one that `dmft` takes, every Python block runs."""
 
+import importlib.util
 import re
 import shlex
 import sys
@@ -166,3 +167,45 @@ def test_cells_run(page, tmp_path, monkeypatch, capsys):
         for cell in CELL.finditer(page.read_text()):
             exec(compile(cell[2], page.stem, "exec"), names)
         plt.close("all")
+
+
+def test_every_page_is_reached_from_the_first():
+    """The landing page has a line for every page but those of the reference."""
+    text = (ROOT / "docs" / "index.md").read_text()
+    links = set(re.findall(r"\]\(([^)#]+\.md)\)", text))
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    hidden = {page for page in pages if page.startswith("reference/")} | {"index.md"}
+    assert pages - hidden <= links
+    assert links <= pages
+
+
+def test_formulas_have_no_less_than_sign():
+    """A browser takes it for the beginning of a tag where a letter follows; \\lt is the same."""
+    fences = re.compile(r"^```.*?^```", re.M | re.S)
+    formula = re.compile(r"\$\$.+?\$\$|(?<![`$\w\\])\$[^$`\n]+?\$", re.S)
+    for page in (ROOT / "docs").rglob("*.md"):
+        for found in formula.finditer(fences.sub("", page.read_text())):
+            assert "<" not in found[0], (page, found[0])
+
+
+def test_check_of_built_pages(tmp_path):
+    """What a page loads from a network is named, links that a reader follows are not."""
+    spec = importlib.util.spec_from_file_location("check", ROOT / "docs" / "check_offline.py")
+    check = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(check)
+    page = tmp_path / "a.html"
+    page.write_text(
+        '<a href="https://arxiv.org">paper</a><script src="_static/a.js"></script>'
+        '<link rel="stylesheet" href="_static/a.css"><div class="math">\\[a\\lt b\\]</div>'
+    )
+    assert check.faults(page) == []
+    assert check.main(tmp_path) == 0
+    page.write_text(
+        '<script async src="https://cdn.jsdelivr.net/m.js"></script>'
+        '<link rel="stylesheet" type="text/css" href="//host/a.css">'
+        '<div class="math">\\[a<b\\]</div>'
+    )
+    assert len(check.faults(page)) == 3
+    assert check.main(tmp_path) == 1
+    (tmp_path / "a.css").write_text("@import url('https://host/b.css');")
+    assert len(check.faults(tmp_path / "a.css")) == 1

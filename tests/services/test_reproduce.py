@@ -12,13 +12,14 @@ import pytest
 import dmft
 from dmft import reproduce as job
 from dmft.systems.base import Section
+from dmft.systems.spiked import headline
 from dmft.systems.spiked import reproduce as module
 
 
-def stand_in(model, *, n, seeds, m0, times, step, progress):
+def stand_in(model, *, n, seeds, m0, times, step, root_seed):
     """Scatter of one standard deviation around the theory."""
     s = dmft.solve(model, float(times[-1]), m0=m0, tol=1e-4)
-    at, rng = s.at(times), np.random.default_rng(0)
+    at, rng = s.at(times), np.random.default_rng([root_seed, int(n)])
     noise = rng.standard_normal((3, seeds, len(times))) / np.sqrt(n)
     values = zip(("m", "mu", "e"), (at.m, at.mu, at.e), noise, strict=True)
     return SimpleNamespace(t=times, series={name: v + scatter for name, v, scatter in values})
@@ -28,7 +29,7 @@ def stand_in(model, *, n, seeds, m0, times, step, progress):
 def small(monkeypatch):
     monkeypatch.setattr(module, "DELTA_P", np.geomspace(0.25, 10.0, 5))
     monkeypatch.setattr(module, "ENDPOINTS", ((3, 2.5, 1.0), (4, 3.0, 4.0)))
-    monkeypatch.setattr(module, "TOL", 1e-4)
+    monkeypatch.setattr(headline, "TOL", 1e-4)
     monkeypatch.setattr(module, "SWEEP", ((1.0, 2.0), (1.0, 2.5)))
 
 
@@ -45,8 +46,8 @@ def test_page_shows_every_figure_and_table(small, tmp_path):
     )
     text = page.read_text()
     assert "OLD PAGE" not in text
-    sources = re.findall(r'(?:src|href)="([^"]+)"', text)
-    assert len(sources) == 1 + 4 + 7
+    sources = re.findall(r'(?:src|href)="([^":]+)"', text)
+    assert len(sources) == 1 + 2 * 4 + 8
     for source in sources:
         assert (tmp_path / "out" / source).stat().st_size > 100
     assert "{{" not in text
@@ -55,7 +56,7 @@ def test_page_shows_every_figure_and_table(small, tmp_path):
     assert "Theory against simulation" in runs
     with open(tmp_path / "out" / "spiked" / "comparison.csv") as file:
         z = [float(row["z"]) for row in csv.DictReader(file)]
-    assert len(z) == 3 * 3 * len(module.TIMES)
+    assert len(z) == 3 * 3 * len(headline.TIMES)
     assert 0.5 < np.sqrt(np.mean(np.square(z))) < 3.0
     with open(tmp_path / "out" / "spiked" / "endpoints.csv") as file:
         for row in csv.DictReader(file):
@@ -72,9 +73,11 @@ def test_report_shows_the_runs_of_this_job_only(small, tmp_path, monkeypatch):
     )
     quick, full = module._jobs(True), module._jobs(False)
     section = Section("", "", [], [], "comparison.csv", "")
-    job._sweep(tmp_path, "spiked", quick, section)
+    job._sweep(tmp_path, quick)
+    job._report(tmp_path, "spiked", quick, section)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*.nc")}
-    job._sweep(tmp_path, "spiked", full, section)
+    job._sweep(tmp_path, full)
+    job._report(tmp_path, "spiked", full, section)
     page = (tmp_path / "spiked" / "report.html").read_text()
     both = [path.stem for path in (tmp_path / "runs").glob("*.nc")]
     assert len(both) == 4
@@ -103,14 +106,15 @@ def test_no_page_without_everything_else(small, tmp_path):
 )
 def test_interrupted_run_publishes_nothing(small, tmp_path, monkeypatch, method):
     """Ctrl-C inside one of the runs ends the job; no page from half a run."""
-    whole = module.solve
+    where = headline if method == "dense" else module
+    whole = where.solve
 
     def pressed(*arguments, **keywords):
         if keywords["method"] == method:
             keywords["callback"] = lambda _now: os.kill(os.getpid(), signal.SIGINT)
         return whole(*arguments, **keywords)
 
-    monkeypatch.setattr(module, "solve", pressed)
+    monkeypatch.setattr(where, "solve", pressed)
     with pytest.raises(KeyboardInterrupt):
         job.reproduce(tmp_path / "out", {"spiked": stand_in}, only=["spiked"], quick=True)
     assert not (tmp_path / "out" / "index.html").exists()

@@ -70,7 +70,8 @@ def test_runs_are_compared_with_a_saved_theory(here, capsys, n):
     main(f"revealed {MODEL} --n {n} --seeds 10 --t-end 2 --runs runs.csv".split())
     capsys.readouterr()
     compare = "compare --theory run.nc --simulation runs.csv --output t.csv"
-    assert dmft_main(f"validate {compare}".split()) == 0
+    assert dmft_main(f"validate {compare} --plot t.png".split()) == 0
+    assert Path("t.png").read_bytes().startswith(b"\x89PNG")
     out = capsys.readouterr().out
     assert f"N = {float(n):g}: 10 runs" in out
     assert "simulation DISAGREE" not in out.splitlines()[-1]

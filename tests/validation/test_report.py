@@ -1,5 +1,6 @@
 """The page of evidence and its claims."""
 
+import dataclasses
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ import pytest
 from tests.validation.toy import drawn, relaxation
 from validation.cli import main
 from validation.comparison import columns_of, compare
-from validation.evidence import Evidence, evidence_of
+from validation.evidence import Evidence, evidence_of, wrong_on_purpose
 from validation.report import chosen, report
 from validation.statistics import Finding
 from validation.systems import SYSTEMS
@@ -26,7 +27,7 @@ FAST = ["mixture", "endpoint"]
 def test_evidence_reads_back_to_the_same_numbers():
     table = columns_of(["m", "e"], [0.1, 1 / 3], [0.3, 0.2], [0.0, 0.01])
     seeds, curve = {1e8: 20, 200: 4}, {"t": np.arange(3.0)}
-    found = Evidence("claim", "model", "", seeds, table, "verdict", Finding.UNDECIDED, curve)
+    found = Evidence("claim", "model", "", seeds, table, "verdict", Finding.UNDECIDED, curve=curve)
     back = Evidence.parse(found.dump())
     assert back.finding is Finding.UNDECIDED
     assert (back.word, back.fails) == ("undecided", False)
@@ -36,6 +37,27 @@ def test_evidence_reads_back_to_the_same_numbers():
         np.testing.assert_array_equal(back.table[name], values)
     np.testing.assert_array_equal(back.curve["t"], [0.0, 1.0, 2.0])
     assert back.largest_z == pytest.approx(13.3333, abs=1e-3)
+
+
+def test_deliberate_errors_have_a_false_alarm_rate_of_their_own():
+    """That of a right theory is 1 in 1000, and where nothing is drawn there is none."""
+    table = columns_of(["m"], [0.1], [0.3], [0.01])
+    found = Evidence("claim", "model", "how", {200: 4}, table, "verdict", Finding.DISAGREE)
+    assert found.false_alarm == 1e-3
+    seen = wrong_on_purpose(found, 1e-9, "An error would be seen")
+    missed = wrong_on_purpose(found, 1e-3, "An error would be seen")
+    assert (seen.word, missed.word) == ("holds", "FAILS")
+    assert "rejected at 6.1 sigma (asked: 5)" in seen.verdict
+    assert seen.false_alarm == pytest.approx(5.7e-7, rel=0.01)
+    assert Evidence.parse(seen.dump()).false_alarm == seen.false_alarm
+    exact = Evidence.parse(dataclasses.replace(found, false_alarm=np.nan).dump())
+    assert np.isnan(exact.false_alarm)
+
+
+def test_every_system_has_a_deliberate_error():
+    for name, system in SYSTEMS.items():
+        keys = system.load_claims()
+        assert {"sensitivity", "wrong-rate"} & set(keys), name
 
 
 @pytest.mark.slow

@@ -55,6 +55,24 @@ def test_wrong_runs_disagree(theory, runs, tmp_path):
     assert replay(theory, tmp_path / "runs.csv")[1].verdict.refuted
 
 
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_a_doubled_energy_in_few_runs_is_not_called_agreement(theory, runs, tmp_path, seeds):
+    """With 1 or 2 degrees of freedom |z| = 80 is no evidence, and agreement is none either."""
+    table = runs_table(runs[:1], ("m", "e"), {})
+    few = {name: column[table["seed"] < seeds] for name, column in table.items()}
+    few["e"] = 2.0 * few["e"]
+    write(tmp_path / "runs.csv", few)
+    verdict = replay(theory, tmp_path / "runs.csv")[1].verdict
+    assert verdict.finding is not Finding.AGREE
+    assert "seeds" in verdict.reason
+
+
+def test_a_netcdf_file_of_runs_is_no_table(theory, tmp_path):
+    theory.save(tmp_path / "runs.csv")
+    with pytest.raises(ValueError, match="is no CSV file: it is a NetCDF-4 file; give the runs"):
+        replay(theory, tmp_path / "runs.csv")
+
+
 GOOD = [("t", "m", "e", "seed", "N")] + [
     (t, 0.3 + 0.1 * t + 0.01 * s, -1 - 0.1 * t - 0.01 * s * s, s, 500)
     for s in range(3)

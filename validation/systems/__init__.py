@@ -7,13 +7,14 @@ from typing import Any
 from validation.systems.base import SystemChecks, resolve
 from validation.systems.committee.system import COMMITTEE
 from validation.systems.generative.system import GENERATIVE
+from validation.systems.glm.system import GLM
 from validation.systems.spiked.system import SPIKED
 from validation.systems.two_layer.system import TWO_LAYER
 
 __all__ = ["SYSTEMS", "reference_tables", "simulators"]
 
 SYSTEMS: dict[str, SystemChecks] = {
-    system.name: system for system in (SPIKED, TWO_LAYER, COMMITTEE, GENERATIVE)
+    system.name: system for system in (SPIKED, TWO_LAYER, GLM, COMMITTEE, GENERATIVE)
 }
 
 

@@ -43,8 +43,8 @@ class SystemChecks(NamedTuple):
     tables : str
         "module:attribute" of the reference tables that are simulated; empty: there are none.
     simulator : str
-        "module:function" of the simulation that the main job compares the theory with; empty: the
-        system's part in the main job needs none.
+        "module:attribute" of the simulation, or of an object with several of them, that the main
+        job compares the theory with; empty: the system's part in the main job needs none.
     """
 
     name: str

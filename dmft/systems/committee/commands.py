@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from dmft.arguments import FAILED, OK, Force, Whole, say
+from dmft.arguments import OK, Force, Whole
 
 if TYPE_CHECKING:
     from dmft.systems.committee.model import CommitteeMachine
@@ -58,17 +58,13 @@ def fixed_point(
     output
         File of the run, .nc, which `dmft show` reads; without it the result is only printed.
     """
-    from dmft.run.shell import begun, carried_out, summary
+    from dmft.run.shell import begun, carried_out
     from dmft.systems.committee.job import STARTS, CommitteeJob
 
     given: Any = start if start in STARTS else _number(start)
     job = CommitteeJob(_machine(K, prior), alpha, given)
-    if output is not None:
-        begun(output, force=force)
-        return carried_out(job.begin, output)
-    run = job.begin()
-    print(summary(run))
-    return OK if run.success else say(run.message, FAILED)
+    begun(output, force=force)
+    return carried_out(job.begin, output)
 
 
 def _number(text: str) -> float | str:

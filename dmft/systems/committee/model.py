@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from dmft import checks
+from dmft.notebook import Shown
 
 __all__ = ["PRIORS", "CommitteeMachine"]
 
@@ -20,7 +21,7 @@ PRIORS = ("gaussian", "binary")
 
 
 @dataclass(frozen=True)
-class CommitteeMachine:
+class CommitteeMachine(Shown):
     """Bayes-optimal committee machine with K hidden units and sign activations.
 
     Parameters

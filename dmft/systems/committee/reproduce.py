@@ -61,6 +61,11 @@ INTRODUCTION = (
     " learns from the labels, Bayes-optimally or by message passing (AMP). Below the"
     " specialisation transition its units cannot tell the teacher's units apart."
 )
+FINDING = (
+    "With binary weights there is a range of alpha where the teacher's weights are determined by"
+    " the data, yet message passing does not find them; with Gaussian weights there is none."
+    " Message passing on instances ends where the theory says."
+)
 CAPTION = (
     "Bayes generalisation error of the committee machine, K = 2, all branches of fixed points; thin"
     " lines are unstable. The wide grey line is what AMP reaches from a random start, the black"
@@ -85,7 +90,7 @@ def main_job(*, quick: bool) -> MainJob:
         return Section(
             "Committee machine", INTRODUCTION, [_picture(folder, curves, rows, size)], shown,
             "comparison.csv" if rows else "",
-            "Model, state evolution and free entropy: arXiv:1806.05451.",
+            "Model, state evolution and free entropy: arXiv:1806.05451.", FINDING,
         )  # fmt: skip
 
     return MainJob(len(PAIRS) + points, _jobs(quick), make)

@@ -53,19 +53,15 @@ def fixed_point(
     output
         File to write, for `dmft show`; without it the result is printed only.
     """
-    from dmft.run.shell import begun, carried_out, summary
+    from dmft.run.shell import begun, carried_out
     from dmft.systems.generative.job import GenerativeJob
     from dmft.systems.generative.model import SpikedGenerative
     from dmft.systems.generative.theory.solutions import start_in_text
 
     model = SpikedGenerative(alpha, delta, activation, channel, beta)
     job = GenerativeJob(model, start_in_text(start))
-    if output is not None:
-        begun(output, force=force)
-        return carried_out(job.begin, output)
-    solution = job.begin()
-    print(summary(solution))
-    return OK if solution.success else say(solution.message, FAILED)
+    begun(output, force=force)
+    return carried_out(job.begin, output)
 
 
 @app.command

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from dmft import checks
+from dmft.notebook import Shown
 
 __all__ = ["ACTIVATIONS", "CHANNELS", "Activation", "Channel", "SpikedGenerative", "moments"]
 
@@ -36,7 +37,7 @@ _MOMENTS = {
 
 
 @dataclass(frozen=True)
-class SpikedGenerative:
+class SpikedGenerative(Shown):
     """Spiked matrix whose spike is the output of a one-layer random network.
 
     Parameters

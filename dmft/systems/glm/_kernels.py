@@ -1,4 +1,4 @@
-"""Compiled kernel: how l' of one step responds to shifts of the output at all earlier ones."""
+"""Compiled kernel: how l' of one step responds to shifts of the output at earlier ones."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ __all__ = ["respond"]
 
 @njit(cache=True, nogil=True)
 def respond(
-    past: NDArray[Any], steps: int, n: int, memory: NDArray[Any], curvature: NDArray[Any],
-    weights: NDArray[Any], means: NDArray[np.float64],
+    past: NDArray[Any], rows: NDArray[np.int64], columns: NDArray[np.int64],
+    memory: NDArray[Any], curvature: NDArray[Any], weights: NDArray[Any],
+    means: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Append row n of the responses DD(n, s) = dF_n/dP_s of all paths, and average them.
 
@@ -23,29 +24,29 @@ def respond(
 
     Parameters
     ----------
-    past : ndarray, shape (steps (steps+1)/2 paths,)
-        DD(u, s), ordered by s, then u, then path; blocks of `steps` - s rows each.
-    steps : int
-        Largest number of rows.
-    n : int
-        The row to append.
+    past : ndarray, shape (room, paths)
+        DD(u, s) of all paths, a row for each u and s.
+    rows : ndarray, shape (size, size)
+        ``rows[s, u]`` is the row of `past` for DD(u, s), u <= n.
+    columns : ndarray, shape (c,)
+        The s for which row n is wanted.
     memory : ndarray, shape (n,)
         See above, of the type of `past`.
     curvature : ndarray, shape (paths,)
         l''_n, of the type of `past`.
     weights : ndarray, shape (kinds, paths)
         Weights of the averages, of the type of `past`.
-    means : ndarray, shape (kinds, n+1), float64
+    means : ndarray, shape (kinds, c), float64
         The averages of DD(n, s), written.
     """
-    paths = len(curvature)
-    kinds = len(weights)
+    n, paths, kinds = len(memory), len(curvature), len(weights)
     # 1024 paths at a time: the accumulators and four rows of the past fit into the first cache.
     width = 1024
     total = np.zeros(width, dtype=past.dtype)
     lanes = np.zeros((kinds, width), dtype=np.float64)
-    for s in range(n + 1):
-        start = paths * (s * steps - s * (s - 1) // 2)
+    for place in range(len(columns)):
+        s = columns[place]
+        of = rows[s]
         lanes[:] = 0.0
         for low in range(0, paths, width):
             size = min(width, paths - low)
@@ -58,29 +59,26 @@ def respond(
                 u = s
                 while u + 4 <= n:
                     a, b, c, d = memory[u], memory[u + 1], memory[u + 2], memory[u + 3]
-                    at = start + (u - s) * paths + low
-                    one = past[at : at + size]
-                    two = past[at + paths : at + paths + size]
-                    three = past[at + 2 * paths : at + 2 * paths + size]
-                    four = past[at + 3 * paths : at + 3 * paths + size]
+                    one = past[of[u], low : low + size]
+                    two = past[of[u + 1], low : low + size]
+                    three = past[of[u + 2], low : low + size]
+                    four = past[of[u + 3], low : low + size]
                     for j in range(size):
                         total[j] += a * one[j] + b * two[j] + c * three[j] + d * four[j]
                     u += 4
                 while u < n:
                     a = memory[u]
-                    at = start + (u - s) * paths + low
-                    one = past[at : at + size]
+                    one = past[of[u], low : low + size]
                     for j in range(size):
                         total[j] += a * one[j]
                     u += 1
                 for j in range(size):
                     total[j] *= curvature[low + j]
-            at = start + (n - s) * paths + low
-            new = past[at : at + size]
+            new = past[of[n], low : low + size]
             for j in range(size):
                 new[j] = total[j]
             for kind in range(kinds):
                 for j in range(size):
                     lanes[kind, j] += weights[kind, low + j] * total[j]
         for kind in range(kinds):
-            means[kind, s] = lanes[kind].sum()
+            means[kind, place] = lanes[kind].sum()

@@ -50,8 +50,16 @@ class Algorithm:
         Overlap at t = 0.
     t_end
         Time to reach, > 0: the step size times the number of steps.
+    method
+        steps: the algorithm with its steps; flow: gradient flow, to long times.
     step
-        Step size, > 0.
+        Step size, > 0; of flow the first step, 0.05 unless given.
+    growth
+        Later steps of flow are step + growth t; 0.2 unless given.
+    no_verify
+        Do not measure the error of the steps of flow by a second run.
+    learning_rate
+        Factor on the step size: a number, or VALUE,TAU,EXPONENT for VALUE (1 + t/TAU)^-EXPONENT.
     temperature
         Temperature >= 0 of the noise added to each step.
     batch
@@ -61,7 +69,9 @@ class Algorithm:
     paths
         Paths of the effective process, best a power of 2.
     response_paths
-        Those whose responses are followed; 8192, or all if there are fewer.
+        Those that follow the responses to all steps; 2048, or all if there are fewer.
+    response_stride
+        The others follow those to every so many-th step, 8 unless given; 0: none.  0 with flow.
     replicas
         Independent repetitions, whose scatter gives the errors.
     seed
@@ -70,12 +80,17 @@ class Algorithm:
 
     m0: Number
     t_end: float
-    step: float
+    method: Literal["steps", "flow"] = "steps"
+    step: float | None = None
+    growth: float | None = None
+    no_verify: Annotated[bool, Parameter(negative="")] = False
+    learning_rate: str = "1"
     temperature: float = 0.0
     batch: float = 1.0
     persistence: float | None = None
     paths: Whole = 2**15
     response_paths: Whole | None = None
+    response_stride: Whole | None = None
     replicas: Whole = 4
     seed: Whole = 0
 
@@ -83,7 +98,11 @@ class Algorithm:
     def how(self) -> dict[str, Any]:
         """The arguments of `solve`."""
         given = dataclasses.asdict(self)
-        return {"T": given.pop("temperature"), **given}
+        from dmft import parse
+
+        rate = parse.schedule("learning_rate", given.pop("learning_rate"))
+        verify = False if given.pop("no_verify") else None
+        return {"T": given.pop("temperature"), "verify": verify, "learning_rate": rate, **given}
 
 
 @Parameter(name="*")
@@ -114,7 +133,7 @@ class RunControl:
 
 
 def _run(
-    model: Model, output: Path, algorithm: Algorithm, watching: RunControl, **start: Any
+    model: Model, output: Path | None, algorithm: Algorithm, watching: RunControl, **start: Any
 ) -> int:
     from dmft.run.shell import begun, carried_out, stops
     from dmft.systems.glm.solve import solve
@@ -133,7 +152,7 @@ def _run(
 @phase_retrieval.command(name="solve")
 def solve_phase_retrieval(
     *,
-    output: Path,
+    output: Path | None = None,
     alpha: float,
     a: float = 1.0,
     unregularised: Annotated[bool, Parameter(negative="")] = False,
@@ -145,7 +164,7 @@ def solve_phase_retrieval(
     Parameters
     ----------
     output
-        File to write (NetCDF-4).
+        File to write (NetCDF-4); without it the summary is printed and nothing is saved.
     alpha
         Measurements per dimension, > 0.
     a
@@ -162,14 +181,15 @@ def solve_phase_retrieval(
 @mixture.command(name="solve")
 def solve_mixture(
     *,
-    output: Path,
+    output: Path | None = None,
     alpha: float,
     delta: float,
-    loss: Literal["logistic", "square"] = "logistic",
+    loss: Literal["logistic", "square", "smoothed-hinge"] = "logistic",
     ridge: float = 0.1,
     rho: float = 0.5,
     bias: float = 0.0,
     fit_bias: Annotated[bool, Parameter(negative="")] = False,
+    width: float | None = None,
     q0: float = 1.0,
     algorithm: Algorithm,
     watching: RunControl | None = None,
@@ -179,13 +199,13 @@ def solve_mixture(
     Parameters
     ----------
     output
-        File to write (NetCDF-4).
+        File to write (NetCDF-4); without it the summary is printed and nothing is saved.
     alpha
         Samples per dimension, > 0.
     delta
         Variance of each cluster, > 0.
     loss
-        logistic or square.
+        logistic, square or smoothed-hinge.
     ridge
         lambda >= 0.
     rho
@@ -194,6 +214,8 @@ def solve_mixture(
         Bias of the output, a number.
     fit_bias
         The bias follows the gradient, from 0.
+    width
+        Width of the rounded corner of the smoothed hinge loss, in (0, 1]; 0.1 unless given.
     q0
         |w|^2/N at t = 0, >= m0^2.
     """
@@ -201,5 +223,5 @@ def solve_mixture(
 
     if fit_bias and bias != 0.0:
         raise ValueError("give --bias or --fit-bias, not both")
-    model = GaussianMixture(alpha, delta, loss, ridge, rho, True if fit_bias else bias)
+    model = GaussianMixture(alpha, delta, loss, ridge, rho, True if fit_bias else bias, width)
     return _run(model, output, algorithm, watching or RunControl(), q0=q0)

@@ -8,103 +8,46 @@ for 400 steps), and going on to twice the number of steps costs eight times what
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from dmft import checks
 from dmft.run.contract import Record, StepResult
 from dmft.systems.glm import memory
 from dmft.systems.glm.generalization import test_error
 from dmft.systems.glm.grid import StepGrid, packed
 from dmft.systems.glm.model import Model
+from dmft.systems.glm.options import StepOptions
+from dmft.systems.glm.rates import rates
 from dmft.systems.glm.replica import Batches, DivergenceError, Replica, Sampling, Start
 from dmft.systems.glm.weights import Algorithm
+from dmft.threads import current
 from dmft.two_time import TimeMap
 
-__all__ = ["Descent", "Problem", "StepOptions", "half_width"]
+__all__ = [
+    "CONFIDENCE",
+    "Descent",
+    "Problem",
+    "StepOptions",
+    "compared",
+    "count_of",
+    "everywhere",
+    "half_width",
+    "largest",
+]
 
 Array = NDArray[np.float64]
+One = TypeVar("One")
 
 # Probability with which all true values lie within the stated errors at one time, if the replicas
 # scatter like Gaussians.
 CONFIDENCE = 0.95
 # A replayed run that differs by more than this from the saved one was made by other code.
 SAME = 1e-6
-
-
-@dataclass(frozen=True)
-class StepOptions:
-    """Algorithm and sampling of a run.
-
-    Parameters
-    ----------
-    step : float
-        Step size eta > 0; the run takes ceil(t_end/step) steps.
-    T : float, default 0
-        Temperature >= 0: ``sqrt(2 T eta) xi`` is added to each step (Langevin).
-    batch : float, default 1
-        Fraction of the samples in the gradient of a step, in (0, 1].
-    persistence : float, optional
-        Correlation time of the batch in units of t, > 0: a sample keeps its place in or out of it
-        with probability exp(-step/persistence), and is drawn anew otherwise.  None: batches of
-        different steps are independent.
-    paths : int, default 32768
-        Paths of the effective process, >= 8; powers of 2 are balanced.
-    response_paths : int, default 8192
-        Those of them whose responses are followed, >= 8 and at most `paths`.
-    replicas : int, default 4
-        Independent repetitions; their scatter gives the errors.
-    seed : int, default 0
-        Where the random numbers begin, >= 0.
-    memory : float, optional
-        Memory that may be used, in GB; 0.8 of what is free unless given.
-
-    Raises
-    ------
-    ValueError
-        A parameter is out of its range.
-    """
-
-    step: float
-    T: float = 0.0
-    batch: float = 1.0
-    persistence: float | None = None
-    paths: int = 2**15
-    response_paths: int = 2**13
-    replicas: int = 4
-    seed: int = 0
-    memory: float | None = None
-
-    def __post_init__(self) -> None:
-        put = object.__setattr__
-        put(self, "step", checks.positive_number("step", self.step))
-        wanted = "a finite number >= 0"
-        put(self, "T", checks.finite_number("T", self.T, low=0.0, wanted=wanted))
-        low, wanted = math.nextafter(0.0, 1.0), "a number in (0, 1]"
-        batch = checks.finite_number("batch", self.batch, low=low, high=1.0, wanted=wanted)
-        put(self, "batch", batch)
-        if self.persistence is not None:
-            put(self, "persistence", checks.positive_number("persistence", self.persistence))
-            if batch == 1.0:
-                raise ValueError("persistence is for batches: batch has to be below 1")
-        put(self, "paths", checks.integer("paths", self.paths, low=8))
-        followed = checks.integer("response_paths", self.response_paths, low=8)
-        if followed > self.paths:
-            raise ValueError(
-                f"response_paths = {followed} is not allowed: it must be at most paths ="
-                f" {self.paths}"
-            )
-        put(self, "response_paths", followed)
-        put(self, "replicas", checks.integer("replicas", self.replicas, low=1))
-        put(self, "seed", checks.integer("seed", self.seed, low=0))
-        if self.memory is not None:
-            put(self, "memory", checks.positive_number("memory", self.memory))
 
 
 class Problem(NamedTuple):
@@ -122,6 +65,33 @@ def half_width(samples: Array) -> Array:
         return np.full(samples.shape[1:], math.nan)
     factor = float(stdtrit(count - 1, 0.5 + 0.5 * CONFIDENCE))
     return np.asarray(factor * samples.std(axis=0, ddof=1) / math.sqrt(count))
+
+
+def count_of(t_end: float, step: float) -> int:
+    """Return the number of steps: rounded up, but t_end = 0.3 with step 0.1 is three steps."""
+    return math.ceil(t_end / step * (1.0 - 4e-16))
+
+
+def largest(samples: Array) -> float:
+    """Return the largest half width over all times."""
+    return float(np.max(half_width(samples)))
+
+
+def everywhere(ones: Sequence[One], work: Callable[[One], None]) -> None:
+    """Do the same with each of `ones`, as many at a time as there are threads."""
+    threads = min(current(), len(ones))
+    if threads == 1:
+        for one in ones:
+            work(one)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, ones))
+
+
+def compared(found: Array, saved: Array) -> None:
+    """Raise ValueError unless a run that was replayed has the numbers of the saved one."""
+    if found.shape != saved.shape or not np.all(np.abs(found - saved) <= SAME):
+        raise ValueError("its steps, taken again, give other numbers")
 
 
 class Descent:
@@ -145,37 +115,26 @@ class Descent:
     def __init__(self, problem: Problem, options: StepOptions, tol: float) -> None:
         self.problem, self.options = problem, options
         setting, o = problem.model.setting(), options
-        # ceil, but t_end = 0.3 with step 0.1 is three steps.
-        self.steps = math.ceil(problem.t_end / o.step * (1.0 - 4e-16))
+        self.steps = count_of(problem.t_end, o.step)
         alike = setting.loss.quadratic and o.batch == 1.0
-        self.bytes = memory.check(
+        use = memory.Use(
             self.steps, o.paths, 1 if alike else o.response_paths, o.replicas,
+            0 if alike else o.response_stride,
             noisy=o.T > 0.0 or o.batch < 1.0, single=not alike,
-            limit=None if o.memory is None else o.memory * memory.GB,
         )  # fmt: skip
-        algorithm = Algorithm(o.step, o.T, setting.ridge)
+        self.bytes = memory.check(use, None if o.memory is None else o.memory * memory.GB)
+        factors = rates(o.learning_rate, o.step, self.steps)
+        algorithm = Algorithm(o.step, o.T, setting.ridge, factors)
         batches = Batches(o.batch, o.persistence)
         self.replicas = [
             Replica(
                 setting, problem.start, algorithm, batches,
-                Sampling(o.paths, o.response_paths, (o.seed, k)), self.steps,
+                Sampling(o.paths, o.response_paths, (o.seed, k), o.response_stride), self.steps,
             )
             for k in range(o.replicas)
         ]  # fmt: skip
         self.n = 0
-        self._all(lambda replica: replica.observe(0))
-
-    def _all(self, work: Callable[[Replica], None]) -> None:
-        """Do the same with every replica, as many at a time as there are threads."""
-        import numba
-
-        threads = min(int(numba.get_num_threads()), len(self.replicas))
-        if threads == 1:
-            for replica in self.replicas:
-                work(replica)
-            return
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, self.replicas))
+        everywhere(self.replicas, lambda replica: replica.observe(0))
 
     @property
     def t(self) -> float:
@@ -210,7 +169,7 @@ class Descent:
             replica.observe(following)
 
         try:
-            self._all(work)
+            everywhere(self.replicas, work)
         except DivergenceError as error:
             return StepResult(
                 False,
@@ -229,11 +188,12 @@ class Descent:
             The numbers are not those of the saved run.
         """
         saved = state["m"]
+        if saved.ndim != 2:
+            raise ValueError("its state is damaged")
         for _ in range(saved.shape[1] - 1):
             self.advance()
         found = self._samples()["m"]
-        if found.shape != saved.shape or not np.all(np.abs(found - saved) <= SAME):
-            raise ValueError("its steps, taken again, give other numbers")
+        compared(found, saved)
 
     def _samples(self) -> dict[str, Array]:
         """Return the one-time quantities of each replica, shape (replicas, n+1)."""
@@ -270,8 +230,8 @@ class Descent:
         """Return the means over the replicas, with their statistical errors."""
         samples = self._samples()
         C, R = self._two_time()
-        errors = {name: _largest(values) for name, values in samples.items()}
-        errors |= {"C": _largest(C), "R": _largest(R)}
+        errors = {name: largest(values) for name, values in samples.items()}
+        errors |= {"C": largest(C), "R": largest(R)}
         stein = [np.abs(r.stein[: self.n + 1]) for r in self.replicas]
         return Record(
             t=self.options.step * np.arange(self.n + 1, dtype=np.float64),
@@ -288,16 +248,15 @@ class Descent:
         )
 
 
-def _largest(samples: Array) -> float:
-    return float(np.max(half_width(samples)))
-
-
 def compiled() -> Any:
     """Load the kernel for both precisions."""
     from dmft.systems.glm import _kernels
 
     for kind in (np.float32, np.float64):
-        past, one = np.zeros(9, kind), np.ones(3, kind)
-        weights, means = np.ones((1, 3), kind), np.zeros((1, 1))
-        _kernels.respond(past, 2, 0, one[:0], one, weights, means)
+        one, weights = np.ones(3, kind), np.ones((1, 3), kind)
+        first = np.zeros(1, np.int64)
+        _kernels.respond(
+            np.zeros((1, 3), kind), first[:, None], first, one[:0], one, weights,
+            np.zeros((1, 1)),
+        )  # fmt: skip
     return None

@@ -105,8 +105,8 @@ class Columns:
     def _make_orthogonal(self, column: Array) -> None:
         """Subtract from a column its part along the rows, and give it variance 1."""
         rows = self.rows[: self.count]
-        for _ in range(2):  # the second pass removes what rounding left
-            column -= (rows @ (self.weights * column)) @ rows
+        # One pass is enough: a new column is nearly orthogonal, so that nothing cancels.
+        column -= (rows @ (self.weights * column)) @ rows
         column /= np.sqrt(self.weights @ column**2)
 
     def _keep(self, column: Array) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft.two_time import TriangularGrid, interpolate_uniform
 
-__all__ = ["DEGREE", "StepGrid", "packed"]
+__all__ = ["DEGREE", "FlowGrid", "LogMap", "StepGrid", "packed"]
 
 Array = NDArray[np.float64]
 
@@ -47,3 +50,36 @@ class StepGrid(TriangularGrid):
         a = self._position(t_prime.ravel())
         b = np.maximum(self._position(t.ravel()) - a, 0.0)
         return self._patch(triangle, a, b, min(DEGREE, self.n)).reshape(t.shape)
+
+
+@dataclass(frozen=True)
+class LogMap:
+    """Times ``t(k) = scale ((1 + growth)^k - 1)``: steps that grow like t."""
+
+    growth: float
+    scale: float
+
+    def t(self, s: ArrayLike) -> Array:
+        """Return t(s)."""
+        return np.asarray(self.scale * np.expm1(np.log1p(self.growth) * np.asarray(s, float)))
+
+    def s(self, t: ArrayLike) -> Array:
+        """Return s(t)."""
+        return np.asarray(np.log1p(np.asarray(t, float) / self.scale) / np.log1p(self.growth))
+
+
+class FlowGrid(StepGrid):
+    """C and R at the ends of steps that grow like t."""
+
+    kind = "flow"
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the scalars that belong to the variables."""
+        own: Any = self.time_map
+        return {"grid_growth": own.growth, "grid_scale": own.scale}
+
+    @classmethod
+    def restore(cls, values: dict[str, NDArray[Any]], attributes: dict[str, Any]) -> FlowGrid:
+        """Rebuild the grid from :meth:`variables` and :meth:`attributes`."""
+        own: Any = LogMap(float(attributes["grid_growth"]), float(attributes["grid_scale"]))
+        return cls(1.0, own, values["C"], values["R"])

@@ -34,7 +34,8 @@ class GlmJob(Job):
         What is trained.
     t_end : float
         Time to reach.
-    m0, q0, step, T, batch, persistence, paths, response_paths, replicas, seed
+    m0, q0, step, T, batch, persistence, paths, response_paths, response_stride, replicas,
+    seed
         As in :func:`dmft.systems.glm.solve.solve`.
     stop_overlap, stop_relaxed : float, optional
         Conditions that end the run before t_end.
@@ -50,6 +51,7 @@ class GlmJob(Job):
     persistence: float | None = None
     paths: int = StepOptions.paths
     response_paths: int | None = None
+    response_stride: int | None = None
     replicas: int = StepOptions.replicas
     seed: int = 0
     stop_overlap: float | None = None

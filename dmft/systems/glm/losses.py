@@ -2,7 +2,7 @@
 
 y is the label, h = w.x/sqrt(N) (plus the bias) the output.  All functions take arrays and are
 smooth enough that the pathwise derivative of l' is l'' almost everywhere; the hinge loss is the
-exception, and only theory uses it.
+exception: only theory uses it, and dynamics take :func:`smoothed_hinge` instead.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-__all__ = ["Loss", "hinge", "logistic", "magnitude", "of_user", "quartic", "square"]
+__all__ = [
+    "Loss",
+    "hinge",
+    "logistic",
+    "magnitude",
+    "of_user",
+    "quartic",
+    "smoothed_hinge",
+    "square",
+]
 
 Array = NDArray[np.float64]
 Function = Callable[[Array, Array], Array]
@@ -80,6 +89,26 @@ def hinge() -> Loss:
         lambda y, h: np.zeros_like(h),
         smooth=False,
     )
+
+
+def smoothed_hinge(width: float) -> Loss:
+    """Return the hinge loss with its corner rounded over the margins 1 - width < y h < 1.
+
+    There l = (1 - y h)^2/(2 width); below it is 1 - y h - width/2.
+    """
+
+    def value(y: Array, h: Array) -> Array:
+        missing = np.maximum(0.0, 1.0 - y * h)
+        return np.where(missing < width, missing**2 / (2.0 * width), missing - 0.5 * width)
+
+    def derivative(y: Array, h: Array) -> Array:
+        return -y * np.clip((1.0 - y * h) / width, 0.0, 1.0)
+
+    def curvature(y: Array, h: Array) -> Array:
+        missing = 1.0 - y * h
+        return np.where((missing > 0.0) & (missing < width), y * y / width, 0.0)
+
+    return Loss(f"hinge, width = {width:g}", value, derivative, curvature)
 
 
 def quartic() -> Loss:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from dmft.systems.glm.gaussians import BLOCK
+from dmft.systems.glm.responses import rows_of_others
 
-__all__ = ["available", "check", "needed"]
+__all__ = ["Use", "available", "check", "needed"]
 
 # Fraction of the free memory that a run may take: the rest is for the arrays of single steps.
 SHARE = 0.8
@@ -17,25 +19,39 @@ SMOOTH_RANK = 100
 GB = 1e9
 
 
-def needed(
-    steps: int, paths: int, response_paths: int, replicas: int, *, noisy: bool, single: bool
-) -> float:
-    """Return the bytes that a run takes.
+class Use(NamedTuple):
+    """What decides how much memory a run takes.
 
-    Parameters
+    Attributes
     ----------
-    steps, paths, response_paths, replicas : int
-        As in :func:`dmft.solve`.
+    steps, paths, response_paths, replicas, stride : int
+        As in :class:`dmft.systems.glm.descent.StepOptions`.
     noisy : bool
         Whether the algorithm is noisy, so that each step has a Gaussian of its own.
     single : bool
-        Whether responses are kept in single precision.
+        Whether forces and responses are kept in single precision.
     """
-    rows = steps + 1
-    rank = rows if noisy else min(rows, max(SMOOTH_RANK, rows // 2))
+
+    steps: int
+    paths: int
+    response_paths: int
+    replicas: int
+    stride: int
+    noisy: bool
+    single: bool
+
+
+def needed(use: Use) -> float:
+    """Return the bytes that a run takes."""
+    rows, size = use.steps + 1, 4.0 if use.single else 8.0
+    rank = rows if use.noisy else min(rows, max(SMOOTH_RANK, rows // 2))
     # The store of Gaussians is doubled, and is there twice while that is done.
-    one = 8.0 * paths * (rows + 3 * rank + 2 * BLOCK + 12) + 6 * 8.0 * rows**2
-    return replicas * (one + (4.0 if single else 8.0) * response_paths * rows * (rows + 1) / 2)
+    one = use.paths * (size * rows + 8.0 * (3 * rank + 2 * BLOCK + 12)) + 10 * 8.0 * rows**2
+    responses = use.response_paths * rows * (rows + 1) / 2
+    if use.stride > 0:
+        others = rows_of_others(use.steps, use.stride)
+        responses += (use.paths - use.response_paths) * others
+    return use.replicas * (one + size * responses)
 
 
 def available() -> float:
@@ -52,10 +68,7 @@ def available() -> float:
         return float("inf")
 
 
-def check(
-    steps: int, paths: int, response_paths: int, replicas: int, *, noisy: bool, single: bool,
-    limit: float | None,
-) -> float:  # fmt: skip
+def check(use: Use, limit: float | None) -> float:
     """Return the bytes that a run takes; refuse one that does not fit.
 
     Raises
@@ -65,25 +78,33 @@ def check(
         named.
     """
     most = SHARE * available() if limit is None else limit
-
-    def takes(more: int, followed: int) -> float:
-        return needed(steps, more, followed, replicas, noisy=noisy, single=single)
-
-    total = takes(paths, response_paths)
+    total = needed(use)
     if total <= most:
         return total
-    said = f"{total / GB:.2g} GB are needed for {steps} steps, and {most / GB:.2g} GB can be used"
-    fitting = response_paths
-    while fitting > 1 and takes(paths, fitting) > most:
-        fitting //= 2
-    if takes(paths, fitting) <= most:
-        raise ValueError(f"response_paths = {response_paths} is not allowed: {said}; {fitting} fit")
-    both = paths
-    while both > 1 and takes(both, min(both, response_paths)) > most:
-        both //= 2
+    said = f"{total / GB:.2g} GB are needed for {use.steps} steps,"
+    said += f" and {most / GB:.2g} GB can be used"
+    less = use
+    while less.stride > 0 and less.stride < use.steps and needed(less) > most:
+        less = less._replace(stride=2 * less.stride)
+    if needed(less) <= most:
+        raise ValueError(
+            f"response_stride = {use.stride} is not allowed: {said}; with {less.stride} they fit"
+        )
+    while less.response_paths > 1 and needed(less) > most:
+        less = less._replace(response_paths=less.response_paths // 2)
+    if needed(less) <= most:
+        raise ValueError(
+            f"response_paths = {use.response_paths} is not allowed: {said};"
+            f" {less.response_paths} fit"
+            + (f" with response_stride = {less.stride}" if less.stride > 0 else "")
+        )
+    less = use
+    while less.paths > 1 and needed(less) > most:
+        paths = less.paths // 2
+        less = less._replace(paths=paths, response_paths=min(paths, use.response_paths))
     raise ValueError(
-        f"paths = {paths} is not allowed: {said};"
-        f" {both} with response_paths = {min(both, response_paths)} fit"
-        if takes(both, min(both, response_paths)) <= most
+        f"paths = {use.paths} is not allowed: {said};"
+        f" {less.paths} with response_paths = {less.response_paths} fit"
+        if needed(less) <= most
         else f"step is not allowed: {said}, even with a single path; take fewer steps"
     )

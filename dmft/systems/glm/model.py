@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft import checks
+from dmft.notebook import Shown
 from dmft.systems.glm import losses
 from dmft.systems.glm.losses import Loss
 
@@ -32,7 +33,9 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-LOSSES = ("square", "logistic", "hinge")
+LOSSES = ("square", "logistic", "hinge", "smoothed-hinge")
+# Width of the rounded corner of the smoothed hinge loss where none is given.
+WIDTH = 0.1
 LABELS: dict[str, Callable[[Array], Array]] = {
     "identity": lambda r: r,
     "magnitude": np.abs,
@@ -97,7 +100,7 @@ def _rho(value: Any) -> float:
 
 
 @dataclass(frozen=True)
-class PhaseRetrieval:
+class PhaseRetrieval(Shown):
     """Phase retrieval: the modulus of a linear measurement is seen (arXiv:2006.06997).
 
     Parameters
@@ -147,7 +150,7 @@ class PhaseRetrieval:
 
 
 @dataclass(frozen=True)
-class LinearRegression:
+class LinearRegression(Shown):
     """Linear regression with a teacher, label noise and ridge.
 
     Parameters
@@ -199,7 +202,7 @@ class LinearRegression:
 
 
 @dataclass(frozen=True)
-class GaussianMixture:
+class GaussianMixture(Shown):
     """Classification of two Gaussian clusters (arXiv:2006.06098; arXiv:2002.11544).
 
     Parameters
@@ -208,14 +211,20 @@ class GaussianMixture:
         Samples per dimension, > 0.
     delta : float
         Variance of each cluster, > 0.
-    loss : {"logistic", "square", "hinge"}
-        Loss; "hinge" has no dynamics here, only theory.
+    loss : {"logistic", "square", "hinge", "smoothed-hinge"}
+        Loss.  The derivative of "hinge" jumps: it has no dynamics here, only theory.
+        "smoothed-hinge" has its corner rounded, ``(1 - y h)^2/(2 width)`` for margins within
+        `width` below 1, and has dynamics, but no theory of its minimiser; that of "hinge" is its
+        limit of small width.
     ridge : float, default 0.1
         lambda >= 0.
     rho : float, default 0.5
         Weight of the cluster y = +1, in (0, 1).
     bias : bool or float, default False
         True: a bias is fitted, from 0; a number: the bias is that; False: there is none.
+    width : float, optional
+        Of "smoothed-hinge", in (0, 1]; 0.1 unless given.  Steps are stable up to a step of order
+        the width.
 
     Raises
     ------
@@ -240,6 +249,7 @@ class GaussianMixture:
     ridge: float = 0.1
     rho: float = 0.5
     bias: bool | float = False
+    width: float | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", _alpha(self.alpha))
@@ -254,10 +264,23 @@ class GaussianMixture:
             wanted = "True (fitted), False (none) or a finite number (fixed)"
             bias = checks.finite_number("bias", self.bias, wanted=wanted)
             object.__setattr__(self, "bias", bias)
+        self._check_width()
+
+    def _check_width(self) -> None:
+        if self.loss != "smoothed-hinge":
+            if self.width is not None:
+                raise ValueError(f"width is for loss 'smoothed-hinge', not for {self.loss!r}")
+            return
+        low, wanted = math.nextafter(0.0, 1.0), "a number in (0, 1]"
+        given = WIDTH if self.width is None else self.width
+        width = checks.finite_number("width", given, low=low, high=1.0, wanted=wanted)
+        object.__setattr__(self, "width", width)
 
     @property
     def loss_functions(self) -> Loss:
         """The loss and its derivatives."""
+        if self.width is not None:
+            return losses.smoothed_hinge(self.width)
         kinds = {"square": losses.square, "logistic": losses.logistic, "hinge": losses.hinge}
         return kinds[self.loss]()
 
@@ -278,7 +301,7 @@ class GaussianMixture:
 
 
 @dataclass(frozen=True)
-class GeneralizedLinear:
+class GeneralizedLinear(Shown):
     """A generalized linear model with a loss of one's own.
 
     Parameters

@@ -9,38 +9,54 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from dmft import checks, storage
-from dmft.run.contract import Method, Record, Solver
+from dmft.checks import flag
+from dmft.run.contract import Method, Record, Solver, method_of
 from dmft.run.loop import Ending
 from dmft.run.provenance import made
+from dmft.schedules import as_plain, from_plain
 from dmft.solution import Solution, Status
-from dmft.systems.glm.descent import Problem, StepOptions
+from dmft.systems.glm.descent import Problem, count_of
 from dmft.systems.glm.files import SavedModel
-from dmft.systems.glm.methods import METHODS, STEPS
+from dmft.systems.glm.methods import FLOW, METHODS, STEPS
 from dmft.systems.glm.model import GeneralizedLinear, Model
+from dmft.systems.glm.options import FlowOptions, StepOptions
+from dmft.systems.glm.rates import lowered
 from dmft.systems.glm.replica import Start
 from dmft.systems.glm.solution import GlmSolution
 
 __all__ = ["GlmPlan", "Request", "continued", "planned"]
+
+STRIDES = {STEPS.name: StepOptions.response_stride, FLOW.name: FlowOptions.response_stride}
+# What decides an algorithm: each method has some of these.
+OPTIONS = ("step", "learning_rate", "T", "batch", "persistence", "growth", "margin")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What a user asks :func:`dmft.solve` for, unchecked.
 
-    See :class:`dmft.systems.glm.descent.StepOptions`.
+    See :class:`dmft.systems.glm.options.StepOptions` and
+    :class:`dmft.systems.glm.options.FlowOptions`.
     """
 
+    method: str = "steps"
     m0: float | None = None
     q0: float | None = None
     step: float | None = None
+    learning_rate: Any = 1.0
     T: float = 0.0
     batch: float = 1.0
     persistence: float | None = None
+    growth: float | None = None
+    margin: float | None = None
+    verify: bool | None = None
     paths: int = StepOptions.paths
     response_paths: int | None = None
+    response_stride: int | None = None
     replicas: int = StepOptions.replicas
     seed: int = 0
     memory: float | None = None
@@ -54,7 +70,7 @@ class GlmPlan:
     model: Model
     start_at: Start
     t_end: float
-    options: StepOptions
+    options: StepOptions | FlowOptions
     t_eval: tuple[float, ...] | None = None
     method: Method = STEPS
     verify: bool = False
@@ -65,16 +81,38 @@ class GlmPlan:
         return self.method.solver(problem, self.options, math.nan)
 
     def coarser(self) -> GlmPlan:
-        """Return the run that measures the errors; there is none: the replicas do."""
-        raise ValueError(f"verify is not for method {self.method.name!r}: its errors are measured")
+        """Return the run with steps twice as long, which measures the error of the steps."""
+        o = self.options
+        if not isinstance(o, FlowOptions):
+            raise ValueError(f"verify is not for method {self.method.name!r}: its steps are exact")
+        longer = dataclasses.replace(o, step=2.0 * o.step, growth=2.0 * o.growth)
+        return dataclasses.replace(self, options=longer, verify=False)
 
     def to(self, t_end: float) -> GlmPlan:
         """Return the same run with another end."""
         return dataclasses.replace(self, t_end=t_end)
 
     def differences(self, fine: Record, coarse: Record) -> Mapping[str, float]:
-        """Return the errors, which are those of the run itself."""
-        return fine.errors
+        """Return statistical errors, and what steps twice as long change.
+
+        The steps have order 2: their own error is a third of that, if they are short enough.
+        """
+        times = coarse.t[coarse.t <= fine.t[-1]]
+        t, t_prime = (k.ravel() for k in np.meshgrid(times, times, indexing="ij"))
+        pairs = (t[t_prime <= t], t_prime[t_prime <= t])
+        changes = {
+            name: fine.grid.one_time(values, times)
+            - coarse.grid.one_time(coarse.series[name], times)
+            for name, values in fine.series.items()
+        }
+        changes |= {
+            name: getattr(fine.grid, name)(*pairs) - getattr(coarse.grid, name)(*pairs)
+            for name in ("C", "R")
+        }
+        return {
+            name: fine.errors[name] + float(np.nanmax(np.abs(change)))
+            for name, change in changes.items()
+        }
 
     def solution(self, record: Record, ending: Ending) -> Solution:
         """Return the solution."""
@@ -86,12 +124,20 @@ class GlmPlan:
             state=record.state,
         )  # fmt: skip
 
+    def _plain_options(self) -> dict[str, Any]:
+        """Return the options as plain values, with the name of their class."""
+        plain = {"type": type(self.options).__name__, **dataclasses.asdict(self.options)}
+        if isinstance(self.options, StepOptions):
+            plain["learning_rate"] = as_plain(self.options.learning_rate, [])
+        return plain
+
     def _provenance(self) -> dict[str, Any]:
         """Return what a file tells of how the run was made."""
         return {
             "t_end": self.t_end,
             "tol": None,
-            "options": {"type": type(self.options).__name__, **dataclasses.asdict(self.options)},
+            "options": self._plain_options(),
+            "verify": self.verify,
             **({} if self.t_eval is None else {"t_eval": list(self.t_eval)}),
             **made(),
         }
@@ -112,19 +158,43 @@ def planned(model: Model, t_end: float, request: Request) -> GlmPlan:
     if not setting.loss.smooth:
         raise ValueError(
             f"loss = {setting.loss.name!r} is not allowed for dynamics: its derivative jumps;"
-            " dmft.theory.mixture has its minimum"
+            " take 'smoothed-hinge', whose corner is rounded; dmft.theory.mixture has the minimum"
         )
     start = _start(request, spherical=setting.ridge is None)
-    if request.step is None:
-        raise ValueError("step is missing: give the step size of the algorithm, > 0")
-    names = [field.name for field in dataclasses.fields(StepOptions)]
+    method = method_of(request.method, METHODS)
+    options = _options(method, request)
+    if isinstance(options, StepOptions):
+        count = count_of(t_end, options.step)
+        rate = lowered(options.learning_rate, options.step, count)
+        options = dataclasses.replace(options, learning_rate=rate)
+    if method is FLOW and setting.fitted:
+        raise ValueError("bias = True is not for method 'flow': it follows the weights alone")
+    times = None if request.t_eval is None else _times(request.t_eval, t_end)
+    verify = method.verifiable if request.verify is None else flag("verify", request.verify)
+    if verify and not method.verifiable:
+        raise ValueError(f"verify is not for method {method.name!r}: its steps are exact")
+    return GlmPlan(model, start, t_end, options, times, method, verify)
+
+
+def _options(method: Method, request: Request) -> StepOptions | FlowOptions:
+    """Return the options of the method, from what was given."""
+    names = [field.name for field in dataclasses.fields(method.options)]
+    for field in dataclasses.fields(Request):
+        foreign = field.name in OPTIONS and field.name not in names
+        if foreign and getattr(request, field.name) != field.default:
+            raise ValueError(f"{field.name} is not for method {method.name!r}")
     given = {name: getattr(request, name) for name in names}
     if request.response_paths is None:
         paths = checks.integer("paths", request.paths, low=8)
         given["response_paths"] = min(StepOptions.response_paths, paths)
-    options = StepOptions(**given)
-    times = None if request.t_eval is None else _times(request.t_eval, t_end)
-    return GlmPlan(model, start, t_end, options, times)
+    if request.response_stride is None:
+        given["response_stride"] = STRIDES[method.name]
+    if method is STEPS and request.step is None:
+        raise ValueError("step is missing: give the step size of the algorithm, > 0")
+    if method is FLOW:
+        given = {k: v for k, v in given.items() if v is not None}
+    chosen: StepOptions | FlowOptions = method.options(**given)
+    return chosen
 
 
 def _start(request: Request, *, spherical: bool) -> Start:
@@ -166,13 +236,17 @@ def continued(
     known = before.provenance
     end = _later(before, path, t_end)
     options = {name: value for name, value in known["options"].items() if name != "type"}
+    method = METHODS[before.method]
     times = tuple(known["t_eval"]) if "t_eval" in known else None
     try:
-        chosen = StepOptions(**options)
+        if "learning_rate" in options:
+            options["learning_rate"] = from_plain(options["learning_rate"], [])
+        chosen = method.options(**options)
     except (TypeError, ValueError) as error:
         raise storage.FileError(f"{said}: its options are unknown here ({error})") from error
     whole = _again(before, path, model)
-    return GlmPlan(whole, Start(before.m0, before.q0), end, chosen, times)
+    verify = bool(known.get("verify", False))
+    return GlmPlan(whole, Start(before.m0, before.q0), end, chosen, times, method, verify)
 
 
 def _again(before: GlmSolution, path: str | os.PathLike[str], model: Any) -> Model:

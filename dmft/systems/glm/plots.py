@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["overview"]
+__all__ = ["overview", "series"]
 
 NAMES = {
     "m": "overlap $m(t)$",
@@ -36,19 +36,23 @@ def overview(solution: GlmSolution) -> Figure:
     axes = figure.subplots(2, 2)
     first = "growth" if "growth" in solution.series else "m"
     for ax, name in zip(axes.flat, (first, "train_loss", "test_error"), strict=False):
-        _series(ax, solution, name)
+        series(ax, solution, name)
     _correlation(axes[1, 1], solution)
     figure.suptitle(solution.label, fontsize="small", wrap=True)
     return figure
 
 
-def _series(ax: Axes, solution: GlmSolution, name: str) -> None:
+def series(
+    ax: Axes, solution: GlmSolution, name: str, *, color: str = COLORS[0], label: str | None = None
+) -> Axes:
+    """Draw a series of a run, such as m, with a band of two standard errors."""
     t, values = solution.t, solution.series[name]
     width = 2.0 * np.nan_to_num(solution.standard_error(name))
-    ax.plot(t, values, color=COLORS[0])
-    ax.fill_between(t, values - width, values + width, color=COLORS[0], alpha=0.3, linewidth=0.0)
+    ax.plot(t, values, color=color, label=label)
+    ax.fill_between(t, values - width, values + width, color=color, alpha=0.3, linewidth=0.0)
     ax.set_xlabel("$t$")
     ax.set_ylabel(NAMES[name])
+    return ax
 
 
 def _correlation(ax: Axes, solution: GlmSolution) -> None:

@@ -21,12 +21,13 @@ NAMES = {
 }
 OWN = {
     "phase-retrieval": ("alpha", "a"),
-    "mixture": ("alpha", "delta", "loss", "ridge", "rho", "bias"),
+    "mixture": ("alpha", "delta", "loss", "ridge", "rho", "bias", "width"),
     "regression": ("alpha", "noise", "ridge"),
 }
 MODEL = ("model", *dict.fromkeys(key for keys in OWN.values() for key in keys))
 NUMBERS = (
     "t_end", "m0", "q0", "step", "T", "batch", "persistence", "paths", "response_paths",
+    "response_stride",
     "replicas", "seed", "stop_overlap", "stop_relaxed",
 )  # fmt: skip
 KEYS = RecipeKeys(MODEL, NUMBERS)
@@ -37,7 +38,7 @@ def job_of(given: dict[str, Any]) -> GlmJob:
     run = {name: plain_number(name, given[name]) for name in NUMBERS if name in given}
     if "t_end" not in run:
         raise ValueError("t_end is missing: give the time to reach")
-    for name in ("paths", "response_paths", "replicas", "seed"):
+    for name in ("paths", "response_paths", "response_stride", "replicas", "seed"):
         if name in run and run[name] == int(run[name]):
             run[name] = int(run[name])
     return GlmJob(model_of(given), **run)  # type: ignore[arg-type]

@@ -15,14 +15,14 @@ averages E over the paths
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.systems.glm import _kernels
 from dmft.systems.glm.gaussians import Columns, Field
 from dmft.systems.glm.model import Setting
+from dmft.systems.glm.responses import Responses
 from dmft.systems.glm.weights import Algorithm, Averages, Weights
 
 __all__ = ["Batches", "DivergenceError", "Replica", "Sampling", "Start"]
@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 # A run that converges changes it by far less, and nothing overflows before.
 LARGEST_GROWTH = 1e6
 
-# Weight of the sampled responses against the identity of :meth:`Replica._controlled`, in units of
+# Weight of the sampled responses against the identity of :meth:`Replica.controlled`, in units of
 # the field's variance.  Small values trust the identity, which is noisy where the field hardly
 # varies; large ones the responses.  Phase retrieval, a = 1, alpha = 4, 80 steps, 2^13 paths and
 # 2^11 responses: the standard deviation of m (rms over t) is 2.7e-3 without the identity, 9.7e-4
@@ -57,11 +57,22 @@ class Batches(NamedTuple):
 
 
 class Sampling(NamedTuple):
-    """Numbers of paths, and of those whose responses are followed; seed of the replica."""
+    """How a replica is sampled.
+
+    Attributes
+    ----------
+    paths, response_paths : int
+        Paths, and those of them that follow all responses.
+    seed : tuple of int
+        Seed of the replica.
+    stride : int
+        See :class:`dmft.systems.glm.responses.Responses`.
+    """
 
     paths: int
     response_paths: int
     seed: tuple[int, ...]
+    stride: int
 
 
 class DivergenceError(ArithmeticError):
@@ -81,11 +92,13 @@ class Replica:
         self.forced = setting.even and start.m0 == 0.0
         self._labels()
         self.field = Field(self.columns, steps)
-        self.F = np.empty((steps + 1, sampling.paths))
-        self.bias = np.zeros(steps + 1)
-        self.bias[0] = setting.bias
+        # Single precision halves the traffic of the two products with F in each step; where the
+        # loss is quadratic averages are exact to rounding, and double precision is kept.
+        kind = np.float64 if setting.loss.quadratic else np.float32
+        self.F = np.empty((steps + 1, sampling.paths), dtype=kind)
+        self.bias = np.full(steps + 1, setting.bias)
         self.loss, self.mu, self.stein = (np.full(steps + 1, math.nan) for _ in range(3))
-        self._prepare_responses(sampling.response_paths)
+        self.responses = self._responding(sampling.response_paths, sampling.stride)
         self.n = -1
 
     def _labels(self) -> None:
@@ -103,29 +116,31 @@ class Replica:
             self.signal = self.y = columns.classes(setting.rho)
         self.fitted = setting.fitted and not balanced
 
-    def _prepare_responses(self, paths: int) -> None:
+    def _responding(self, paths: int, stride: int) -> Responses:
         # With a constant curvature all paths have the same response: one is enough, in full
         # precision.
         alike = self.setting.loss.quadratic and self.batches.fraction == 1.0
-        self.followed = 1 if alike else paths
         kind = np.float64 if alike else np.float32
-        weights = self.columns.weights[: self.followed].copy()
+        whole = self.columns.weights
+        first = whole[: 1 if alike else paths].copy()
         if not self.setting.teacher and not alike:
-            _normalise(weights, self.y[: self.followed], self.setting.rho)
-        weights /= weights.sum()
-        kinds = [weights]
-        if self.forced:
-            kinds.append(weights * self.signal[: self.followed] ** 2)
-        self.response_weights = np.array(kinds, dtype=kind)
-        rows = (self.steps + 1) * (self.steps + 2) // 2
-        self.past = np.empty(rows * self.followed, dtype=kind)
+            _normalise(first, self.y[:paths], self.setting.rho)
+        first /= first.sum()
+
+        def kinds(weights: Array) -> NDArray[Any]:
+            found = [weights]
+            if self.forced:
+                found.append(weights * self.signal[: len(weights)] ** 2)
+            return np.array(found, dtype=kind)
+
+        return Responses(kinds(whole), kinds(first), self.steps, 0 if alike else stride)
 
     def observe(self, n: int) -> None:
         """Sample h_n and l'_n, and take the averages that are shown."""
         setting, w = self.setting, self.weights
         omega = self.field.row(self._covariance(n))
         memory = -setting.delta * w.R[n, :n]
-        h = w.m[n] * self.signal + omega + memory @ self.F[:n]
+        h = w.m[n] * self.signal + omega + memory.astype(self.F.dtype) @ self.F[:n]
         if not setting.teacher:
             h += self.bias[n]
         with np.errstate(over="ignore", invalid="ignore"):
@@ -142,7 +157,7 @@ class Replica:
             self.control = bool(np.any(self.curvature < 0.0))
         self.F[n] = slope
         self._draw_batch(n)
-        self.omega, self.n = omega, n
+        self.h, self.omega, self.n = h, omega, n
 
     def _covariance(self, n: int) -> Array:
         w, row = self.weights, self.weights.Cp[n, : n + 1]
@@ -189,39 +204,39 @@ class Replica:
         """
         n, w, setting = self.n, self.weights, self.setting
         F, mean = self.F[n], self.columns.weights
-        MC = setting.alpha * setting.delta * (self.F[: n + 1] @ (mean * F))
-        A, A_r = self._responses(n)
+        MC = setting.alpha * setting.delta * self.products(mean * F)
+        A, A_r = self.responded(n)
         covariance = self._covariance(n) / setting.delta
         self.stein[n] = setting.alpha * float(mean @ (F * self.omega)) - float(A @ covariance)
         if self.control:
-            A = self._controlled(A, mean * F)
+            A = self.controlled(A, mean * F)
             if self.forced:
-                A_r = self._controlled(A_r, mean * F * self.signal**2)
+                A_r = self.controlled(A_r, mean * F * self.signal**2)
         gw = 0.0
         if not self.forced:
             gw = setting.alpha * float(mean @ (self.signal * F))
             if not setting.teacher:
                 gw += float(A @ w.m[: n + 1])
         if self.fitted:
-            eta = w.algorithm.step
+            eta = w.algorithm.eta(n)
             self.bias[n + 1] = self.bias[n] - eta * setting.alpha * float(mean @ F)
         w.advance(n, Averages(A, MC, gw))
         if self.forced:
             w.grow(n, A_r)
         self._check(n + 1)
 
-    def _responses(self, n: int) -> tuple[Array, Array]:
-        kind = self.past.dtype
-        memory = (-self.setting.delta * self.weights.R[n, :n]).astype(kind)
-        means = np.empty((len(self.response_weights), n + 1))
-        curvature = self.curvature[: self.followed].astype(kind)
-        _kernels.respond(
-            self.past, self.steps + 1, n, memory, curvature, self.response_weights, means
-        )
+    def products(self, weighted: Array) -> Array:
+        """Return the products of all rows of F with one of paths, shape (n+1,)."""
+        F = self.F[: self.n + 1]
+        return np.asarray(F @ weighted.astype(F.dtype), dtype=np.float64)
+
+    def responded(self, n: int) -> tuple[Array, Array]:
+        """Return A(n, .), and alpha E[r^2 dF_n/dP_s] where it is followed, shape (n+1,)."""
+        means = self.responses.row(-self.setting.delta * self.weights.R[n, :n], self.curvature)
         means *= self.setting.alpha * self.setting.delta
         return means[0], means[-1]
 
-    def _controlled(self, A: Array, weighted: Array) -> Array:
+    def controlled(self, A: Array, weighted: Array) -> Array:
         """Return averaged responses, corrected by what Gaussian integration by parts knows of them.
 
         The field is ``omega_s = sum_j L(s,j) eps_j``, so that for each Gaussian ``alpha D E[F_n

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
 
 from dmft import storage
 from dmft.solution import Solution, variable
+from dmft.systems.glm.descent import CONFIDENCE
 from dmft.systems.glm.files import SavedModel, model_from, model_to
-from dmft.systems.glm.grid import StepGrid
+from dmft.systems.glm.grid import FlowGrid, StepGrid
 from dmft.systems.glm.model import Model
 
 if TYPE_CHECKING:
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["GlmSolution", "Moment", "restore"]
 
 Array = NDArray[np.float64]
+
+
+# What may be NaN: the growth of no overlap, and the losses of a user's model without them.
+UNKNOWN = ("growth", "train_loss", "test_error")
 
 
 class Moment(NamedTuple):
@@ -134,7 +140,11 @@ class GlmSolution(Solution):
         """Start and algorithm, in words."""
         o = self.provenance["options"]
         parts = [f"m0 = {self.m0:g}", f"q0 = {self.q0:g}", f"step = {o['step']:g}"]
+        if "growth" in o:
+            return ", ".join((*parts, f"growth = {o['growth']:g}"))
         parts += [f"{name} = {o[name]:g}" for name in ("T",) if o[name]]
+        if o.get("learning_rate", 1.0) != 1.0:
+            parts.append("learning rate of time")
         if o["batch"] < 1.0:
             parts.append(f"batch = {o['batch']:g}")
         if o["persistence"] is not None:
@@ -147,6 +157,24 @@ class GlmSolution(Solution):
         if len(samples) < 2:
             return np.full(len(self.t), np.nan)
         return np.asarray(samples.std(axis=0, ddof=1) / np.sqrt(len(samples)))
+
+    def scatter(self, name: str, t: Array, t_prime: Array) -> Array:
+        """Return the scatter F of the replicas, shape (rows, n); without rows of one replica.
+
+        The replicas keep no two-time functions of their own: C and R have one more row, the largest
+        standard error over all pairs.
+        """
+        count = len(self.replicas["m"])
+        if count < 2:
+            return np.empty((0, len(t)))
+        if name in self.replicas:
+            samples = self.replicas[name]
+            rows = (samples - samples.mean(axis=0)) / np.sqrt((count - 1) * count)
+            return np.array([self.grid.one_time(row, self._times("t", t)) for row in rows])
+        factor = float(stdtrit(count - 1, 0.5 + 0.5 * CONFIDENCE))
+        return (
+            np.append(np.zeros((count, len(t))), [np.full(len(t), self.errors[name])], 0) / factor
+        )
 
     def at(self, t: ArrayLike | None = None) -> Moment:
         """Return the one-time quantities at times t in [0, time reached].
@@ -213,13 +241,14 @@ def restore(contents: storage.Contents) -> GlmSolution:
     """Return the run of a file."""
     a = contents.attributes
     values = {name: np.asarray(v.values) for name, v in contents.variables.items()}
-    if a["grid"] != StepGrid.kind:
+    grids = {kind.kind: kind for kind in (StepGrid, FlowGrid)}
+    if a["grid"] not in grids:
         raise ValueError(f"its grid {a['grid']!r} is unknown")
     return GlmSolution(
         model=model_from(str(a["model"]), json.loads(a["parameters"])),
         m0=float(a["m0"]),
         q0=float(a["q0"]),
         series={name: values[name] for name in GlmSolution.long_names if name in values},
-        grid=StepGrid.restore(values, dict(a)),  # type: ignore[arg-type]
-        **Solution.common(contents),
+        grid=grids[str(a["grid"])].restore(values, dict(a)),  # type: ignore[arg-type]
+        **Solution.common(contents, missing=UNKNOWN),
     )

@@ -12,6 +12,7 @@ from dmft.run.contract import Solver
 from dmft.run.execute import asked, execute
 from dmft.run.stop import Progress
 from dmft.systems.glm.descent import Descent
+from dmft.systems.glm.long_flow import LongFlow
 from dmft.systems.glm.model import Model
 from dmft.systems.glm.plan import Request, continued, planned
 from dmft.systems.glm.solution import GlmSolution
@@ -31,13 +32,23 @@ def solve(model: Model, t_end: float, **how: Any) -> GlmSolution:
     model : PhaseRetrieval, GaussianMixture, LinearRegression or GeneralizedLinear
         What is trained.
     t_end : float
-        Time to reach, > 0; t = step times the number of steps.
+        Time to reach, > 0; t = step times the number of steps; the last step of "flow" may end
+        beyond it.
     m0 : float
         Overlap w.w*/N at t = 0 (mixture: w.v/N).
     q0 : float, default 1
         |w|^2/N at t = 0, >= m0^2; 1 on the sphere.
-    step, T, batch, persistence, paths, response_paths, replicas, seed, memory
-        See :class:`dmft.systems.glm.descent.StepOptions`.
+    method : {"steps", "flow"}, default "steps"
+        "steps": the algorithm.  "flow": gradient flow, by steps that grow like t.
+    step, learning_rate, T, batch, persistence
+        Of "steps": see :class:`dmft.systems.glm.options.StepOptions`.
+    step, growth, margin
+        Of "flow": see :class:`dmft.systems.glm.options.FlowOptions`.
+    paths, response_paths, response_stride, replicas, seed, memory
+        See :class:`dmft.systems.glm.options.SamplingOptions`.
+    verify : bool, optional
+        Of "flow", True unless given: add what a run with steps twice as long changes to the
+        errors, which are statistical otherwise.
     t_eval : array_like, shape (n,), optional
         Times that ``solution.at()`` without an argument is taken at.
     threads, progress, callback, stop, checkpoint, checkpoint_every
@@ -83,10 +94,10 @@ def resume(
 
     def begin() -> Solver:
         new = plan.start()
-        assert isinstance(new, Descent)
+        assert isinstance(new, (Descent, LongFlow))
         try:
             new.replay(before.state)
-        except ValueError as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise storage.FileError(f"{str(path)!r} cannot be continued: {error}") from error
         return new
 

@@ -37,7 +37,10 @@ def parameter_columns(
         for name in names:
             value = inside.get(name)
             row[name] = (value or "") if name == "loss" else _number(value)
-        rows.append(row | {name: _number(one[name]) for name in RUN})
+        run = {name: _number(one[name]) for name in RUN}
+        if one["q0"] is None:
+            run["q0"] = 1.0  # what a run begins with unless told
+        rows.append(row | run)
     return rows
 
 

@@ -159,7 +159,15 @@ def _bias(text: str) -> bool | float:
 def _written(
     rows: Sequence[dict[str, Any]], output: Path | None, force: bool, failures: Sequence[str] = ()
 ) -> int:
-    """Print or save a table, say what failed, and return the exit status."""
+    """Print or save a table, say what failed, and return the exit status.
+
+    Raises
+    ------
+    ValueError
+        There are no rows, as an option was given without a value.
+    """
+    if not rows:
+        raise ValueError("there is nothing to tabulate: give at least one value to each option")
     import numpy as np
 
     from dmft import tables

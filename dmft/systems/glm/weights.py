@@ -35,16 +35,23 @@ class Algorithm(NamedTuple):
     Attributes
     ----------
     step : float
-        Step size eta.
+        Step size eta, before the factor of `rates`.
     T : float
         Temperature of the noise.
     ridge : float, optional
         lambda; None: the weights are scaled back to |w|^2 = N.
+    rates : ndarray, shape (steps,), optional
+        Factor on the step size for each step; 1 unless given.
     """
 
     step: float
     T: float
     ridge: float | None
+    rates: Array | None = None
+
+    def eta(self, n: int) -> float:
+        """Return the size of step n."""
+        return self.step if self.rates is None else self.step * float(self.rates[n])
 
 
 class Averages(NamedTuple):
@@ -78,7 +85,7 @@ class Weights:
         G = A @ Cp + Z
         gg = MC[n] + A @ (Z + G)
         a, b, c = self._scales(n, G[n], gg, gw)
-        eta, T = self.algorithm.step, self.algorithm.T
+        eta, T = self.algorithm.eta(n), self.algorithm.T
         self.a[n], self.b[n] = a, b
         self.m[n + 1] = a * self.m[n] - b * gw
         self.Cp[n + 1, here] = self.Cp[here, n + 1] = a * Cp[n] - b * G
@@ -94,7 +101,7 @@ class Weights:
         self.M[n + 1] = self.a[n] * self.M[n] - self.b[n] * (A_r @ self.M[: n + 1])
 
     def _scales(self, n: int, G: float, gg: float, gw: float) -> tuple[float, float, float]:
-        eta, T, ridge = self.algorithm
+        eta, T, ridge = self.algorithm.eta(n), self.algorithm.T, self.algorithm.ridge
         if ridge is not None:
             return 1.0 - eta * ridge, eta, 1.0
         m = self.m[n]

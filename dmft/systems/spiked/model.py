@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
+from dmft.notebook import card
 
 __all__ = ["Coefficients", "SpikedMatrixTensor", "SpikedMixture"]
 
@@ -142,6 +143,15 @@ class SpikedMixture:
 
     def __hash__(self) -> int:
         return hash((self.orders, self.deltas))
+
+    @property
+    def spelling(self) -> str:
+        """The channels as tables have them and ``--channels`` takes them, such as "2=0.7 3=1"."""
+        return " ".join(f"{p}={repr(d).removesuffix('.0')}" for p, d in self.channels.items())
+
+    def _repr_html_(self) -> str:
+        rows = [(f"Delta_{p}", f"{delta:g}") for p, delta in self.channels.items()]
+        return card(type(self).__name__, rows)
 
     def __repr__(self) -> str:
         inside = ", ".join(f"{p}: {d!r}" for p, d in self.channels.items())

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
 from dmft.numerics.crossing import first_crossing
+from dmft.numerics.sampling import refined
+from dmft.solution import TIME_SLACK
 from dmft.systems.spiked.protocol import Thermal
 from dmft.systems.spiked.solution import SpikedSolution
 from dmft.two_time import panels
@@ -110,7 +112,11 @@ def chi_C(solution: SpikedSolution, t: float, points: int = 60) -> tuple[Array, 
         t is outside its range, or points < 4.
     """
     points = checks.integer("points", points, low=4, high=100_000)
-    t = checks.finite_number("t", t, low=0.0, high=float(solution.t[-1]))
+    end = float(solution.t[-1])
+    wanted = f"a time in (0, {end:g}], which the run reached"
+    t = checks.positive_number("t", t, wanted=wanted)
+    t = checks.finite_number("t", t, high=end * (1.0 + TIME_SLACK), wanted=wanted)
+    t = min(t, end)
     half = np.concatenate([[0.0], 0.5 * np.geomspace(min(1e-2 / t, 1e-2), 1.0, points // 2)])
     t_prime = t * np.concatenate([1.0 - half, half[-2::-1]])
     return t_prime, solution.C(t, t_prime), integrated_response(solution, t, t_prime)
@@ -222,7 +228,8 @@ def relaxation_time(solution: SpikedSolution, t_w: float, level: float = math.ex
         t_w is outside [0, time reached], or the level not in (0, 1).
     """
     level, end = _level(level), float(solution.t[-1])
-    t_w = checks.finite_number("t_w", t_w, low=0.0, high=end)
+    wanted = f"a time in [0, {end:g}], which the run reached"
+    t_w = checks.finite_number("t_w", t_w, low=0.0, high=end, wanted=wanted)
     if end == t_w:
         return math.nan
     tau = np.concatenate([[0.0], np.geomspace(1e-3 * min(1.0, end - t_w), end - t_w, 400)])
@@ -326,9 +333,10 @@ def observable_table(
     name : {"aging", "chi-C", "fdt", "hessian", "loss", "mse"}
         At each time t, without times at the last one: "chi-C", the parametric curve chi(C) (columns
         t, t_prime, C, chi); "fdt", its slope (t, t_prime, C, X, inverse_effective_temperature).
-        "aging": C(t_w + tau, t_w) for tau/t_w in 0.01 ... 100 (t_w, ratio, C) at each of the times
-        t_w, without times at decades.  Against t, without times at all accepted ones: "hessian"
-        (smallest eigenvalue), "loss" (sum of :func:`training_loss`), "mse" (2 (1 - m)).
+        "aging": C(t_w + tau, t_w) for tau/t_w in 0.01 ... 100 (t_w, ratio, C), with more rows where
+        it bends, at each of the times t_w, without times at decades.  Against t, without times at
+        all accepted ones: "hessian" (smallest eigenvalue), "loss" (sum of :func:`training_loss`),
+        "mse" (2 (1 - m)).
     times : array_like, optional
         Times.
 
@@ -381,7 +389,12 @@ def _waiting_times(solution: SpikedSolution, times: ArrayLike | None) -> Array:
 def _aging_table(solution: SpikedSolution, t_w: float) -> dict[str, Array]:
     end = float(solution.t[-1])
     ratios = RATIOS[t_w * (1.0 + RATIOS) <= end] if 0.0 < t_w <= end else RATIOS
-    C = aging(solution, t_w, ratios)[0]
+    if not len(ratios):
+        raise ValueError(
+            f"times = {t_w:g} is not allowed for aging: C(t_w + tau, t_w) is shown from tau ="
+            f" {RATIOS[0]:g} t_w on, and the run has reached t = {end:g}"
+        )
+    ratios, C = refined(lambda x: aging(solution, t_w, x)[0], ratios)
     return {"t_w": np.full(len(ratios), t_w), "ratio": ratios, "C": C}
 
 

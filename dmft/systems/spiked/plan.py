@@ -28,8 +28,16 @@ from dmft.systems.spiked.solvers.slices import SlicesOptions
 
 __all__ = ["Request", "SpikedPlan", "continued", "planned"]
 
+# The formulas of "slices" divide by products of up to six steps: below this they are no floats any
+# more.  Nothing of a model changes in so short a time.
+LEAST_TIME = 1e-30
 # The run that measures the error has this times the tolerance.
 COARSER = 10.0
+# A run of discrete steps with fewer than this says how many there were.
+FEW_STEPS = 10
+# An estimate within this factor of tol is not worth a sentence: estimates are good to that factor,
+# and the summary prints them all.
+ABOUT = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +95,9 @@ class SpikedPlan:
         """Return the solution."""
         message = ending.message + self._missed(record, ending)
         message += f"; {self.note}" if self.note else ""
+        if isinstance(self.options, GradientDescentOptions) and len(record.t) <= FEW_STEPS:
+            steps = len(record.t) - 1
+            message += f" ({steps} step{'' if steps == 1 else 's'} of {self.options.step:g})"
         return SpikedSolution(
             model=self.model, protocol=self.protocol, method=self.method.name, t=record.t,
             series=record.series, grid=record.grid, status=ending.status, message=message,
@@ -117,13 +128,13 @@ class SpikedPlan:
             for name, error in record.errors.items()
             if not math.isnan(error)
         }
-        if not known or max(known.values()) <= self.tol:
+        if not known or max(known.values()) <= ABOUT * self.tol:
             return ""
         worst = max(known, key=lambda name: known[name])
-        hint = "; verify measures it" if self.method.verifiable and not self.verify else ""
+        hint = ", or measure it with verify" if self.method.verifiable and not self.verify else ""
         return (
-            f" (the error estimate of {worst}, {record.errors[worst]:.1e}, misses"
-            f" tol = {self.tol:g}{hint})"
+            f" (expect errors up to {record.errors[worst]:.1e} in {worst}, which misses"
+            f" tol = {self.tol:g}: lower tol{hint})"
         )
 
 
@@ -140,6 +151,10 @@ def planned(model: SpikedMixture, t_end: float, request: Request) -> SpikedPlan:
     t_end = checks.positive_number("t_end", t_end)
     protocol = _protocol(request)
     method = method_of(request.method, METHODS)
+    if method.options is SlicesOptions and t_end < LEAST_TIME:
+        raise ValueError(
+            f"t_end = {t_end!r} is not allowed: it must be >= {LEAST_TIME:g} with method 'slices'"
+        )
     tol, chosen = _tol_and_options(method, request)
     if request.verify and not method.verifiable:
         raise ValueError(f"verify is for method 'slices' only, not for {method.name!r}")

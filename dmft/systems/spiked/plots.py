@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmft.figures import COLORS, DASHES, check_format, mathtext, points, save, style
+from dmft.figures import COLORS, DASHES, check_format, distinct, mathtext, points, save, style
 from dmft.systems.spiked.analysis import threshold
 from dmft.systems.spiked.analysis.scans import PER_DECADE, Scan
 from dmft.systems.spiked.observables import observable_table
@@ -43,6 +43,8 @@ NAMES = {"m": "overlap $m(t)$", "mu": r"Lagrange multiplier $\mu(t)$", "e": "ene
 
 # Runs that reach a later time than this are drawn on a logarithmic time axis.
 LATE = 30.0
+# Runs whose overlap begins below this, and not at 0, have it drawn on a logarithmic axis.
+SMALL = 0.03
 # Lines of the plane of noise variances: column of a table -> label, in the order of legends.
 DRAWN = sorted(THRESHOLD_LINES, key=lambda line: line.rank)
 CURVES = {line.column: line.label for line in DRAWN}
@@ -65,7 +67,7 @@ def label(solution: SpikedSolution) -> str:
     protocol = solution.protocol
     if not protocol.plain:
         return f"{deltas}, {protocol}"
-    return rf"{deltas}, $m_0={protocol.start.m0:.3g}$, $T={protocol.T:.3g}$"
+    return rf"{deltas}, $m_0={mathtext(protocol.start.m0)}$, $T={protocol.T:.3g}$"
 
 
 def one_time(
@@ -102,6 +104,11 @@ def one_time(
     return ax
 
 
+def _begins_small(solution: SpikedSolution) -> bool:
+    """Return whether m is > 0 throughout and begins too small for a linear axis."""
+    return bool(0.0 < solution.m[0] < SMALL and np.all(solution.m > 0.0))
+
+
 def correlation(ax: Axes, solution: SpikedSolution, t: Sequence[float], **line: Any) -> Axes:
     """Draw C(t,t') against t'/t, one curve for each t.
 
@@ -130,10 +137,15 @@ def threshold_curves(ax: Axes, table: Mapping[str, NDArray[Any]], *, T: float = 
         Temperature of its Langevin column, for the legend.
     """
     p = int(table["p"][0])
-    for line, color, dash in zip(DRAWN, COLORS, DASHES, strict=True):
-        if line.column in table:
-            label = f"{line.label}, $T={T:g}$" if line.depends_on_T else line.label
-            ax.plot(table["delta_p"], table[line.column], color=color, linestyle=dash, label=label)
+    labels = {
+        f"{line.label}, $T={T:g}$" if line.depends_on_T else line.label: line for line in DRAWN
+    }
+    shown = {label: table[line.column] for label, line in labels.items() if line.column in table}
+    for names, values in distinct(shown):
+        k = DRAWN.index(labels[names[0]])
+        ax.plot(
+            table["delta_p"], values, color=COLORS[k], linestyle=DASHES[k], label=",\n".join(names)
+        )
     ax.set_xscale("log")
     ax.set(xlabel=rf"$\Delta_{{{p}}}$", ylabel=r"$1/\Delta_2$", title=f"$p={p}$")
     return ax
@@ -276,6 +288,8 @@ def overview(solution: SpikedSolution) -> Figure:
         late = end > LATE
         for ax, name in zip(axes.flat, NAMES, strict=False):
             one_time(ax, solution, name, log_time=late)
+            if name == "m" and _begins_small(solution):
+                ax.set_yscale("log")
             if late:
                 ax.set_xlim(left=max(LATE / 1e3, float(solution.t[1])))
         ratio = 10.0 if late else 2.0
@@ -329,7 +343,7 @@ def observable(solution: SpikedSolution, name: str, times: ArrayLike | None = No
             for color, t in zip(itertools.cycle(COLORS), times, strict=False):
                 one = table[curves.time] == t
                 x, y = table[curves.x][one], table[curves.y][one]
-                ax.plot(x, y, color=color, label=f"${curves.time}={t:g}$")
+                ax.plot(x, y, color=color, label=f"${curves.time}={mathtext(t)}$")
             ax.set(xlabel=curves.xlabel, ylabel=curves.ylabel, xscale=curves.xscale)
             ax.legend()
         else:

@@ -49,6 +49,11 @@ def _channels(given: dict[str, Any]) -> dict[int, float]:
         order = _order(name, p)
         if order is None:
             continue
+        if p is not None and order not in (2, p):
+            raise ValueError(
+                f"{name} is not allowed with p = {p}, which has the channels 2 and {p}: for more"
+                f" channels give delta_2, delta_{p}, delta_{order} without p, or channels"
+            )
         if order in own:
             raise ValueError(f"{name}: the variance of channel {order} is given twice")
         own.add(order)

@@ -108,6 +108,15 @@ class SpikedSolution(Solution):
         return str(self.protocol)
 
     @property
+    def accuracy(self) -> str:
+        """The error estimates, in words; the theory of discrete steps has only rounding errors."""
+        if self.method == "gradient_descent":
+            exact = self.provenance["options"].get("scheme", "normalised") == "normalised"
+            told = "the discrete algorithm" if exact else "the published first-order scheme"
+            return f"rounding: exact for {told}"
+        return super().accuracy
+
+    @property
     def label(self) -> str:
         """Variances and protocol, for a figure."""
         channels = self.model.channels.items()

@@ -71,7 +71,7 @@ def resume(
         assert isinstance(new, Slices)
         try:
             new.resume(before.grid, before.state)  # type: ignore[arg-type]
-        except ValueError as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise storage.FileError(f"{str(path)!r} cannot be continued: {error}") from error
         return new
 

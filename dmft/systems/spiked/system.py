@@ -64,7 +64,8 @@ class Spiked(System):
         Panel("overlap m(t)", "t", True),
         Panel("Lagrange multiplier mu(t)", "t", True),
         Panel("energy e(t)", "t", True),
-        Panel("C(t,t') at the last t", "t'/t", False),
+        Panel("C(t,t') at the last t", "t'", True),
+        Panel("C(t,t') at the last t, against t-t'", "t-t'", True),
         Panel("integrated response against C", "C(t,t')", False),
     )
     symbols = (

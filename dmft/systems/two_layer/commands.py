@@ -33,9 +33,9 @@ def solve(
     *,
     K: Units,
     M: TeacherUnits,
-    output: Path,
     t_end: float,
     learning_rate: str,
+    output: Path | None = None,
     second_learning_rate: str = "0",
     weight_decay: Number = 0.0,
     activation: str = "erf",
@@ -60,13 +60,13 @@ def solve(
         Hidden units of the student, in [1, 100].
     M
         Hidden units of the teacher, in [1, 100].
-    output
-        File to write (NetCDF-4).
     t_end
         Time to reach, > 0, in steps per input dimension.
     learning_rate
         Learning rate of the first layer, > 0; VALUE,TAU,EXPONENT is the schedule
         VALUE (1 + t/TAU)^-EXPONENT.
+    output
+        File to write (NetCDF-4); without it the summary is printed and nothing is saved.
     second_learning_rate
         That of the second layer, >= 0; 0: it is not trained.
     weight_decay

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
+from dmft.notebook import Shown
 
 __all__ = ["ACTIVATIONS", "OrderParameters", "TwoLayerNetwork"]
 
@@ -36,7 +37,7 @@ ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, init=False, eq=False)
-class TwoLayerNetwork:
+class TwoLayerNetwork(Shown):
     """Two-layer teacher with M hidden units, and the student with K that learns from it.
 
     Parameters

@@ -117,8 +117,16 @@ class Pieces:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Pieces:
-        """Rebuild what :meth:`arrays` returned."""
-        edges = np.asarray(arrays["edges"])
+        """Rebuild what :meth:`arrays` returned.
+
+        Raises
+        ------
+        ValueError
+            The arrays contradict each other.
+        """
+        edges, counts = np.asarray(arrays["edges"]), np.asarray(arrays["counts"])
+        if len(edges) != len(counts) + 1 or counts.sum() != len(arrays["samples"]):
+            raise ValueError("the sizes of its pieces do not fit together")
         new = cls(float(edges[0]), np.asarray(arrays["start"]))
         new.edges = [float(edge) for edge in edges]
         ends = np.cumsum(np.asarray(arrays["counts"]).astype(int))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmft.figures import COLORS, DASHES, style
+from dmft.figures import COLORS, DASHES, distinct, style
 from dmft.systems.two_layer.observables import observable_table, specialization
 from dmft.systems.two_layer.solution import TwoLayerSolution, entries
 
@@ -76,7 +76,7 @@ def overview(solution: TwoLayerSolution) -> Figure:
 
 def _told(solution: TwoLayerSolution) -> str:
     net = solution.model
-    model = f"K = {net.K}, M = {net.M}, {net.activation}, sigma = {net.sigma:g}"
+    model = f"K = {net.K}, M = {net.M}, {net.activation}, $\\sigma$ = {net.sigma:g}"
     return f"{model}\n{solution.setting}"
 
 
@@ -88,8 +88,9 @@ def observable(solution: TwoLayerSolution, name: str, at: ArrayLike | None) -> F
     with style():
         canvas = Canvas(figsize=(4.6, 3.4), layout="constrained")
         ax = canvas.subplots()
-        for key in list(table)[1 : MOST + 1]:
-            ax.plot(table["t"], table[key], label=key.replace("_", " "))
+        drawn = {key.replace("_", " "): table[key] for key in list(table)[1 : MOST + 1]}
+        for labels, values in distinct(drawn):
+            ax.plot(table["t"], values, label=" = ".join(labels))
         ax.set(xlabel="time $t$ (steps/$N$)", ylabel=name, xscale="log")
         ax.legend()
         ax.set_title(_told(solution), fontsize="x-small")

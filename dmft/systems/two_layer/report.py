@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmft.figures import COLORS, PLOTLY_DASHES
+from dmft.numerics.sampling import refined
 from dmft.systems.base import Diagram, Lines
 from dmft.systems.two_layer.model import TwoLayerNetwork
 from dmft.systems.two_layer.observables import specialization
@@ -21,6 +22,7 @@ __all__ = ["curves", "diagrams"]
 Array = NDArray[np.float64]
 
 POINTS = 120
+MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon")
 # Runs with the same of these are joined by a line.
 GROUP = ("M", "activation", "sigma", "learning_rate", "second_learning_rate", "weight_decay")
 TEXT = (
@@ -33,11 +35,15 @@ TEXT = (
 def curves(run: TwoLayerSolution) -> list[tuple[Array, Array] | Lines]:
     """Return abscissa and ordinate of each panel."""
     t = times(run, POINTS)
-    many = [
-        Lines(t, np.stack(list(family.values()), axis=-1), tuple(family))
-        for family in families(run, t).values()
-    ]
-    return [(t, run.at(t).eg), *many, (t, specialization(run, t))]
+    many = []
+    for family, first in families(run, t).items():
+
+        def entries(x: Array, family: str = family) -> Array:
+            return np.stack(list(families(run, x)[family].values()), axis=-1)
+
+        many.append(Lines(*refined(entries, t), tuple(first)))
+    error = refined(lambda x: np.asarray(run.at(x).eg), t)
+    return [error, *many, refined(lambda x: specialization(run, x), t)]
 
 
 def diagrams(table: Mapping[str, NDArray[Any]]) -> list[Diagram]:
@@ -46,13 +52,15 @@ def diagrams(table: Mapping[str, NDArray[Any]]) -> list[Diagram]:
 
     figure = go.Figure()
     keys = list(zip(*(table[name].tolist() for name in GROUP), strict=True))
+    shared = {name: len(set(table[name].tolist())) == 1 for name in GROUP}
     for k, key in enumerate(dict.fromkeys(keys)):
         own = np.array([one == key for one in keys])
         color, dash = COLORS[k % len(COLORS)], PLOTLY_DASHES[k % len(PLOTLY_DASHES)]
-        told = ", ".join(f"{name} = {value}" for name, value in zip(GROUP, key, strict=True))
-        symbols = ["x" if one == "failed" else "circle" for one in table["status"][own]]
+        told = _words(table, int(np.argmax(own)), (n for n in GROUP if not shared[n]))
+        mark = MARKS[k % len(MARKS)]
+        symbols = ["x" if one == "failed" else mark for one in table["status"][own]]
         figure.add_scatter(
-            x=table["K"][own], y=table["eg"][own], mode="markers", name=told,
+            x=table["K"][own], y=table["eg"][own], mode="markers", name=told or "runs",
             marker={"color": color, "symbol": symbols, "size": 8},
             text=[_hover(table, int(i)) for i in np.flatnonzero(own)], hoverinfo="text",
         )  # fmt: skip
@@ -64,11 +72,18 @@ def diagrams(table: Mapping[str, NDArray[Any]]) -> list[Diagram]:
             )  # fmt: skip
     figure.update_xaxes(title="hidden units of the student K")
     figure.update_yaxes(title="generalisation error at the end", type="log", exponentformat="power")
-    return [Diagram("Generalisation error against the number of hidden units", figure, TEXT)]
+    same = _words(table, 0, (name for name in GROUP if shared[name]))
+    text = f"{TEXT} In all of them {same}." if same else TEXT
+    return [Diagram("Generalisation error against the number of hidden units", figure, text)]
+
+
+def _words(table: Mapping[str, NDArray[Any]], i: int, names: Iterable[str]) -> str:
+    """Return columns of a run in words."""
+    return ", ".join(f"{name.replace('_', ' ')} = {table[name][i]}" for name in names)
 
 
 def _hover(table: Mapping[str, NDArray[Any]], i: int) -> str:
-    given = ", ".join(f"{name} = {table[name][i]}" for name in ("K", *GROUP, "n", "seed"))
+    given = _words(table, i, ("K", *GROUP, "n", "seed"))
     return (
         f"{table['name'][i]}<br>{given}<br>{table['status'][i]} at t = {table['t'][i]:.4g}:"
         f" eg = {table['eg'][i]:.6g}<br>specialisation {table['specialization'][i]:.4g}"

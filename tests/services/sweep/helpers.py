@@ -1,11 +1,14 @@
 """What tests of sweeps share: a recipe, real processes, and what has to be there at the end."""
 
 import json
+import os
+import subprocess
 import sys
 import time
 
 import numpy as np
 import psutil
+import pytest
 
 import dmft
 from dmft.sweep import Folder, read
@@ -71,3 +74,17 @@ def prepared(path):
     folder = Folder(path)
     folder.prepare()
     return folder
+
+
+def immutable(path, on):
+    """Make a file or folder unwritable, for root as well."""
+    if os.geteuid() != 0:
+        path.chmod(0o555 if on else 0o755)
+        return
+    change = ["chattr", "+i" if on else "-i", str(path)]
+    try:
+        if subprocess.run(change, capture_output=True, check=False).returncode == 0:
+            return
+    except FileNotFoundError:
+        pass
+    pytest.skip("root writes anywhere here: needs chattr")

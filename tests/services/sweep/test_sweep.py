@@ -13,7 +13,7 @@ import pytest
 
 import dmft
 from dmft.cli import main
-from dmft.sweep import collect, execute, read
+from dmft.sweep import Folder, collect, execute, read
 from dmft.sweep.execute import available_cores, processes
 from dmft.systems.spiked.job import SpikedJob as Job
 from tests.services.sweep.helpers import RECIPE, STEP, check_all, command, prepared, write
@@ -224,9 +224,9 @@ def test_collect_names_and_finds_every_time(here):
         (["--output", "sweep.toml"], "it is no folder"),
         (["--output", "missing/runs"], "there is no directory"),
         (["--output", "other"], "it is not empty, and no folder of a sweep"),
-        (["--output", "newer"], "has schema 99, newer than 1"),
-        (["--output", "older"], "has schema 0, not 1: use another folder"),
-        (["--output", "newer", "--dask-local", "1"], "has schema 99, newer than 1"),
+        (["--output", "newer"], "has schema 99, newer than 2"),
+        (["--output", "older"], "has schema 0: use another folder"),
+        (["--output", "newer", "--dask-local", "1"], "has schema 99, newer than 2"),
         (["--output", "torn"], "manifest.jsonl has no header"),
     ],
 )
@@ -279,3 +279,44 @@ def test_collect_refuses_what_is_no_sweep(here, capsys):
     prepared(here / "runs")
     assert main(["collect", "runs", "--output", "t.csv"]) == 2
     assert "no run of it has ended" in capsys.readouterr().err
+
+
+def test_a_part_of_a_recipe_is_said_to_be_one(here, capsys):
+    """The folder knows how many runs its recipes have: array jobs do one after the other."""
+    write(here)
+    assert main(["sweep", "sweep.toml", "--output", "runs", "--index", "0"]) == 0
+    capsys.readouterr()
+    collected = ["collect", "runs", "--output", "t.csv", "--force", "--times", "1,5,1000"]
+    assert main(collected) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out == [
+        "t = 1000: 1 of 1 runs end before it, nan there",
+        "saved t.csv: 1 runs; 3 more of the recipe are not done",
+    ]
+    page = Folder(here / "runs")._repr_html_()
+    assert '<td style="text-align:left">not done</td><td style="text-align:left">3</td>' in page
+    assert "<svg" in page
+    write(here, number=2)  # another recipe on the same folder: the ends of the axis are the same
+    assert main(["sweep", "sweep.toml", "--output", "runs", "--index", "1"]) == 0
+    assert Folder(here / "runs").missing() == 2
+    write(here)
+    assert main(["sweep", "sweep.toml", "--output", "runs"]) == 0
+    capsys.readouterr()
+    assert main(collected) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "saved t.csv: 4 runs"
+
+
+def test_a_folder_that_does_not_know_its_recipe_is_collected_as_before(here, capsys):
+    """Folders of version 0.1.0."""
+    jobs = write(here)
+    execute(jobs[:2], prepared(here / "runs"), progress=False)
+    assert main(["collect", "runs", "--output", "t.csv"]) == 0
+    assert capsys.readouterr().out == "saved t.csv: 2 runs\n"
+
+
+def test_threads_beyond_the_cores_are_said(here, capsys):
+    write(here, number=1, t_end=0.1)
+    assert (
+        main(["sweep", "sweep.toml", "--output", "runs", "--index", "0", "--threads", "500"]) == 0
+    )
+    assert "dmft: threads = 500: not more than" in capsys.readouterr().err

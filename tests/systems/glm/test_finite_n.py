@@ -65,13 +65,13 @@ def test_eight_settings_at_n_2000():
 
 @pytest.mark.slow
 def test_an_error_of_3_percent_in_a_kernel_is_seen(monkeypatch):
-    responses = Replica._responses
+    responses = Replica.responded
 
     def wrong(self, n):
         A, A_r = responses(self, n)
         return 1.03 * A, A_r
 
-    monkeypatch.setattr(Replica, "_responses", wrong)
+    monkeypatch.setattr(Replica, "responded", wrong)
     setting = SETTINGS["logistic"]
     z = z_scores(theory(setting), finite(setting, 2000, 10, 200))
     assert max(np.abs(values).max() for values in z.values()) > 5.0

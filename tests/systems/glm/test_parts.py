@@ -4,23 +4,51 @@ import numpy as np
 import pytest
 
 from dmft.systems.glm import _kernels, gaussians, memory
+from dmft.systems.glm.responses import WINDOW, Responses
+
+STEPS, PATHS = 7, 5
+
+
+def defining_sum(rng):
+    """Return curvatures, R, and DD(n, s) of all paths."""
+    curvature, R = rng.normal(size=(STEPS, PATHS)), rng.normal(size=(STEPS, STEPS))
+    DD = np.zeros((STEPS, STEPS, PATHS))
+    for n in range(STEPS):
+        DD[n, n] = curvature[n]
+        for s in range(n):
+            DD[n, s] = curvature[n] * sum(R[n, u] * DD[u, s] for u in range(s, n))
+    return curvature, R, DD
 
 
 @pytest.mark.parametrize("respond", [_kernels.respond, _kernels.respond.py_func])
 def test_responses_against_the_defining_sum(respond):
     rng = np.random.default_rng(0)
-    steps, paths = 7, 5
-    curvature, R = rng.normal(size=(steps, paths)), rng.normal(size=(steps, steps))
-    weights = rng.random((2, paths))
-    past = np.empty(paths * steps * (steps + 1) // 2)
-    DD = np.zeros((steps, steps, paths))
-    for n in range(steps):
-        DD[n, n] = curvature[n]
-        for s in range(n):
-            DD[n, s] = curvature[n] * sum(R[n, u] * DD[u, s] for u in range(s, n))
-        means = np.empty((2, n + 1))
-        respond(past, steps, n, R[n, :n].copy(), curvature[n], weights, means)
+    curvature, R, DD = defining_sum(rng)
+    weights = rng.random((2, PATHS))
+    past, rows = np.empty((STEPS**2, PATHS)), np.arange(STEPS**2).reshape(STEPS, STEPS)
+    for n in range(STEPS):
+        means, every = np.empty((2, n + 1)), np.arange(n + 1)
+        respond(past, rows, every, R[n, :n].copy(), curvature[n], weights, means)
         assert means == pytest.approx(weights @ DD[n, : n + 1].T, rel=1e-12)
+
+
+@pytest.mark.parametrize("stride", [1, 4])
+def test_two_groups_give_the_average_of_all_paths(stride):
+    rng = np.random.default_rng(1)
+    curvature, R, DD = defining_sum(rng)
+    weights = rng.random((2, PATHS))
+    first = rng.random((2, 2))
+    responses = Responses(weights, first, STEPS - 1, stride)
+    for n in range(STEPS):
+        found = responses.row(R[n, :n].copy(), curvature[n])
+        s = np.arange(n + 1)
+        known = (s % stride == 0) | (n - s < WINDOW)
+        whole, own = weights @ DD[n, : n + 1].T, first @ DD[n, : n + 1, :2].T
+        assert found[:, known] == pytest.approx(whole[:, known], rel=1e-11)
+        # Between them the first group's average is shifted by what interpolation says.
+        for k in range(2):
+            change = np.interp(s, s[known], (whole - own)[k, known])
+            assert found[k] == pytest.approx(own[k] + change, rel=1e-11, abs=1e-11)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])
@@ -55,10 +83,10 @@ def test_classes_have_their_weights():
 
 
 def test_memory_is_refused_with_the_number_that_fits():
-    how = {"noisy": False, "single": True}
+    use = memory.Use(400, 2**13, 2**13, 4, 0, noisy=False, single=True)
     with pytest.raises(ValueError, match=r"response_paths = 8192.*; 512 fit"):
-        memory.check(400, 2**13, 2**13, 4, limit=1.5e9, **how)
+        memory.check(use, 1.5e9)
     with pytest.raises(ValueError, match="paths = 32768"):
-        memory.check(400, 2**15, 2**13, 4, limit=2e8, **how)
+        memory.check(use._replace(paths=2**15, stride=40), 2e8)
     with pytest.raises(ValueError, match="step"):
-        memory.check(10**6, 8, 8, 1, limit=1e9, **how)
+        memory.check(use._replace(steps=10**6, paths=8, response_paths=8, replicas=1), 1e9)

@@ -61,12 +61,14 @@ def test_values_at_and_between_the_steps():
 
 
 def test_an_unstable_step_fails_with_the_time():
-    s = run(dmft.LinearRegression(2.0), step=0.5, t_end=50.0, m0=0.0)
+    with pytest.warns(dmft.FailedRunWarning, match="the run failed at t = .*stability limit"):
+        s = run(dmft.LinearRegression(2.0), step=0.5, t_end=50.0, m0=0.0)
     assert s.status is dmft.Status.FAILED
     assert "stability limit" in s.message
     assert f"t = {s.t[-1]:g}" in s.message
     assert all(np.isfinite(values).all() for values in s.series.values())
-    quartic = run(dmft.PhaseRetrieval(4.0, a=None), step=1.0, t_end=20.0)
+    with pytest.warns(dmft.FailedRunWarning):
+        quartic = run(dmft.PhaseRetrieval(4.0, a=None), step=1.0, t_end=20.0)
     assert quartic.status is dmft.Status.FAILED
     assert np.isfinite(quartic.m).all()
 

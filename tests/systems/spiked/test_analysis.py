@@ -174,7 +174,7 @@ def test_relaxation_of_the_matrix_channel():
     table = relaxation.relaxation_table(run)
     assert table["mu_gap"][-1] == pytest.approx(0.75e-3, rel=1e-2)
     assert table["mu_gap_exponent"][-1] == pytest.approx(1.0, abs=1e-2)
-    assert table["C_0_exponent"][-1] == pytest.approx(0.75, abs=1e-2)
+    assert table["C_t_0_exponent"][-1] == pytest.approx(0.75, abs=1e-2)
     assert relaxation.one_step(run.model) == pytest.approx((2.0, -1.0))
     with pytest.raises(ValueError, match=r"m0 = 0\.1"):
         relaxation.relaxation_table(dmft.solve(run.model, 10.0, m0=0.1, preset="loose"))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import dmft
+from dmft.run.warned import FailedRunWarning
 from dmft.solution import Status
 from dmft.systems.spiked.equations import rates
 from dmft.systems.spiked.model import SpikedMixture
@@ -190,7 +191,8 @@ def test_bad_options(options, name):
 
 def test_step_that_cannot_converge_is_a_status():
     """One step over a hundred relaxation times: the iteration fails, with a sentence."""
-    s = solve(SpikedMixture({3: 1e-4}), 10.0, m0=0.0, options=DenseOptions(steps=1))
+    with pytest.warns(FailedRunWarning, match="did not converge"):
+        s = solve(SpikedMixture({3: 1e-4}), 10.0, m0=0.0, options=DenseOptions(steps=1))
     assert s.status is Status.FAILED
     assert "did not converge" in s.message
     assert s.t[-1] == 0.0
@@ -210,7 +212,9 @@ def test_refines_until_the_estimate_meets_tol(monkeypatch):
 def test_missed_tolerance_is_said(monkeypatch):
     """Where max_steps does not let it meet tol, the run says so, and the estimate is honest."""
     monkeypatch.setattr(dense, "DENSITY", 0.2)
-    s = solve(SpikedMixture({2: 0.6}), 3.0, m0=0.3, tol=1e-8, options=DenseOptions(max_steps=100))
+    options = DenseOptions(max_steps=100)
+    with pytest.warns(FailedRunWarning, match="misses tol"):
+        s = solve(SpikedMixture({2: 0.6}), 3.0, m0=0.3, tol=1e-8, options=options)
     assert s.status is Status.FAILED
     assert s.t[-1] == 3.0
     assert "misses tol = 1e-08" in s.message

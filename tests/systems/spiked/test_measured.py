@@ -151,4 +151,4 @@ def test_mixed_models_have_not_settled(channels: str, mu: str, e: str, gap: str)
     assert row["e_gap"] > 100.0 * row["e_error"]
     assert abs(row["mu_gap"]) < row["e_gap"]
     late = RELAXATION[(RELAXATION["channels"] == channels) & (RELAXATION["t"] >= 1e3)]
-    assert np.all(np.diff(late["C_half"]) < -0.02)
+    assert np.all(np.diff(late["C_t_half"]) < -0.02)

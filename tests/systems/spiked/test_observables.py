@@ -197,3 +197,16 @@ def test_ratio_of_the_one_step_solution():
     aging = (C > 0.1) & (q - 0.05 > C)
     X = -0.3 * np.polyfit(C[aging], chi[aging], 1)[0]
     assert pytest.approx((1.0 - q) / q, rel=0.01) == X
+
+
+def test_curves_without_a_point_are_refused():
+    """Instead of a division by zero, or a table that is a header only."""
+    s = dmft.solve(dmft.SpikedMixture({3: 1.0}), 2.0, m0=0.0, preset="loose", progress=False)
+    with pytest.raises(ValueError, match=r"t = 0\.?0? is not allowed: it must be a .* in \(0, 2\]"):
+        observables.chi_C(s, 0.0)
+    for name in ("chi-C", "fdt"):
+        with pytest.raises(ValueError, match="t = 0"):
+            observables.observable_table(s, name, [0.0])
+    with pytest.raises(ValueError, match=r"times = 2 is not allowed for aging: .* reached t = 2"):
+        observables.observable_table(s, "aging", [1.0, 2.0])
+    assert len(observables.observable_table(s, "aging", [1.0])["C"]) > 10

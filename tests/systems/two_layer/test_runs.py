@@ -121,7 +121,8 @@ def test_function_is_needed_again_beyond_its_table(tmp_path):
 def test_divergence_is_a_status_with_the_time(tmp_path):
     net = dmft.TwoLayerNetwork(3, 2, "relu", 0.1)
     start = dmft.OrderParameters.random(net, 100, 0)
-    s = dmft.solve(net, 1e3, start=start, learning_rate=4.0, progress=False)
+    with pytest.warns(dmft.FailedRunWarning, match="learning_rate = 4 may be too large"):
+        s = dmft.solve(net, 1e3, start=start, learning_rate=4.0, progress=False)
     assert s.status is Status.FAILED
     assert s.message.startswith(f"failed at t = {s.t[-1]:g}: ")
     assert "learning_rate = 4 may be too large" in s.message

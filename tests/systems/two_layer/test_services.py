@@ -150,7 +150,7 @@ def test_recipe_run_collect_report_show(here, capsys):
     text = (here / "report.html").read_text()
     assert "Generalisation error against the number of hidden units" in text
     assert "specialisation" in text
-    assert text.count("Q_0_1") > 1
+    assert text.count(r"Q\u003csub\u003e0,1") > 1
     assert main(["show", str(here / "runs" / f"{job.name}.nc")]) == 0
 
 

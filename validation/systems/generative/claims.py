@@ -12,8 +12,7 @@ from typing import NamedTuple
 from dmft.systems.generative import theory
 from dmft.systems.generative.model import SpikedGenerative
 from validation.comparison import compare_numbers
-from validation.evidence import Claim, Evidence, evidence_of
-from validation.statistics import Finding, sigmas
+from validation.evidence import Claim, Evidence, evidence_of, wrong_on_purpose
 from validation.systems.generative.settings import AMP, SPECTRAL
 from validation.systems.generative.simulate import (
     START,
@@ -131,15 +130,10 @@ def sensitivity(quick: bool) -> Evidence:
     sample = amp_sample(right, **size._asdict(), root_seed=105)
     point = theory.fixed_point(wrong)
     result = compare_numbers(sample.names, [point.q_v, point.mmse], sample.values)
-    seen = sigmas(result.verdict.p_value)
-    found = evidence_of(
-        f"A theory with a noise {WRONG:g} times too large would be seen", text(right),
-        f"{STEPS} iterations from overlap {START:g}; the theory is wrong on purpose: large z is"
-        f" what is claimed; {SIZES}", {float(size.k): size.seeds}, result,
-    )  # fmt: skip
-    verdict = f"the wrong theory is rejected at {min(seen, 38.0):.1f} sigma (asked: {SEEN:g})"
-    finding = Finding.AGREE if seen > SEEN else Finding.DISAGREE
-    return replace(found, verdict=verdict, finding=finding)
+    claim = f"A theory with a noise {WRONG:g} times too large would be seen"
+    how = f"{STEPS} iterations from overlap {START:g}; {SIZES}"
+    found = evidence_of(claim, text(right), how, {float(size.k): size.seeds}, result)
+    return wrong_on_purpose(found, result.verdict.p_value, claim, SEEN)
 
 
 CLAIMS: dict[str, Claim] = {

@@ -24,7 +24,16 @@ from dmft.systems.glm.model import GaussianMixture
 from dmft.systems.glm.theory import mixture
 from validation.statistics import Verdict, extrapolate, judge, standard_error
 
-__all__ = ["Comparison", "Sample", "compare", "draw", "minimise", "minimise_weights", "repeat"]
+__all__ = [
+    "QUANTITIES",
+    "Comparison",
+    "Sample",
+    "compare",
+    "draw",
+    "minimise",
+    "minimise_weights",
+    "repeat",
+]
 
 Array = NDArray[np.float64]
 
@@ -68,8 +77,10 @@ def minimise_weights(model: GaussianMixture, sample: Sample) -> tuple[Array, flo
     Raises
     ------
     ValueError
-        A hinge loss without ridge, which has no dual of this form.
+        A hinge loss without ridge, which has no dual of this form, or a smoothed one.
     """
+    if model.loss == "smoothed-hinge":
+        raise ValueError("loss = 'smoothed-hinge' is not allowed: take 'hinge' for minimisers")
     if model.loss == "hinge" and model.ridge == 0.0:
         raise ValueError("ridge = 0 is not allowed with the hinge loss: it must be > 0")
     return {"square": _square, "logistic": _logistic, "hinge": _hinge}[model.loss](model, sample)

@@ -23,7 +23,7 @@ from validation.statistics import Verdict, extrapolate, judge, mean_and_scatter,
 from validation.systems.glm._metropolis import metropolis
 from validation.systems.glm.erm import Comparison, draw, minimise_weights
 
-__all__ = ["Chains", "Endpoint", "compare", "repeat", "sample"]
+__all__ = ["QUANTITIES", "Chains", "Endpoint", "compare", "repeat", "sample"]
 
 Array = NDArray[np.float64]
 
@@ -51,14 +51,21 @@ class Chains:
     step: float = 0.06
     every: int = 20
 
+    @classmethod
+    def of(cls, n: int) -> Chains:
+        """Return chains that are long enough for N = n.
+
+        A chain forgets its start in 2/(step^2 x accepted part) moves, about 20 N of them: 1800 for
+        N = 100 and 4300 for N = 200.  With 5000 moves before the average, N = 200, 40 training sets
+        around the square loss had an error of 0.0847 +- 0.0014 instead of 0.0808 +- 0.0012.
+        """
+        return cls(steps=150 * n, burn_in=120 * n)
+
     def __post_init__(self) -> None:
         checks.integer("steps", self.steps, low=1)
         checks.integer("burn_in", self.burn_in, low=0)
         checks.positive_number("step", self.step)
         checks.integer("every", self.every, low=1)
-
-
-DEFAULT = Chains()
 
 
 class Endpoint(NamedTuple):
@@ -72,9 +79,10 @@ class Endpoint(NamedTuple):
 
 def sample(
     model: GaussianMixture, reference: str, cos: float, beta: float, n: int,
-    rng: np.random.Generator, chains: Chains = DEFAULT,
+    rng: np.random.Generator, chains: Chains | None = None,
 ) -> Endpoint:  # fmt: skip
     """Draw a training set and return what two chains on it measure."""
+    chains = Chains.of(n) if chains is None else chains
     drawn = draw(model, n, rng)
     inputs = np.ascontiguousarray(drawn.y[:, None] * drawn.x)
     if reference == "hebb":
@@ -99,7 +107,7 @@ def sample(
 
 def repeat(
     model: GaussianMixture, reference: str, cos: float, beta: float, n: int, seeds: int,
-    chains: Chains = DEFAULT, root_seed: int = 0,
+    chains: Chains | None = None, root_seed: int = 0,
 ) -> Array:  # fmt: skip
     """Return training error, m and p of several training sets, shape (seeds, 3)."""
     streams = np.random.SeedSequence([root_seed, n]).spawn(seeds)
@@ -112,7 +120,7 @@ def repeat(
 
 def compare(
     model: GaussianMixture, reference: str, cos: float, beta: float, sizes: Mapping[int, int],
-    chains: Chains = DEFAULT, root_seed: int = 0,
+    chains: Chains | None = None, root_seed: int = 0,
 ) -> Comparison:  # fmt: skip
     """Compare the theory with chains at several N (N -> training sets), extrapolated in 1/N.
 

@@ -8,7 +8,9 @@ whose rounding of 1e-6 lies far below the scatter of 1/sqrt(N).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +18,11 @@ from numpy.typing import NDArray
 from dmft import checks
 from dmft.systems.glm.descent import StepOptions
 from dmft.systems.glm.model import Model, Setting
+from dmft.systems.glm.rates import rates
 from dmft.systems.glm.replica import Start
 from dmft.systems.glm.solution import GlmSolution
 
-__all__ = ["QUANTITIES", "Ensemble", "rms", "simulate", "z_scores"]
+__all__ = ["QUANTITIES", "Ensemble", "Instance", "State", "rms", "simulate", "z_scores"]
 
 Array = NDArray[np.float64]
 Single = NDArray[np.float32]
@@ -76,13 +79,23 @@ def simulate(
     replicas = checks.integer("replicas", replicas, low=1)
     found = []
     for child in children:
-        instance = _Instance(model.setting(), n, np.random.default_rng(child))
+        instance = Instance(model.setting(), n, np.random.default_rng(child))
         found.append(instance.run(start, options, steps, replicas))
     columns = np.array(found).transpose(1, 0, 2)
     return Ensemble(n, options.step * np.arange(steps + 1.0), *columns)
 
 
-class _Instance:
+class State(NamedTuple):
+    """Weights, shape (n, replicas), and means over the replicas of what is measured at a step."""
+
+    W: Array
+    m: float
+    q: float
+    train_loss: float
+    bias: float
+
+
+class Instance:
     """Data of one instance; the teacher, or the centre of the mixture, is (1, ..., 1)."""
 
     def __init__(self, setting: Setting, n: int, rng: np.random.Generator) -> None:
@@ -99,24 +112,33 @@ class _Instance:
 
     def run(self, start: Start, options: StepOptions, steps: int, replicas: int) -> Array:
         """Return m, q, train_loss, C0 at steps 0..steps, shape (4, steps+1)."""
-        W = self._start(start, replicas)
-        first, bias = W.copy(), np.full(replicas, self.setting.bias)
+        rows, first = [], None
+        for state in self.states(start, options, steps, replicas):
+            first = state.W if first is None else first
+            C0 = np.einsum("ij,ij->j", state.W, first).mean() / self.n
+            rows.append((state.m, state.q, state.train_loss, C0))
+        return np.array(rows).T
+
+    def states(
+        self, start: Start, options: StepOptions, steps: int, replicas: int
+    ) -> Iterator[State]:
+        """Yield the state at each of the steps 0..steps."""
+        W, bias = self._start(start, replicas), np.full(replicas, self.setting.bias)
         batch = self._fresh(options, replicas)
-        rows = []
+        eta = options.step * rates(options.learning_rate, options.step, steps)
         for k in range(steps + 1):
             if k > 0:
                 batch = self._next(batch, options)
             h = (self.X @ W.astype(np.float32)).astype(np.float64) / math.sqrt(self.n) + bias
             y = np.broadcast_to(self.y[:, None], h.shape)
             loss = self.setting.loss.value(y, h).sum(axis=0).mean() / self.n
-            C0 = np.einsum("ij,ij->j", W, first).mean() / self.n
-            rows.append((W.mean(), (W * W).sum(axis=0).mean() / self.n, loss, C0))
+            q = (W * W).sum(axis=0).mean() / self.n
+            yield State(W, float(W.mean()), float(q), float(loss), float(bias.mean()))
             if k < steps:
                 F = batch * self.setting.loss.derivative(y, h)
-                W = self._moved(W, F, options)
+                W = self._moved(W, F, float(eta[k]), options.T)
                 if self.setting.fitted:
-                    bias = bias - options.step * F.sum(axis=0) / self.n
-        return np.array(rows).T
+                    bias = bias - eta[k] * F.sum(axis=0) / self.n
 
     def _start(self, start: Start, replicas: int) -> Array:
         """Return weights with overlap m0 and squared norm q0 exactly, shape (n, replicas)."""
@@ -141,15 +163,15 @@ class _Instance:
         keep = self.rng.random(batch.shape) < math.exp(-options.step / options.persistence)
         return np.where(keep, batch, fresh)
 
-    def _moved(self, W: Array, F: Array, options: StepOptions) -> Array:
+    def _moved(self, W: Array, F: Array, eta: float, T: float) -> Array:
         """Return the weights after a step along -X^T F/sqrt(N)."""
         gradient = (self.X.T @ F.astype(np.float32)).astype(np.float64) / math.sqrt(self.n)
-        noise = math.sqrt(2.0 * options.T * options.step)
-        moved = W - options.step * gradient
+        noise = math.sqrt(2.0 * T * eta)
+        moved = W - eta * gradient
         if noise > 0.0:
             moved += noise * self.rng.standard_normal(W.shape)
         if self.setting.ridge is not None:
-            return np.asarray(moved - options.step * self.setting.ridge * W)
+            return np.asarray(moved - eta * self.setting.ridge * W)
         return np.asarray(moved * np.sqrt(self.n / (moved * moved).sum(axis=0)))
 
 

@@ -9,9 +9,9 @@ from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
 from dmft import checks
+from dmft.run.told import Bar, hidden
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.protocol import Overlap, Protocol
 from validation.ensemble import Ensemble
@@ -205,9 +205,9 @@ def _ensemble(
     run: Callable[[np.random.SeedSequence], Trajectory],
 ) -> Ensemble:  # fmt: skip
     """Run all instances; the row of an instance is the mean over its replicas."""
-    disable, rows = None if draws.progress is None else not draws.progress, []
+    disable, rows = hidden(draws.progress), []
     spawned = children(draws.root_seed, seeds)
-    with tqdm(spawned, desc=f"N={n}", unit="run", total=seeds, disable=disable) as bar:
+    with Bar(spawned, desc=f"N={n}", unit="run", total=seeds, disable=disable) as bar:
         for child in bar:
             try:
                 with np.errstate(over="raise", invalid="raise"):

@@ -45,5 +45,5 @@ SPIKED = SystemChecks(
     ),
     runs=f"{HERE}.own_runs:run_format",
     tables=f"{HERE}.reference:ENTRIES",
-    simulator=f"{HERE}.simulate:simulate",
+    simulator=f"{HERE}.trajectories:flow_at_any_n",
 )  # fmt: skip

@@ -13,9 +13,9 @@ from typing import NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
 from dmft import checks
+from dmft.run.told import Bar, hidden
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.protocol import Overlap, Protocol
 from validation.ensemble import Ensemble
@@ -34,6 +34,7 @@ __all__ = [
     "QUERIES",
     "RevealedRun",
     "check_revealed",
+    "flow_at_any_n",
     "flow_step_error",
     "follow",
     "simulate_revealed",
@@ -237,8 +238,8 @@ def simulate_revealed(
         # T may fall to 0, and then queries whose answer is known must not reveal a direction.
         nugget2, known = _nugget2(model), KNOWN
     room = _room(times, step, method, largest_T)
-    disable, paths = None if begin.progress is None else not begin.progress, []
-    with tqdm(total=int(seeds), desc=f"N={n:g}", unit="run", disable=disable) as bar:
+    disable, paths = hidden(begin.progress), []
+    with Bar(total=int(seeds), desc=f"N={n:g}", unit="run", disable=disable) as bar:
         # N is part of the root: with the same root runs of different N would be alike.
         for seed in children((begin.root_seed, int(n)), int(seeds)):
             field = RevealedField(model, n, nugget2, known, room, np.random.default_rng(seed))
@@ -251,6 +252,17 @@ def simulate_revealed(
             bar.update()
     m, mu, e, C = (np.array(values) for values in list(zip(*paths, strict=True))[1:])
     return Ensemble(n, times, {"m": m, "mu": mu, "e": e}, {"C": C})
+
+
+def flow_at_any_n(
+    model: SpikedMixture, *, n: float, seeds: int, m0: float, times: ArrayLike, step: float,
+    root_seed: int,
+) -> Ensemble:  # fmt: skip
+    """Run gradient flow on revealed tensors, as the main job asks for it."""
+    return simulate_revealed(
+        model, n=n, seeds=seeds, times=times, method="gradient_flow", step=step, m0=m0,
+        root_seed=root_seed, progress=False,
+    )  # fmt: skip
 
 
 def _driving(

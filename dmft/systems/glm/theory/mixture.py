@@ -318,6 +318,10 @@ def local_entropy(
 def _mixture(model: Any) -> GaussianMixture:
     if not isinstance(model, GaussianMixture):
         raise ValueError(f"model = {model!r} is not allowed: it must be a GaussianMixture")
+    if model.loss == "smoothed-hinge":
+        raise ValueError(
+            f"loss = {model.loss!r} is not allowed: it has dynamics only; take 'hinge'"
+        )
     return model
 
 

@@ -118,8 +118,8 @@ def relaxation_table(solution: SpikedSolution) -> dict[str, NDArray[Any]]:
     Returns
     -------
     dict of str to ndarray
-        Columns t, mu, e, mu_gap = 2 sqrt(Q'') - mu, e_gap = e - e_th, C_0 = C(t,0),
-        C_half = C(t,t/2), and local exponents -d ln(.)/d ln t of the gaps and of C_0 over the
+        Columns t, mu, e, mu_gap = 2 sqrt(Q'') - mu, e_gap = e - e_th, C_t_0 = C(t,0),
+        C_t_half = C(t,t/2), and local exponents -d ln(.)/d ln t of the gaps and of C_t_0 over the
         decade before t (NaN at the first one).  Eq. (1) is for T = 0: gaps are NaN otherwise.
 
     Raises
@@ -142,10 +142,10 @@ def relaxation_table(solution: SpikedSolution) -> dict[str, NDArray[Any]]:
         "e": at.e,
         "mu_gap": threshold.mu - at.mu,
         "e_gap": at.e - threshold.e,
-        "C_0": solution.C(t, 0.0),
-        "C_half": solution.C(t, 0.5 * t),
+        "C_t_0": solution.C(t, 0.0),
+        "C_t_half": solution.C(t, 0.5 * t),
     }
-    for name in ("mu_gap", "e_gap", "C_0"):
+    for name in ("mu_gap", "e_gap", "C_t_0"):
         with np.errstate(invalid="ignore", divide="ignore"):
             slopes = -np.diff(np.log(table[name])) / np.log(10.0)
         table[f"{name}_exponent"] = np.concatenate([[np.nan], slopes])
@@ -177,8 +177,7 @@ def relaxation_tables(solutions: Sequence[SpikedSolution]) -> dict[str, NDArray[
     for s in solutions:
         table = relaxation_table(s)
         size = len(table["t"])
-        name = " ".join(f"{p}={delta:g}" for p, delta in s.model.channels.items())
-        first = {"channels": np.full(size, name), "T": np.full(size, s.protocol.T)}
+        first = {"channels": np.full(size, s.model.spelling), "T": np.full(size, s.protocol.T)}
         errors = {f"{q}_error": np.full(size, s.errors[q]) for q in ("mu", "e", "C")}
         parts.append(first | table | errors)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

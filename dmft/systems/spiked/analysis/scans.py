@@ -33,6 +33,11 @@ OFFSETS = {
     0.35: 1e3, 0.5: 1e3, 1.0: 1e3, 1.5: 1e3, 2.0: 1e2, 3.0: 1e2,
 }  # fmt: skip
 COLUMNS = ("t", "mu", "G", "gain", "rule")
+# What they are called in tables.  Files of version 0.1.0 have the names above.
+NAMES = {
+    "t": "t", "mu": "mu", "G": "growth_rate", "gain": "log_growth", "rule": "power_law_exponent",
+}  # fmt: skip
+KEYS = ("p", "delta_p", "inv_delta_2")
 
 
 @dataclass(frozen=True)
@@ -151,15 +156,14 @@ def _run_at(p: int, delta_p: float, tol: float, x: float, t_end: float) -> Growt
 
 
 def scan_table(*scans: Scan) -> dict[str, NDArray[Any]]:
-    """Return all runs as columns p, delta_p, inv_delta_2, t, mu, G, gain, rule."""
+    """Return all runs as columns: p, delta_p, inv_delta_2, t, mu and what `NAMES` has."""
     rows = [(scan.p, scan.delta_p, run.inv_delta_2, run) for scan in scans for run in scan.runs]
     counts = [len(run.t) for *_, run in rows]
     columns: dict[str, NDArray[Any]] = {
-        name: np.repeat(np.array([row[k] for row in rows]), counts)
-        for k, name in enumerate(("p", "delta_p", "inv_delta_2"))
+        name: np.repeat(np.array([row[k] for row in rows]), counts) for k, name in enumerate(KEYS)
     }
     for name in COLUMNS:
-        columns[name] = np.concatenate([getattr(run, name) for *_, run in rows])
+        columns[NAMES[name]] = np.concatenate([getattr(run, name) for *_, run in rows])
     return columns
 
 
@@ -172,8 +176,10 @@ def read_scans(path: str | os.PathLike[str]) -> list[Scan]:
         The file cannot be read, or has other columns.
     """
     rows = np.atleast_1d(np.genfromtxt(path, delimiter=",", names=True))
-    wanted = ("p", "delta_p", "inv_delta_2", *COLUMNS)
-    if rows.dtype.names != wanted:
+    wanted = (*KEYS, *NAMES.values())
+    if rows.dtype.names == wanted:
+        rows.dtype.names = (*KEYS, *COLUMNS)
+    if rows.dtype.names != (*KEYS, *COLUMNS):
         raise ValueError(f"{str(path)!r} is not allowed: its columns must be {', '.join(wanted)}")
     scans = []
     for p, delta_p in dict.fromkeys(zip(rows["p"], rows["delta_p"], strict=True)):

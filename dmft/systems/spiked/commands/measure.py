@@ -82,9 +82,8 @@ def _measure(
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    from tqdm import tqdm
-
     from dmft import tables
+    from dmft.run.told import Bar, hidden
     from dmft.systems.spiked.analysis import threshold
 
     ends = {offset: min(end, t_end) for offset, end in threshold.OFFSETS.items()}
@@ -94,7 +93,8 @@ def _measure(
     left = {o: end for o, end in ends.items() if not _long_enough(old, bbp * (1.0 + o), end)}
     done.append(threshold.Scan(p, delta_p, tuple(kept)))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        bar = tqdm(total=len(ends), initial=len(kept), desc=f"p={p}, Delta_p={delta_p:g}")
+        desc = f"p={p}, Delta_p={delta_p:g}"
+        bar = Bar(total=len(ends), initial=len(kept), desc=desc, disable=hidden(None))
         for run in threshold.growth_runs(p, delta_p, left, tol=tol, executor=executor):
             kept.append(run)
             done[-1] = threshold.Scan(p, delta_p, tuple(kept))

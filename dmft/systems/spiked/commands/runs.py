@@ -18,8 +18,8 @@ __all__ = ["model_of", "solve"]
 
 def solve(
     *,
-    output: Path,
     t_end: float,
+    output: Path | None = None,
     m0: Number | None = None,
     p: Whole | None = None,
     delta_2: float | None = None,
@@ -44,16 +44,16 @@ def solve(
     threads: Whole | None = None,
     force: Force = False,
 ) -> int:
-    """Integrate one run and save it.
+    """Integrate one run, print its summary and save it.
 
     While it lasts the run is saved to OUTPUT.part; `dmft resume OUTPUT` goes on from there.
 
     Parameters
     ----------
-    output
-        File to write (NetCDF-4).
     t_end
         Time to reach, > 0.
+    output
+        File to write (NetCDF-4); without it the summary is printed and nothing is saved.
     m0
         Overlap with the signal at t = 0, in [-1, 1]; 0 means no spike.
     p
@@ -112,6 +112,8 @@ def solve(
     protocol = protocol_of(m0, start, temperature, learning_rate, anneal, loss_delta, stage or [])
     part = begun(output, force=force)
     options = None
+    if method == "gradient_descent" and step is None:
+        raise ValueError("--step is missing: --method gradient_descent takes steps of that size")
     if momentum != 0.0:
         options, step = _heavy_ball(method, step, momentum), None
     checkpoint = part if METHODS[method].resumable else None
@@ -131,8 +133,7 @@ def _heavy_ball(method: str, step: float | None, momentum: float) -> GradientDes
 
     if method != "gradient_descent":
         raise ValueError(f"momentum is for method 'gradient_descent' only, not for {method!r}")
-    if step is None:
-        raise ValueError("method 'gradient_descent' needs step")
+    assert step is not None
     return GradientDescentOptions(step, momentum=momentum)
 
 
@@ -150,4 +151,9 @@ def model_of(
     for name, value in (("--p", p), ("--delta-2", delta_2), ("--delta-p", delta_p)):
         if value is None:
             raise ValueError(f"{name} is missing: give --p, --delta-2 and --delta-p, or --channels")
+    if p == 2:
+        raise ValueError(
+            "p = 2 is not allowed: --p is the order of the tensor beside the matrix, in [3, 100];"
+            " the matrix alone is --channels 2=0.7"
+        )
     return SpikedMatrixTensor(p=p, delta_2=delta_2, delta_p=delta_p)  # type: ignore[arg-type]

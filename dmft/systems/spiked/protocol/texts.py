@@ -62,7 +62,7 @@ def _start(m0: float | None, start: str | None) -> Overlap | Thermal:
     if m0 is not None and start is None:
         return Overlap(m0)
     if m0 is not None or start is None:
-        raise ValueError("give --m0 (the overlap at t = 0) or --start thermal:T0, one of both")
+        raise ValueError("give m0 (the overlap at t = 0) or start, such as thermal:2, one of both")
     kind, _, value = start.partition(":")
     if kind != "thermal":
         raise ValueError(f"start = {start!r} is not allowed: it must be thermal:T0")
@@ -73,7 +73,7 @@ def _loss(
     anneal: str | Sequence[Any] | None, loss_delta: str | Mapping[Any, Any] | None
 ) -> LossDelta | None:
     if anneal is not None and loss_delta is not None:
-        raise ValueError("give --anneal or --loss-delta, not both")
+        raise ValueError("give anneal or loss_delta, not both")
     if anneal is not None:
         return Annealing(*parse.numbers("anneal", anneal, count=2, wanted="C,TAU, such as 100,70"))
     return None if loss_delta is None else parse.by_order("loss_delta", loss_delta)

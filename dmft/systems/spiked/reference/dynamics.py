@@ -32,9 +32,8 @@ class Case(NamedTuple):
 
     def keys(self, size: int) -> Columns:
         """Return the columns that name the run, for `size` rows."""
-        channels = " ".join(f"{p}={delta!r}" for p, delta in self.model.channels.items())
         return {
-            "channels": np.full(size, channels),
+            "channels": np.full(size, self.model.spelling),
             "m0": np.full(size, self.m0),
             "T": np.full(size, self.T),
         }
@@ -73,7 +72,7 @@ def short(case: Case) -> Callable[[], Columns]:
         at = finished(run).at(t)
         return {
             **case.keys(len(t)), "t": t, "m": at.m, "mu": at.mu, "e": at.e,
-            "C_0": run.C(t, 0.0), "C_half": run.C(t, 0.5 * t), "R_half": run.R(t, 0.5 * t),
+            "C_t_0": run.C(t, 0.0), "C_t_half": run.C(t, 0.5 * t), "R_t_half": run.R(t, 0.5 * t),
         }  # fmt: skip
 
     return make
@@ -120,11 +119,11 @@ QUANTITIES: dict[str, Quantity] = {
     "m": lambda s, t: np.asarray(s.at(t).m),
     "mu": lambda s, t: np.asarray(s.at(t).mu),
     "e": lambda s, t: np.asarray(s.at(t).e),
-    "C_0": lambda s, t: np.asarray(s.C(t, 0.0 * t)),
-    "C_half": lambda s, t: np.asarray(s.C(t, 0.5 * t)),
+    "C_t_0": lambda s, t: np.asarray(s.C(t, 0.0 * t)),
+    "C_t_half": lambda s, t: np.asarray(s.C(t, 0.5 * t)),
 }
 # Quantities that have a local exponent, and the quantity whose error gives that of the exponent.
-EXPONENTS = {"mu_gap": "mu", "e_gap": "e", "C_0": "C_0"}
+EXPONENTS = {"mu_gap": "mu", "e_gap": "e", "C_t_0": "C_t_0"}
 ERRORS = (
     f"errors: the largest difference to a run with preset={COARSE!r} within the decade before t (of"
     " m: relative)"
@@ -200,7 +199,7 @@ def relaxation(case: Case) -> Callable[[], Columns]:
         run, coarse = pair(case)
         table = relaxing.relaxation_tables([run])
         del table["C_error"]
-        for quantity in ("mu", "e", "C_0", "C_half"):
+        for quantity in ("mu", "e", "C_t_0", "C_t_half"):
             table[f"{quantity}_error"] = errors_at(run, coarse, table["t"], QUANTITIES[quantity])
         for gap, quantity in EXPONENTS.items():
             # d ln x = dx/x at both ends of the decade.

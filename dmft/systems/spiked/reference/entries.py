@@ -87,8 +87,8 @@ RUN_KEYS = (
 def _dynamics(errors: dict[str, str | float]) -> tuple[Column, ...]:
     meaning = {
         "m": "overlap with the signal", "mu": "Lagrange multiplier", "e": "energy per spin",
-        "C_0": "correlation C(t, 0)", "C_half": "correlation C(t, t/2)",
-        "R_half": "response R(t, t/2)",
+        "C_t_0": "correlation C(t, 0)", "C_t_half": "correlation C(t, t/2)",
+        "R_t_half": "response R(t, t/2)",
     }  # fmt: skip
     return tuple(Column(name, meaning[name], error) for name, error in errors.items())
 
@@ -140,7 +140,9 @@ ENTRIES: dict[str, ReferenceTable] = {
         (
             *RUN_KEYS,
             *_dynamics(
-                dict.fromkeys(("m", "mu", "e", "C_0", "C_half", "R_half"), dynamics.SHORT_ERROR)
+                dict.fromkeys(
+                    ("m", "mu", "e", "C_t_0", "C_t_half", "R_t_half"), dynamics.SHORT_ERROR
+                )
             ),
         ),
         {name: dynamics.short(case) for name, case in dynamics.SHORT.items()},
@@ -153,7 +155,7 @@ ENTRIES: dict[str, ReferenceTable] = {
         (
             *RUN_KEYS,
             Column("m", "overlap with the signal", "m_error", relative=True),
-            *_dynamics({q: f"{q}_error" for q in ("mu", "e", "C_0", "C_half")}),
+            *_dynamics({q: f"{q}_error" for q in ("mu", "e", "C_t_0", "C_t_half")}),
             *(Column(f"{q}_error", f"error of {q}", math.inf) for q in dynamics.QUANTITIES),
         ),
         {name: dynamics.long(case) for name, case in dynamics.LONG.items()},
@@ -185,11 +187,12 @@ ENTRIES: dict[str, ReferenceTable] = {
             Column("e", "energy per spin", "e_error"),
             Column("mu_gap", "distance of mu to its one-step value", "mu_error"),
             Column("e_gap", "distance of e to its one-step value", "e_error"),
-            Column("C_0", "C(t, 0)", "C_0_error"), Column("C_half", "C(t, t/2)", "C_half_error"),
+            Column("C_t_0", "correlation C(t, 0)", "C_t_0_error"),
+            Column("C_t_half", "correlation C(t, t/2)", "C_t_half_error"),
             *(Column(f"{q}_exponent", f"-d ln {q}/d ln t over the decade before t",
                     f"{q}_exponent_error") for q in dynamics.EXPONENTS),
             *(Column(f"{q}_error", f"error of {q}", math.inf)
-              for q in ("mu", "e", "C_0", "C_half")),
+              for q in ("mu", "e", "C_t_0", "C_t_half")),
             *(Column(f"{q}_exponent_error", f"error of {q}_exponent", math.inf)
               for q in dynamics.EXPONENTS),
         ),
@@ -220,9 +223,12 @@ ENTRIES: dict[str, ReferenceTable] = {
             # Runs with tol=1e-5 differ by up to 7e-7, 6e-5 (next to t = 1; 4e-6 later), 4e-5 and
             # 7e-5 (p = 3 and 4, on both sides of the threshold).
             Column("mu", "Lagrange multiplier", 1e-6),
-            Column("G", "growth rate d ln m/dt", 1e-4, relative=True),
-            Column("gain", "ln(m/m0)", 1e-4),
-            Column("rule", "exponent with which a power law sustains itself", 1e-4),
+            Column("growth_rate", "d ln m/dt of a small overlap m", 1e-4, relative=True),
+            Column("log_growth", "ln(m/m0), by how much it has grown since t = 0", 1e-4),
+            Column(
+                "power_law_exponent",
+                "exponent s with which a power law m = t^s would sustain itself at t", 1e-4,
+            ),
         ),
         {f"p={p}, {d:g}, {x:+g}": dynamics.growth(p, d, x)
          for p, d in dynamics.SCANS for x in sorted(scans.OFFSETS)},

@@ -162,9 +162,16 @@ def broadcast(parts: Mapping[str, Array]) -> list[Array]:
         raise ValueError(f"the shapes of {shapes} do not broadcast together") from None
 
 
+def _refuse_nan(name: str, values: ArrayLike, wanted: str) -> None:
+    """Refuse NaN, which is a number that is missing and not one out of its range."""
+    if np.any(np.isnan(np.asarray(values, dtype=np.float64))):
+        raise _refused(name, values, f"{wanted}, and not nan")
+
+
 def _orders(p: ArrayLike) -> Array:
     wanted = f"an integer in [3, {MAX_ORDER}]"
     orders = numbers("p", p, 3, MAX_ORDER, wanted)
+    _refuse_nan("p", p, wanted)
     whole = orders == np.round(orders)
     if orders.ndim == 0 and not whole:
         raise _refused("p", float(orders), wanted)
@@ -173,9 +180,11 @@ def _orders(p: ArrayLike) -> Array:
 
 def _variances(name: str, values: ArrayLike) -> Array:
     wanted = f"finite and > 0 (in [{SMALLEST:g}, {LARGEST:g}])"
-    return numbers(name, values, SMALLEST, LARGEST, wanted)
+    found = numbers(name, values, SMALLEST, LARGEST, wanted)
+    _refuse_nan(name, values, wanted)
+    return found
 
 
 def _refused(name: str, value: Any, wanted: str) -> ValueError:
-    shown = value.item() if isinstance(value, np.generic) else value
+    shown = value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
     return ValueError(f"{name} = {shown!r} is not allowed: it must be {wanted}")

@@ -8,9 +8,9 @@ of orders p >= 3: ``Q(q) = q^2/(2 Delta_2) + sum_p q^p/(p Delta_p)``, see
 
 ``Q'(1) = x + A1`` and ``Q''(1) = x + A2``.  Every function takes p and delta_p, or ``channels``
 (order -> noise variance) instead; values may be arrays, which broadcast.  All quantities are
-dimensionless.  Noise variances are in [1e-300, 1e300].  A scalar out of its range is refused; where
-an entry of an array is out of its range (an order without such a line, a variance that is not
-positive, not finite or NaN) the result is NaN.
+dimensionless.  Noise variances are in [1e-300, 1e300].  A scalar out of its range is refused, and
+so is NaN anywhere; where an entry of an array is out of its range (an order without such a line, a
+variance that is not positive or not finite) the result is NaN.
 """
 
 from __future__ import annotations

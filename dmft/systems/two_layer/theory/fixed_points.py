@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -139,42 +140,60 @@ def fixed_point(
     decay = checks.finite_number("weight_decay", weight_decay, low=0.0, wanted="finite and >= 0")
     begin = _beginning(net, eta, both_layers=second > 0.0) if start is None else start
     begin.check(net)
-    # Time is counted in 1/eta, so that the right-hand side is of order 1.
-    rates = Rates(eta, second, decay).lowered(net.sigma) / eta
-    rates[4] *= eta
-    layout = Layout.of(net)
-    full = layout.pack(begin)
-    free = len(full) if second > 0.0 else len(full) - net.K
-    of_all = flow_of(net)
+    flow = _Flow.of(net, Rates(eta, second, decay), begin)
+    alike = _Alike.of(net, np.arange(net.K) if start is not None else copies(net, second > 0.0)[0])
+    alike = alike.first(flow.free)
 
-    def slope(y: Array, noise: float = eta) -> Array:
-        return of_all(np.concatenate([y, full[free:]]), np.array([*rates[:5], noise]))[:free]
+    def reduced(z: Array, noise: float = eta) -> Array:
+        return np.asarray(alike.mean @ flow(alike.spread @ z, noise))
 
-    owner = np.arange(net.K) if start is not None else copies(net, second > 0.0)[0]
-    labels, number = _alike(net, owner)
-    labels = labels[:free]
-    spread = np.zeros((free, number))
-    spread[np.arange(free), labels] = 1.0
-    spread = spread[:, spread.any(axis=0)]
-    mean = (spread / spread.sum(axis=0)).T
-
-    def reduced(z: Array, noise: float) -> Array:
-        return np.asarray(mean @ slope(spread @ z, noise))
-
-    z, message = mean @ full[:free], ""
+    z = alike.mean @ flow.full[: flow.free]
     if start is None and second > 0.0:
         z, message = _followed(reduced, z, eta)
     else:
         # With the first layer alone, units without a task stay next to 0 for times of order 1/eta^2
         # and more, until pairs w, -w grow; the flow would lead away to those.
-        z, message = settle(lambda z: reduced(z, eta), z, nearest=start is None)
+        z, message = settle(reduced, z, nearest=start is None)
     if message:
-        return _nothing(net, free, message.format(eta=eta))
-    y = spread @ z
-    values = np.linalg.eigvals(jacobian(slope, y)).astype(np.complex128)
+        return _nothing(net, flow.free, message.format(eta=eta))
+    return _described(net, flow, alike.spread @ z, eta)
+
+
+@dataclass(frozen=True, eq=False)
+class _Flow:
+    """The right-hand side of the equations of motion, with time counted in 1/eta: of order 1."""
+
+    of_all: Callable[[Array, Array], Array]
+    # Of Rates, divided by eta, but for the last, the learning rate in the noise of SGD.
+    rates: Array
+    # The packed state at the start, of which the first `free` entries are trained.
+    full: Array
+    free: int
+    eta: float
+
+    @classmethod
+    def of(cls, net: TwoLayerNetwork, rates: Rates, begin: OrderParameters) -> _Flow:
+        eta = rates.eta
+        lowered = rates.lowered(net.sigma) / eta
+        lowered[4] *= eta
+        full = Layout.of(net).pack(begin)
+        free = len(full) if rates.eta_v > 0.0 else len(full) - net.K
+        return cls(flow_of(net), lowered, full, free, eta)
+
+    def whole(self, y: Array) -> Array:
+        """Return the packed state whose trained entries are y."""
+        return np.concatenate([y, self.full[self.free :]])
+
+    def __call__(self, y: Array, noise: float | None = None) -> Array:
+        last = self.eta if noise is None else noise
+        return self.of_all(self.whole(y), np.array([*self.rates[:5], last]))[: self.free]
+
+
+def _described(net: TwoLayerNetwork, flow: _Flow, y: Array, eta: float) -> FixedPoint:
+    """Return the root y with its eigenvalues, by descending real part."""
+    values = np.linalg.eigvals(jacobian(flow, y)).astype(np.complex128)
     values = values[np.argsort(-values.real)]
-    left = float(np.abs(slope(y)).max())
-    state = np.concatenate([y, full[free:]])
+    layout, state = Layout.of(net), flow.whole(y)
     return FixedPoint(
         layout.Q(state),
         layout.R(state),
@@ -182,7 +201,7 @@ def fixed_point(
         float(errors_of(net, state)),
         values * eta,
         _stable(values),
-        left,
+        float(np.abs(flow(y)).max()),
         True,
         "a root of the equations of motion",
     )
@@ -195,21 +214,35 @@ def _beginning(net: TwoLayerNetwork, eta: float, *, both_layers: bool) -> OrderP
     return informed(net, both_layers=True, spread=APART * min(eta, BEGIN) * net.sigma**2)
 
 
-def _alike(net: TwoLayerNetwork, owner: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-    """Return a label for every entry of the packed state, the same for entries that stay equal.
+class _Alike(NamedTuple):
+    """Which entries of the packed state stay equal: one number z for each group of them."""
 
-    Units with the same owner are exchangeable when the start is symmetric among them.
-    """
-    names: dict[tuple[int, ...], int] = {}
-    keys: list[tuple[int, ...]] = []
-    for i in range(net.K):
-        for k in range(i, net.K):
-            low, high = sorted((int(owner[i]), int(owner[k])))
-            keys.append((0, low, high, int(i == k)))
-    keys += [(1, int(owner[i]), m, 0) for i in range(net.K) for m in range(net.M)]
-    keys += [(2, int(owner[i]), 0, 0) for i in range(net.K)]
-    labels = np.array([names.setdefault(key, len(names)) for key in keys])
-    return labels, len(names)
+    # The state is spread @ z, shape (entries, groups), and z is mean @ state.
+    spread: Array
+    mean: Array
+
+    @classmethod
+    def of(cls, net: TwoLayerNetwork, owner: NDArray[np.int64]) -> _Alike:
+        """Units with the same owner are exchangeable when the start is symmetric among them."""
+        names: dict[tuple[int, ...], int] = {}
+        keys: list[tuple[int, ...]] = []
+        for i in range(net.K):
+            for k in range(i, net.K):
+                low, high = sorted((int(owner[i]), int(owner[k])))
+                keys.append((0, low, high, int(i == k)))
+        keys += [(1, int(owner[i]), m, 0) for i in range(net.K) for m in range(net.M)]
+        keys += [(2, int(owner[i]), 0, 0) for i in range(net.K)]
+        labels = np.array([names.setdefault(key, len(names)) for key in keys])
+        return cls._with(np.equal.outer(labels, np.arange(len(names))).astype(np.float64))
+
+    @classmethod
+    def _with(cls, spread: Array) -> _Alike:
+        return cls(spread, (spread / spread.sum(axis=0)).T)
+
+    def first(self, free: int) -> _Alike:
+        """Return the groups of the first entries alone."""
+        spread = self.spread[:free]
+        return self._with(spread[:, spread.any(axis=0)])
 
 
 def _nothing(net: TwoLayerNetwork, free: int, message: str) -> FixedPoint:

@@ -134,9 +134,7 @@ def test_tabled_weights_are_lagrange_weights():
     past, n = history.past(), history.n
     nodes, out, direct = past.x[0], np.empty(lookups.ROOM), np.empty(7)
     for s in np.expm1(np.linspace(0.0, float(nodes[n - 1]) - 1e-9, 301)):
-        hints = [lookups.stencil(past, n, s, out, hint) for hint in (0, n // 2, n)]
-        assert hints[0] == hints[1] == hints[2]
-        start, count, _ = hints[0]
+        start, count = lookups.stencil(past, n, s, out)
         lookups.lagrange(nodes, start, count, np.log1p(s / T0), direct)
         assert count == 7
         assert np.allclose(out[:7], direct, rtol=1e-11, atol=1e-13)
@@ -196,20 +194,22 @@ def test_damping_takes_the_high_differences_of_what_alternates():
 
 def test_positions_on_slices_follow_the_curve():
     history = filled(np.expm1(np.arange(0.1, 12.0, 0.3)), smooth)
-    past, out = history.past(), np.empty(2 * lookups.ROOM)
+    past = history.past()
+    batch = lookups.batch_of(past, 1, 0, 0)
     for start, s in ((2, 3.0), (20, 900.0), (25, 1e4), (31, 4e4), (31, 1.0)):
         for phi in (0.0, 1e-6, 1e-3, 0.3, 0.5, 0.9, 1.0 - 1e-5):
             for bend in (0.0, 0.4, 1.0):
                 tp, tau = s * phi, s * (1.0 - phi)
-                log_s = lookups.logarithm(past, start, s)
-                lookups.follow(past, start, bend, s, log_s, tp, tau, out)
+                batch.late[0], batch.early[0], batch.gap[0], batch.start[0] = s, tp, tau, start
+                batch.bend[0], batch.log[0] = bend, np.log(s / past.t[start + lookups.MIDDLE])
+                lookups.follow(past, batch, 1)
                 t = past.t[start : start + lookups.ROOM]
                 near = min(tp, tau)
                 g = 1.0 - bend * s * T0 / (near**2 + s * T0)
                 near_i = near * (t / s) ** g
                 far_i = t - near_i
                 both = (far_i, near_i) if tp > tau else (near_i, far_i)
-                assert np.allclose(out, np.concatenate(both), rtol=1e-13, atol=0.0)
+                assert np.allclose(batch.at[0], both, rtol=1e-13, atol=0.0)
 
 
 def test_interleaved_coefficients():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from dmft.systems.spiked.solve import solve
@@ -47,7 +49,7 @@ def limits(quick: bool) -> Evidence:
     setting = f"m0 = 0.1; T = 1 in steps of {STEP:g}, T = 0 continuously; N = infinity"
     claim = "The N = infinity limit in growing coordinates, which knows no equation of C and R"
     finding = Finding.AGREE if agree else Finding.DISAGREE
-    return Evidence(claim, name_of(SEED_MODEL), setting, {}, table, verdict, finding)
+    return Evidence(claim, name_of(SEED_MODEL), setting, {}, table, verdict, finding, math.nan)
 
 
 def _furthest(name: str, run: LimitRun, solution: object) -> tuple[float, float]:

@@ -8,17 +8,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 from dmft.two_time._lookups import Known
 
-__all__ = ["Polynomials", "forward_integrals", "integrals"]
+__all__ = ["Integrals", "Polynomials", "forward_integrals", "integrals"]
 
 Array = NDArray[np.float64]
-
-# The nodes are shared among threads in so many passes over the slice, see `integrals`.
-SPREAD = 8
 
 
 class Polynomials(NamedTuple):
@@ -28,6 +25,18 @@ class Polynomials(NamedTuple):
     bary: Array
     K1: Array
     K2: Array
+
+
+class Integrals(NamedTuple):
+    """Memory integrals I1 (equation of R) and I2 (equation of C) of every node.
+
+    dI1 and dI2, shape (nodes, 2 nodes), are their derivatives by (R, C), or hold no rows.
+    """
+
+    I1: Array
+    I2: Array
+    dI1: Array
+    dI2: Array
 
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"}, forceinline=True)
@@ -94,13 +103,15 @@ def _add_panels(p: int, by_panel: Array, out: Array) -> None:
             out[q * p + b] += by_panel[q, b]
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def integrals(
-    R: Array, C: Array, polynomials: Polynomials, known: Known, want: bool, dI1: Array, dI2: Array
-) -> tuple[Array, Array]:
-    """Memory integrals I1 (equation of R) and I2 (equation of C) of every node at (R, C).
+    part: int, parts: int, R: Array, C: Array, polynomials: Polynomials, known: Known, want: bool,
+    out: Integrals,
+) -> None:  # fmt: skip
+    """Memory integrals of every node at (R, C), see `Integrals`.
 
-    With `want`, dI1 and dI2, shape (nodes, 2 nodes), become their derivatives by (R, C).
+    With `want` their derivatives as well.  The nodes are shared among threads, see
+    :mod:`dmft.threads`.
     """
     ref, bary, K1, K2 = polynomials
     fixed, points, kernels, panels, counts = known
@@ -108,16 +119,10 @@ def integrals(
     width = (p + 4) // 4 * 4
     nodes, weights = _padded(ref, bary, width)
     R_at, C_at = _by_panel(R, p, width), _by_panel(C, p, width)
-    I1, I2 = np.empty(size), np.empty(size)
+    I1, I2, dI1, dI2 = out
     driven = kernels.size > 0
-    # A thread takes consecutive numbers, which stand for nodes from all over the slice: nodes
-    # differ in cost, and so every thread gets a mixture.
-    share = (size + SPREAD - 1) // SPREAD
-    for number in prange(SPREAD * share):
-        k = (number % share) * SPREAD + number // share
-        if k >= size:
-            continue
-        B, H = np.empty(width), np.empty(width)
+    B, H = np.empty(width), np.empty(width)
+    for k in range(part, size, parts):
         i1, i2 = 0.0, 0.0
         for b in range(size):
             i1 += fixed[0, k, b] * R[b]
@@ -166,13 +171,13 @@ def integrals(
             _add_panels(p, C1, dI1[k, size:])
             _add_panels(p, R2, dI2[k, :size])
             _add_panels(p, C2, dI2[k, size:])
-    return I1, I2
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def forward_integrals(
-    R: Array, C: Array, polynomials: Polynomials, known: Known, want: bool, dI1: Array, dI2: Array
-) -> tuple[Array, Array]:
+    part: int, parts: int, R: Array, C: Array, polynomials: Polynomials, known: Known, want: bool,
+    out: Integrals,
+) -> None:  # fmt: skip
     """Memory integrals of the equations in t, which hold the kernels of the newest slice.
 
     I1 = int_t'^t Sigma(t,s) R(s,t') ds,
@@ -193,15 +198,9 @@ def forward_integrals(
         Sigma[b], Sigma_C[b] = R[b] * Sigma_R[b], R[b] * slope
     R_at, C_at = _by_panel(R, p, width), _by_panel(C, p, width)
     Sigma_at, D_at = _by_panel(Sigma, p, width), _by_panel(D, p, width)
-    I1, I2 = np.empty(size), np.empty(size)
-    # A thread takes consecutive numbers, which stand for nodes from all over the slice: nodes
-    # differ in cost, and so every thread gets a mixture.
-    share = (size + SPREAD - 1) // SPREAD
-    for number in prange(SPREAD * share):
-        k = (number % share) * SPREAD + number // share
-        if k >= size:
-            continue
-        B, H = np.empty(width), np.empty(width)
+    I1, I2, dI1, dI2 = out
+    B, H = np.empty(width), np.empty(width)
+    for k in range(part, size, parts):
         # The factors of Sigma in I1, and of Sigma and of D in I2.  The slopes are the derivatives
         # of I1 and of I2 by R, and of I2 by C.
         factors = np.zeros((3, len(R_at), width))
@@ -240,4 +239,3 @@ def forward_integrals(
             _add_panels(p, R1, dI1[k, :size])
             _add_panels(p, R2, dI2[k, :size])
             _add_panels(p, C2, dI2[k, size:])
-    return I1, I2

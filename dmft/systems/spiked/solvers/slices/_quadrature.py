@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
+
+from dmft.threads import share
 
 __all__ = ["quadrature"]
 
@@ -129,7 +131,6 @@ def _levels(length: float, h: float) -> int:
     return max(0, math.ceil(math.log2(0.5 * length / h) - 1e-12))
 
 
-@njit(cache=True, parallel=True)
 def quadrature(
     nodes: Array, nodes_tau: Array, h: float, edges: Array, edges_tau: Array, jumps: Array, cap: int
 ) -> tuple[Array, IntArray]:
@@ -147,10 +148,18 @@ def quadrature(
     size = nodes.size
     panels = np.empty((2, size, cap, 2))
     counts = np.zeros((2, size, 2), np.int64)
-    for k in prange(size):
+    share(_quadrature, nodes, nodes_tau, h, edges, edges_tau, jumps, panels, counts)
+    return panels, counts
+
+
+@njit(cache=True, nogil=True)
+def _quadrature(
+    part: int, parts: int, nodes: Array, nodes_tau: Array, h: float, edges: Array,
+    edges_tau: Array, jumps: Array, panels: Array, counts: IntArray,
+) -> None:  # fmt: skip
+    for k in range(part, nodes.size, parts):
         tp, tau = nodes[k], nodes_tau[k]
         if tau > 0.0:
             counts[0, k] = _graded(tau, h, tp, 0.0, edges, edges_tau, jumps, panels[0, k])
         if tp > 0.0:
             counts[1, k] = _graded(tp, h, 0.0, tau, edges, edges_tau, jumps, panels[1, k])
-    return panels, counts

@@ -93,7 +93,8 @@ class DriveMesh:
         index = p * np.arange(count)[:, None] + np.arange(p + 1)
         weight = np.max(np.abs(C[index]) + 2.0 * np.abs(R[index]), axis=1)
         scale = 0.5 * weight * grid.widths / p
-        return (scale * self._missed(grid, index) > eps) | self._too_wide(grid, weight, eps)
+        missed: NDArray[np.bool_] = scale * self._missed(grid, index) > eps
+        return missed | self._too_wide(grid, weight, eps)
 
     def _missed(self, grid: PanelGrid, index: NDArray[np.int64]) -> Array:
         """Return the largest interpolation error of the functions on every panel."""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.solvers.slices._assembly import forward_integrals
 from dmft.systems.spiked.solvers.slices.history import History
-from dmft.systems.spiked.solvers.slices.slice_equations import SliceEquations, Unknown
+from dmft.systems.spiked.solvers.slices.slice_equations import ALL, SliceEquations, Unknown
 from dmft.systems.spiked.solvers.slices.time_coefficients import (
     TimeCoefficients,
     derivative,
@@ -47,12 +47,13 @@ class ForwardEquations(SliceEquations):
     """
 
     forward = True
+    integrals = staticmethod(forward_integrals)
 
     def __init__(
         self, problem: Problem, history: History, grid: PanelGrid, h0: float,
-        coefficients: TimeCoefficients | None = None,
+        coefficients: TimeCoefficients | None = None, gauss: int = ALL,
     ) -> None:  # fmt: skip
-        super().__init__(problem, history, grid, h0, coefficients)
+        super().__init__(problem, history, grid, h0, coefficients, gauss)
         past, n, t, t0 = history.past(), history.n, grid.t, history.t0
         start = n - DEGREE
         weights = _derivative_weights(past.x[0, start:]) / (t + t0)
@@ -73,12 +74,6 @@ class ForwardEquations(SliceEquations):
         stretch = np.zeros(self.size)
         stretch[:-1] = bend * (1.0 - speed[:-1]) / g.nodes_tau[:-1]
         return speed, stretch
-
-    def _integrals(self, x: Unknown, want: bool, dI1: Array, dI2: Array) -> tuple[Array, Array]:
-        values: tuple[Array, Array] = forward_integrals(
-            x.R, x.C, self.polynomials, self.known, want, dI1, dI2
-        )
-        return values
 
     def _two_times(self, F: Array, x: Unknown, I1: Array, I2: Array, at_nodes: Array) -> None:
         N = self.size

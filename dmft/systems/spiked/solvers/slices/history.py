@@ -37,7 +37,8 @@ class History:
         self.count = 0
         self._one = np.zeros((3, 64))
         self._first = np.zeros(65, np.int64)
-        self._edges = np.zeros((2, 256))
+        # Edges as t' and as t - t', and the inverse widths of the panels on their right.
+        self._edges = np.zeros((3, 256))
         self._values = np.zeros((2, 256 * order))
         self._monomials = np.zeros((256, order // 2 + 1, 4))
         self._scratch: dict[str, NDArray[Any]] = {}
@@ -77,6 +78,8 @@ class History:
         self._first[i + 1] = f + size
         self._edges[0, f + i : f + i + size + 1] = grid.edges
         self._edges[1, f + i : f + i + size + 1] = grid.edges_tau
+        inverse = panels.inverse_widths(grid.edges, grid.edges_tau)
+        self._edges[2, f + i : f + i + size + 1] = inverse
         self.count += 1
         self._one[0, i] = grid.t
         self.change(C, R, m, mu)
@@ -161,7 +164,7 @@ class History:
 
     def edges(self, i: int) -> Array:
         """Return the edges t' and t - t' of slice i, shape (2, panels + 1)."""
-        return self._edges[:, self._first[i] + i : self._first[i + 1] + i + 1]
+        return self._edges[:2, self._first[i] + i : self._first[i + 1] + i + 1]
 
     def panel_widths(self, t_prime: Array, t: float) -> Array:
         """Widths of the newest slice's panels at t' of slice t, scaled with the lookups."""
@@ -219,10 +222,10 @@ class History:
     def past(self) -> lookups.Past:
         """Return the arrays in the form that the kernels take."""
         f = int(self._first[self.count])
+        edges, edges_tau, inverse = self._edges[:, : f + self.count]
         return lookups.past_of(
             self.t, positions(self.segments, self.t), self.segments, self._first[: self.count + 1],
-            self._edges[0, : f + self.count], self._edges[1, : f + self.count],
-            self._monomials[:f],
+            edges, edges_tau, inverse, self._monomials[:f],
         )  # fmt: skip
 
     def extrapolate(self, grid: PanelGrid) -> tuple[Array, Array, float, float]:

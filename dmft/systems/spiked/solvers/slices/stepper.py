@@ -48,7 +48,11 @@ from dmft.systems.spiked.solvers.slices.estimates import (
 from dmft.systems.spiked.solvers.slices.forward import ForwardEquations
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.systems.spiked.solvers.slices.options import LEAST_ORDER, SlicesOptions
-from dmft.systems.spiked.solvers.slices.slice_equations import SliceEquations, Unknown
+from dmft.systems.spiked.solvers.slices.slice_equations import (
+    SliceEquations,
+    Unknown,
+    gauss_points,
+)
 from dmft.systems.spiked.solvers.slices.time_coefficients import TimeCoefficients, polynomial
 from dmft.two_time import _lookups as lookups
 from dmft.two_time.panels import PanelGrid
@@ -157,7 +161,7 @@ class Slices:
         if h.t[-1] <= self.coefficients.end:
             return float(h.m[-1]), float(h.mu[-1])
         weights = np.empty(lookups.ROOM)
-        start, count, _ = lookups.stencil(h.past(), h.n, self.coefficients.end, weights)
+        start, count = lookups.stencil(h.past(), h.n, self.coefficients.end, weights)
         m, mu, _, _ = h.one_time(start, count, weights)
         return float(m), float(mu)
 
@@ -227,7 +231,8 @@ class Slices:
             return "the predicted slice is not finite"
         h.append(grid, C, R, m, mu)
         kind = ForwardEquations if self._forward(t) else SliceEquations
-        equations = kind(self.problem, h, grid, end_width, self.coefficients)
+        gauss = gauss_points(self.tol, t / h.t0, self.coefficients)
+        equations = kind(self.problem, h, grid, end_width, self.coefficients, gauss)
         result = equations.solve(Unknown(R, C, m, mu), NEWTON * self.tol)
         self.evaluations += result.evaluations
         if not result.ok:

@@ -1,0 +1,141 @@
+"""Where a command saves its run: one process for an output, nothing good replaced, nothing lost."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from filelock import FileLock, Timeout
+
+from dmft import storage
+from dmft.arguments import checkpoint_of
+from dmft.solution import Solution, Status, saved_as
+
+__all__ = ["Mode", "held", "intend", "kept", "rescued"]
+
+# How a file tells that its run needs nothing more.
+GOOD = (Status.FINISHED.name, Status.STOPPED.name)
+
+
+class Mode(NamedTuple):
+    """What this process may do with an output that is there when its run has ended.
+
+    Attributes
+    ----------
+    replaces : bool
+        Replace it.
+    goes_on : bool
+        It is what the run goes on with: a failed one must not replace a good one.
+    """
+
+    replaces: bool = True
+    goes_on: bool = False
+
+
+# What commands of this process have been told, until their runs have ended.
+_modes: dict[Path, Mode] = {}
+
+
+def intend(output: Path, mode: Mode) -> None:
+    """Note what may be done with an output when its run has ended."""
+    _modes[output.absolute()] = mode
+
+
+@contextmanager
+def held(output: Path) -> Iterator[None]:
+    """Keep other processes from running to the same output; the lock ends with the process.
+
+    Raises
+    ------
+    dmft.storage.FileError
+        A ValueError: another process is doing so.
+    """
+    lock: FileLock | None = FileLock(output.with_name(f".{output.name}.lock"))
+    assert lock is not None
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise storage.FileError(
+            f"output = {str(output)!r} is being written by another process: wait for it, or choose"
+            " another"
+        ) from None
+    except (OSError, NotImplementedError):
+        # A file system without locks: what is left is the check when the run is saved.
+        lock = None
+    try:
+        yield
+    finally:
+        if lock is not None:
+            # First the name, while nobody else can have it.
+            with suppress(OSError):
+                os.unlink(lock.lock_file)
+            lock.release()
+
+
+def kept(solution: Solution, output: Path) -> tuple[Path, str]:
+    """Save a run; return where, and, if that is not `output`, a sentence that says why.
+
+    Raises
+    ------
+    OSError
+        It cannot be saved: the disk is full, the folder is gone.
+    """
+    mode = _modes.pop(output.absolute(), Mode())
+    if mode.goes_on and solution.status is Status.FAILED and _good(output):
+        return _beside(solution, output, "-failed"), f"{output} is kept: its run is finished"
+    if mode.replaces:
+        saved_as(solution, output)
+        return output, ""
+    try:
+        solution.save(output)
+    except storage.FileError as error:
+        if not output.exists():
+            raise OSError(str(error)) from error
+        return _beside(solution, output, ""), f"{output} exists now: another process wrote it"
+    return output, ""
+
+
+def _good(path: Path) -> bool:
+    """Return whether a file has a run that reached its end."""
+    try:
+        return storage.read(path).attributes.get("status") in GOOD
+    except (OSError, storage.FileError):
+        return False
+
+
+def _beside(solution: Solution, output: Path, word: str) -> Path:
+    """Save a run to a free name beside `output`."""
+    for k in itertools.count(1 if word else 2):
+        path = output.with_stem(f"{output.stem}{word}" + (f"-{k}" if k > 1 else ""))
+        try:
+            solution.save(path)
+        except storage.FileError as error:
+            if not path.exists():
+                raise OSError(str(error)) from error
+        else:
+            return path
+    raise AssertionError("there is always a free name")
+
+
+def rescued(solution: Solution, output: Path, error: OSError) -> str:
+    """Save a run anywhere, as it cannot be saved to `output`; return a sentence.
+
+    The checkpoint's place has room if the run has grown little since the last checkpoint, and the
+    folder of temporary files is often on another disk.
+    """
+    part = checkpoint_of(output)
+    with suppress(OSError):
+        saved_as(solution, part)
+        return f"{error}; the run is saved to {part}: make room, and rename it"
+    with suppress(OSError):
+        other = Path(tempfile.gettempdir()) / f"{output.stem}-{os.getpid()}{output.suffix}"
+        saved_as(solution, other)
+        return f"{error}; the run is saved to {other}: make room, and move it"
+    if part.is_file():
+        return f"{error}; left is the checkpoint: make room, then `dmft resume {output}`"
+    return f"{error}; of the run nothing is left but these lines"
