@@ -70,7 +70,7 @@ NEWTON = 1e-3
 LENIENT = 300.0
 # From this time on (in t0) slices obey the equations in t.
 FORWARD = 1e3
-# C^(p-1) falls p - 1 times as fast as C.  The panels at the ends follow it above the order p = STEEP:
+# C^(p-1) falls p - 1 times as fast as C.  Above the order p = STEEP the panels at the ends follow it:
 # at p = 30 and tol 1e-8 wider ones leave noise that the steps chase in vain.
 STEEP = 20.0
 # Steps shorter than this fraction of the largest one do not help against noise.
@@ -233,7 +233,9 @@ class Slices:
         kind = ForwardEquations if self._forward(t) else SliceEquations
         gauss = gauss_points(self.tol, t / h.t0, self.coefficients)
         equations = kind(self.problem, h, grid, end_width, self.coefficients, gauss)
-        result = equations.solve(Unknown(R, C, m, mu), NEWTON * self.tol)
+        # A prediction that is far off may overflow: then Newton's method does not converge.
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = equations.solve(Unknown(R, C, m, mu), NEWTON * self.tol)
         self.evaluations += result.evaluations
         if not result.ok:
             h.drop()
@@ -289,7 +291,7 @@ class Slices:
             t=d.user_time(times),
             series=series_of(one[:, 0], one[:, 1], one[:, 2:]),
             grid=grid,
-            errors=estimated_errors(self.checks, h),
+            errors=estimated_errors(self.checks, h, int(np.max(d.orders))),
             stats=stats if noisy is None else {**stats, "noise_since_t": noisy},
             state=self._state(),
         )
