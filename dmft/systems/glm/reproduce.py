@@ -139,7 +139,7 @@ def _descent(
             if simulators is None:
                 continue
             found = simulators.runs(
-                run.model, START, StepOptions(STEP), SHOWN, n=size.n, seeds=size.seeds
+                PhaseRetrieval(alpha), START, StepOptions(STEP), SHOWN, n=size.n, seeds=size.seeds
             )
             rows += _compare(alpha, run, found, size)
             _points(axes, found, figures.COLORS[k])
