@@ -70,8 +70,8 @@ NEWTON = 1e-3
 LENIENT = 300.0
 # From this time on (in t0) slices obey the equations in t.
 FORWARD = 1e3
-# C^(p-1) falls p - 1 times as fast as C.  Above the order p = STEEP the panels at the ends follow it:
-# at p = 30 and tol 1e-8 wider ones leave noise that the steps chase in vain.
+# C^(p-1) falls p - 1 times as fast as C.  Above the order p = STEEP the panels at the ends follow
+# it: at p = 30 and tol 1e-8 wider ones leave noise that the steps chase in vain.
 STEEP = 20.0
 # Steps shorter than this fraction of the largest one do not help against noise.
 COLLAPSED = 0.3
@@ -123,7 +123,8 @@ class Slices:
     options : SlicesOptions
         Grid and steps.
     tol : float
-        Error aimed at for m (relative while it is small), mu, e, C and R.
+        Error aimed at for m (relative while it is small and has not decayed below 1e-4 of its
+        largest value), mu, e, C and R.
     """
 
     name = "slices"
