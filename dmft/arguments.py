@@ -78,12 +78,6 @@ def guarded(call: Callable[[], Any]) -> int:
     except (ArithmeticError, ImportError, MemoryError, OSError, RuntimeError) as error:
         if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
             return say(str(missing(error.name, what="this command")), BAD_INPUT)
-        if isinstance(error, ImportError) and "'validation." in str(error):
-            return say(
-                f"a folder or file named validation hides the package of that name ({error}): run"
-                " dmft where there is none, or rename it",
-                BAD_INPUT,
-            )
         return say(f"{type(error).__name__}: {_in_a_shell(str(error))}", FAILED)
 
 

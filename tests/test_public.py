@@ -134,4 +134,5 @@ def test_a_run_of_schema_1_goes_on():
     later = dmft.resume(DATA / "schema1_slices.nc", 3.0, threads=1, progress=False)
     model = dmft.SpikedMatrixTensor(p=3, delta_2=0.7, delta_p=1.0)
     whole = dmft.solve(model, 3.0, m0=0.1, tol=1e-4, threads=1, progress=False)
-    assert abs(float(later.at(3.0).m) - float(whole.at(3.0).m)) < 1e-12
+    # The numbers of the solver have changed since version 0.1.0, within the tolerance of both.
+    assert abs(float(later.at(3.0).m) - float(whole.at(3.0).m)) < 1e-4

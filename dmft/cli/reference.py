@@ -64,7 +64,7 @@ def check(
     *,
     data: Path | None = None,
     all: Annotated[bool, Parameter(negative="")] = False,
-    workers: Whole = 1,
+    workers: Whole | None = None,
 ) -> int:
     """Recompute samples of the tables and say how far they are from what is written.
 
@@ -77,11 +77,12 @@ def check(
     all
         Recompute all rows: hours.
     workers
-        Processes that share the work.
+        Processes that share the work; one for each core unless given.
     """
     from dmft.reference.check import MACHINE
     from dmft.reference.check import check as compare
     from dmft.reference.package import read
+    from dmft.sweep.execute import available_cores
 
     chosen = _chosen(names)
     data = _folder(data)
@@ -89,7 +90,7 @@ def check(
     parts = {
         name: list(entry.parts) if all else list(entry.sample) for name, entry in chosen.items()
     }
-    made = dict(_made(parts, workers))
+    made = dict(_made(parts, available_cores() if workers is None else workers))
     print(
         f"allowed: the stated error, and {MACHINE:g} max(1, |value|) between machines"
         f" ({MACHINE:g} |value| of relative errors)"

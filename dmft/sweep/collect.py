@@ -38,7 +38,8 @@ def runs(
     """
     folder = Folder(path)
     found: list[tuple[Line, Solution | None]] = []
-    for line in folder.whole_lines().values():
+    lines = folder.whole_lines()
+    for line in (*lines.values(), *folder.without_line(lines)):
         if names is not None and line.name not in names:
             continue
         file = folder.run(line.name)

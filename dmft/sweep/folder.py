@@ -313,18 +313,28 @@ class Folder:
             return None
         if line is not None and line.done:
             return line if digest(path) == line.sha256 else None
+        if (line := self.told_by_file(name)) is not None:
+            self.add(line)
+        return line
+
+    def told_by_file(self, name: str) -> Line | None:
+        """Return the line of a run that its file tells, or None where it is not done."""
+        path = self.run(name)
         try:
             solution = load(path)
         except (storage.FileError, OSError):
             return None
         if solution.provenance.get("run") != name or not solution.success:
             return None
-        line = Line(
+        return Line(
             name, solution.status.value, solution.message, float(solution.stats["seconds"]),
             digest(path), dict(solution.provenance.get("job", {})),
         )  # fmt: skip
-        self.add(line)
-        return line
+
+    def without_line(self, lines: Collection[str]) -> list[Line]:
+        """Return the lines of finished runs that have none: their sweep was killed in between."""
+        names = sorted(path.stem for path in self.path.glob("*.nc") if path.stem not in lines)
+        return [line for name in names if (line := self.told_by_file(name)) is not None]
 
     def tell(self, name: str, done: float) -> None:
         """Note what part of a run is done, for whoever watches."""

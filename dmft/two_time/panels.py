@@ -30,6 +30,7 @@ __all__ = [
     "reference",
     "slice_grid",
     "tails",
+    "unit_gauss",
     "widths",
 ]
 
@@ -246,6 +247,13 @@ def gauss(order: int) -> tuple[Array, Array, Array]:
     x, weights = np.polynomial.legendre.leggauss(2 * (order + 1))
     matrix = np.polynomial.chebyshev.chebvander(x, order) @ _transforms(order)[0]
     return x, weights, matrix
+
+
+@lru_cache(maxsize=16)
+def unit_gauss(number: int) -> tuple[Array, Array]:
+    """Return that many Gauss nodes and weights on [0, 1]."""
+    x, weights = np.polynomial.legendre.leggauss(number)
+    return 0.5 * (1.0 + x), 0.5 * weights
 
 
 def tails(values: Array, order: int) -> Array:

@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 
 import dmft
+from dmft.run.contract import Record
+from dmft.run.loop import Ending
+from dmft.solution import Status
 from dmft.systems.committee.job import CommitteeJob
 from dmft.systems.generative.job import GenerativeJob
 from dmft.systems.spiked import plots
+from dmft.systems.spiked.plan import Request, planned
 
 DESCENT = {"method": "gradient_descent", "step": 0.1}
 
@@ -136,6 +140,27 @@ def test_escape_is_said_and_m_is_logarithmic_where_it_begins_small():
     assert early.findings == []
     assert plots.overview(early).axes[0].get_yscale() == "linear"
     assert dmft.solve(run.model, 1.0, m0=1e-3, **DESCENT).findings == []
+
+
+def test_small_overlaps_of_descent_are_logarithmic_too():
+    run = dmft.solve(
+        dmft.LinearRegression(alpha=2.0), 2.0, m0=1e-3, step=0.1, paths=256, progress=False
+    )  # fmt: skip
+    assert run.plot().axes[0].get_yscale() == "log"
+
+
+def test_an_estimate_beyond_tol_is_a_sentence_that_helps():
+    """Only beyond twice tol: estimates are no better than that, and all are printed."""
+    model, request = dmft.SpikedMixture({3: 1.0}), Request(m0=0.1, tol=1e-6)
+    plan, series = planned(model, 1.0, request), {"mu": np.array([1.0, 2.0])}
+    ending = Ending(Status.FINISHED, "reached t = 1", 0.0)
+    for error, said in (
+        (1.9e-6, ""),
+        (3e-6, " (expect errors up to 3.0e-06 in C, which misses tol = 1e-06: lower tol,"
+         " or measure it with verify)"),
+    ):  # fmt: skip
+        record = Record(np.zeros(2), series, {"C": error, "mu": 2e-6, "R": np.nan})
+        assert plan._missed(record, ending) == said
 
 
 def test_discrete_steps_are_exact():

@@ -306,19 +306,6 @@ def test_python_speaks_python_and_the_shell_its_own(here, capsys):
             dmft.load(bad)
 
 
-@pytest.mark.parametrize("command", ["validate report", "reproduce --output r", "tables check"])
-def test_a_folder_of_the_users_named_validation_is_said(here, command):
-    (here / "validation").mkdir()
-    (here / "validation" / "__init__.py").touch()
-    done = subprocess.run(
-        [sys.executable, "-m", "dmft", *command.split()], capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("dmft: a folder or file named validation hides the package")
-    assert len(done.stderr.splitlines()) == 1
-
-
 PRESS_CTRL_C = """
 import os, signal, sys
 from dmft.cli import main

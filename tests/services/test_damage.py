@@ -3,7 +3,9 @@
 Every kind of file is a small one of `tests/data`, written anew.
 """
 
+import dataclasses
 import json
+import random
 import shutil
 from pathlib import Path
 
@@ -191,16 +193,17 @@ def test_a_damaged_state_is_a_sentence(kind, tmp_path):
 
 def sweep(folder):
     """Return a folder of three finished runs and one that failed, and the table of them."""
-    runs = Folder(folder / "runs")
-    runs.prepare()
+    made = Folder(folder / "runs")
+    made.prepare()
     for kind in ("committee", "generative", "two_layer"):
         run = dmft.load(DATA / OLD[kind])
         name = f"{kind:a<12}"[:12]
-        run.save(runs.run(name))
         given = {"system": kind, "K": 2, "alpha": 1.5, "delta": 0.1}
-        runs.add(Line(name, "finished", "reached", 0.25, digest(runs.run(name)), given))
-    runs.add(Line("f" * 12, "failed", "ValueError: no", 0.5, "", {"system": "committee"}))
-    return runs
+        told = {**run.provenance, "run": name, "job": given}
+        dataclasses.replace(run, provenance=told).save(made.run(name))
+        made.add(Line(name, "finished", "reached", 0.25, digest(made.run(name)), given))
+    made.add(Line("f" * 12, "failed", "ValueError: no", 0.5, "", {"system": "committee"}))
+    return made
 
 
 @pytest.mark.parametrize(
@@ -220,6 +223,40 @@ def test_no_damaged_line_of_a_manifest_is_read(number, tmp_path, monkeypatch):
             continue
         assert found.items() <= whole.items(), (byte, bit)
     assert folder.whole_lines() == whole
+
+
+def test_no_edited_line_of_a_manifest_is_read(tmp_path, monkeypatch):
+    """200 changes of one value in one line."""
+    monkeypatch.setattr("dmft.sweep.folder.WRITING", 0.0)
+    folder, chosen = sweep(tmp_path), random.Random(0)
+    whole, texts = folder.whole_lines(), folder.manifest.read_text().splitlines()
+    for _ in range(200):
+        told = [json.loads(text) for text in texts]
+        line = chosen.choice(told[1:])
+        place = line["parameters"] if chosen.random() < 0.5 else line
+        key = chosen.choice(sorted(place))
+        place[key] = chosen.choice([None, 0.125, "x", [], {}, str(place[key]) + "0"])
+        if chosen.random() < 0.2:
+            del place[key]
+        folder.manifest.write_text("".join(json.dumps(one) + "\n" for one in told))
+        with pytest.raises(storage.FileError, match="is damaged in line"):
+            folder.whole_lines()
+        assert folder.lines().items() < whole.items()
+
+
+def test_a_run_without_a_line_is_in_the_table(tmp_path):
+    """A sweep that was killed between a file and its line, or somebody who removed the line."""
+    folder = sweep(tmp_path)
+    whole = folder.whole_lines()
+    first, *texts = folder.manifest.read_text().splitlines(keepends=True)
+    for text in texts[:3]:
+        folder.manifest.write_text(first + "".join(one for one in texts if one != text))
+        lines = folder.whole_lines()
+        (line,) = folder.without_line(lines)
+        assert line.parameters == whole[line.name].parameters
+        assert {line.name, *lines} == whole.keys()
+    (folder.path / "copy.nc").write_bytes(folder.run(line.name).read_bytes())
+    assert folder.without_line(whole) == []
 
 
 def test_edits_of_a_manifest_are_seen_and_mended(tmp_path):

@@ -263,11 +263,19 @@ def test_a_step_beyond_the_end_is_said(here, capsys, step, t):
     assert (f"(between steps: the last is at t = {t:g})" in out) == (t > 5)
 
 
-def test_a_folder_named_validation_is_not_taken_for_it(here):
+@pytest.mark.parametrize("name", ["validation/__init__.py", "validation.py"])
+def test_what_else_is_named_validation_is_not_taken_for_it(here, name):
     """`python -m dmft` looks first in the directory of the user."""
     (here / "validation").mkdir()
-    (here / "validation" / "__init__.py").write_text("raise RuntimeError('mine')")
-    done = begun(["validate", "--help"])
+    (here / name).write_text("raise RuntimeError('mine')")
+    done = begun(["validate", "report", "--help"])
     out, err = done.communicate(timeout=120)
     assert (done.returncode, err) == (0, "")
-    assert "compare" in out
+    assert "--claims" in out or "--output" in out
+    # What the main job and the reference tables need of it, as `python -m dmft` finds it.
+    code = "from dmft.cli.validation import own; print(own('systems').__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, ''); {code}"],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert Path(done.stdout.strip()) == ROOT / "validation" / "systems" / "__init__.py"

@@ -22,6 +22,8 @@ NAMES = {
     "test_error": "test error",
     "growth": r"linearised overlap $\ln M(t)$",
 }
+# Runs whose overlap begins below this, and not at 0, have it drawn on a logarithmic axis.
+SMALL = 0.03
 LATER = (0.125, 0.25, 0.5, 1.0)
 
 
@@ -37,6 +39,9 @@ def overview(solution: GlmSolution) -> Figure:
     first = "growth" if "growth" in solution.series else "m"
     for ax, name in zip(axes.flat, (first, "train_loss", "test_error"), strict=False):
         series(ax, solution, name)
+    m = solution.series["m"]
+    if first == "m" and 0.0 < m[0] < SMALL and np.all(m > 0.0):
+        axes[0, 0].set_yscale("log")
     _correlation(axes[1, 1], solution)
     figure.suptitle(solution.label, fontsize="small", wrap=True)
     return figure

@@ -193,6 +193,11 @@ class SpikedMatrixTensor(SpikedMixture):
     """
 
     def __init__(self, p: int, delta_2: float, delta_p: float) -> None:
+        if p == 2:
+            raise ValueError(
+                f"p = 2 is not allowed: it must be an integer in [3, {MAX_ORDER}]; the matrix alone"
+                " is SpikedMixture({2: delta_2}), in a shell --channels 2=0.7"
+            )
         p = checks.integer("p", p, low=3, high=MAX_ORDER)
         super().__init__(
             {

@@ -206,6 +206,12 @@ def test_a_file_without_a_line_is_adopted(here, capsys):
     # The last line is torn, as by a full disk.
     manifest.write_text(text[: len(text) - 150])
     assert len(Folder(here / "runs").lines()) == 3
+    assert main(["collect", "runs", "--output", "t.csv"]) == 2
+    assert "manifest.jsonl' is damaged in line 5: run `dmft sweep` again" in capsys.readouterr().err
+    torn = manifest.read_text()
+    manifest.write_text(torn[: torn.rindex("\n") + 1])
+    assert len(collect(here / "runs")["name"]) == 4
+    manifest.write_text(torn)
     assert main(["sweep", "sweep.toml", "--output", "runs", "--index", "0", "--of", "1"]) == 0
     assert "4 of 4 runs are done, 0 of them now" in capsys.readouterr().out.splitlines()[-1]
     check_all(here / "runs", jobs)

@@ -151,9 +151,4 @@ def model_of(
     for name, value in (("--p", p), ("--delta-2", delta_2), ("--delta-p", delta_p)):
         if value is None:
             raise ValueError(f"{name} is missing: give --p, --delta-2 and --delta-p, or --channels")
-    if p == 2:
-        raise ValueError(
-            "p = 2 is not allowed: --p is the order of the tensor beside the matrix, in [3, 100];"
-            " the matrix alone is --channels 2=0.7"
-        )
     return SpikedMatrixTensor(p=p, delta_2=delta_2, delta_p=delta_p)  # type: ignore[arg-type]

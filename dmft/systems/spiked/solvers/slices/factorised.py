@@ -30,35 +30,39 @@ class Factorised:
         self.J = J
         self.single = True
         copy = scratch("single", J.shape, np.float32)
-        with np.errstate(over="ignore"):
-            # What is too large becomes infinite, and is then done in double precision.
-            copy[...] = J
+        try:
+            with np.errstate(over="raise"):
+                copy[...] = J
+        except FloatingPointError:
+            self._double()
+            return
         # LAPACK takes the transpose without a copy: it is in Fortran's order.
         self.lu = lu_factor(copy.T, overwrite_a=True, check_finite=False)
 
+    def _double(self) -> None:
+        self.single = False
+        self.lu = lu_factor(self.J.T, check_finite=False)
+
     def solve(self, F: Array) -> Array:
-        """Return d with J d = F; not finite where J is singular."""
+        """Return d with J d = F; not finite where F is not."""
+        d = self._refined(F) if self.single else None
+        if d is not None:
+            return d
         if self.single:
-            d = self._refined(F)
-            if d is not None:
-                return d
-            self.single = False
-            self.lu = lu_factor(self.J.T, check_finite=False)
+            self._double()
         return np.asarray(lu_solve(self.lu, F, trans=1, check_finite=False))
 
     def _refined(self, F: Array) -> Array | None:
         """Return the solution by refinement, None if that does not converge."""
-        d, last = np.zeros_like(F), np.inf
-        left = F
-        while True:
-            scale = float(np.max(np.abs(left))) or 1.0
-            part = lu_solve(self.lu, (left / scale).astype(np.float32), trans=1, check_finite=False)
-            step = scale * part.astype(np.float64)
+        d, left, last = np.zeros_like(F), F, np.inf
+        while (scale := float(np.max(np.abs(left)))) > 0.0:
+            part = (left / scale).astype(np.float32)
+            step = scale * lu_solve(self.lu, part, trans=1, check_finite=False).astype(float)
             size = float(np.max(np.abs(step)))
-            if not size <= BAD * last:
+            if not 0.0 < size <= BAD * last:
                 return None
             d += step
             if size <= EXACT * float(np.max(np.abs(d))):
-                return d
-            last = size
-            left = F - self.J @ d
+                break
+            last, left = size, F - self.J @ d
+        return d if np.isfinite(scale) else None

@@ -329,7 +329,7 @@ class Slices:
     def resume(self, grid: SliceGrid, state: Mapping[str, Array]) -> None:
         """Continue from a record of a run of the same problem and options; t_end may differ.
 
-        The continued run equals the uninterrupted one bit for bit at a fixed number of threads.
+        The continued run equals the uninterrupted one bit for bit.
 
         Raises
         ------
