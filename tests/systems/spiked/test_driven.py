@@ -7,8 +7,11 @@ import pytest
 from scipy.optimize import brentq
 
 import dmft
+from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.protocol import Annealing, Overlap, PowerLaw, Protocol, Switch, Thermal
+from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.solvers.slices.slice_equations import quadrature
+from dmft.systems.spiked.solvers.slices.time_coefficients import TimeCoefficients
 from tests.exact.cases import SEED
 from tests.exact.protocols import CUBE, DRIVEN, MIXTURE, oscillating
 from validation.systems.spiked.limit import limit_descent, limit_flow
@@ -113,6 +116,70 @@ def test_error_falls_with_tol_across_jumps():
         errors.append(max(deviations(s, d, 5.0).values()))
     slope = np.log10(errors[0] / errors[1]) / 2.0
     assert 0.75 < slope < 1.3
+
+
+def covered(model, protocol, t_end, tol, exact):
+    """Solve with `slices`; fail where an estimate does not cover the distance to `dense`."""
+    d = dmft.solve(model, t_end, protocol=protocol, method="dense", tol=exact)
+    s = dmft.solve(model, t_end, protocol=protocol, tol=tol)
+    assert s.success
+    assert d.success
+    for q, difference in deviations(s, d, t_end).items():
+        assert difference < s.errors[q] + d.errors[q], q
+    return s
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.05])
+def test_temperature_that_varies_within_a_panel(rate):
+    """Panels in t' had not resolved T: C was off by 1.5e-4 and 3.5e-4, at any tol."""
+    T = lambda t: 1.0 + 0.5 * np.sin(20.0 * t)  # noqa: E731
+    protocol = Protocol(Overlap(0.1), T=T, learning_rate=rate)
+    covered(SpikedMixture({3: 1.0}), protocol, 1.0, 1e-4, 1e-7)
+
+
+@pytest.mark.slow
+def test_variance_and_rate_that_vary_fast():
+    protocol = Protocol(
+        Overlap(0.1), T=0.5, learning_rate=lambda t: 0.05 * (1.0 + 0.8 * np.sin(30.0 * t)),
+        loss_delta={2: lambda t: 0.7 * (1.0 + 0.5 * np.cos(40.0 * t))},
+    )  # fmt: skip
+    covered(SEED, protocol, 0.3, 1e-4, 1e-6)
+
+
+@pytest.mark.slow
+def test_short_pulse_is_not_passed_over():
+    """Long steps up to the pulse, short ones in it: mu was off by 4e-4, in 640 slices to t = 2."""
+    T = lambda t: 2.0 + np.exp(-((16.0 * (t - 1.2)) ** 2))  # noqa: E731
+    protocol = Protocol(Overlap(1e-3), T=T, learning_rate=0.5)
+    s = covered(SpikedMixture({2: 1.0, 4: 0.6}), protocol, 1.5, 3e-6, 1e-7)
+    assert s.stats["slices"] < 300
+
+
+def test_constant_pieces_need_no_table():
+    protocol = Protocol(
+        Overlap(0.1), T=1.0, learning_rate=lambda t: 1.0 / (1.0 + t),
+        stages=[(1.0, {"T": 0.0, "loss_delta": {2: 1.5}}), (2.0, {"T": 0.5})],
+    )  # fmt: skip
+    p = protocol.sampled(SEED, 3.0).lowered(SEED)
+    d = TimeCoefficients(Problem(p.coefficients, p.m0, p.T, 3.0, p.drive))
+    tau = np.concatenate([[0.0], d.jumps, np.linspace(0.0, d.end, 30)])
+    assert not d.varies
+    for side in ("before", "after"):
+        t = d.user_time(tau)
+        assert np.array_equal(d.temperature(tau, side), p.drive.temperature(t, side))
+        assert np.array_equal(d.factors(tau, side)[..., [1, 2]], p.drive.weights(t, side))
+
+
+@pytest.mark.slow
+def test_error_of_an_overlap_that_had_decayed():
+    """m = 7e-11 at t = 1, of which 40 % is error; estimates had not followed it as m grows."""
+    model = SpikedMixture({2: 0.15, 3: 1.0})
+    protocol = Protocol(Overlap(0.5), T=30.0, stages=[(1.0, {"T": 0.0})])
+    r, s = (dmft.solve(model, 5.0, protocol=protocol, tol=tol) for tol in (1e-8, 1e-4))
+    t = np.linspace(0.5, 5.0, 50)
+    difference = np.max(np.abs(s.at(t).m - r.at(t).m))
+    assert difference > 2e-6
+    assert difference < s.errors["m"] + r.errors["m"]
 
 
 def test_order_of_dense_across_a_jump():

@@ -41,6 +41,8 @@ def test_bad_start():
 def test_accepts_the_edges():
     assert Protocol(Overlap(-1), 0).T == 0.0
     assert Overlap(1e-300).m0 == 1e-300
+    with pytest.raises(ValueError, match=r"m0 = 1e-320 is not allowed: it must be 0 or at least"):
+        Overlap(1e-320)
 
 
 MODEL = SpikedMatrixTensor(p=3, delta_2=0.7, delta_p=1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from dmft import checks
@@ -22,7 +23,7 @@ class Overlap:
     Raises
     ------
     ValueError
-        m0 is no finite number in [-1, 1].
+        m0 is no finite number in [-1, 1], or it is below 2.2e-308 in size and not 0.
 
     Examples
     --------
@@ -35,6 +36,11 @@ class Overlap:
     def __post_init__(self) -> None:
         wanted = "a finite number in [-1, 1] (the overlap at t = 0; 0 means no spike)"
         m0 = checks.finite_number("m0", self.m0, low=-1.0, high=1.0, wanted=wanted)
+        if 0.0 < abs(m0) < sys.float_info.min:
+            raise ValueError(
+                f"m0 = {m0!r} is not allowed: it must be 0 or at least {sys.float_info.min:.2g} in"
+                " size, for smaller numbers have no relative accuracy"
+            )
         object.__setattr__(self, "m0", m0)
 
     def __str__(self) -> str:

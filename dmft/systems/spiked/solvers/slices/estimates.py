@@ -20,6 +20,8 @@ SMALL = 0.1
 # The relative error of a growing overlap over the sum of the defects: 2.6 at most, at tol 1e-4, and
 # below 1 at 1e-6 (four models, m0 = 1e-10 to 1e-6, against tol 1e-8).
 GAIN = 3.0
+# Above this order the factor of mu is larger.
+STEEP = 20.0
 # From this time on (in t0) the defect of C should not rise NOISE times above its least value, if
 # it is more than NOISE_FLOOR times tol.
 NOISE_FROM, NOISE, NOISE_FLOOR = 1e4, 30.0, 1e-3
@@ -48,8 +50,12 @@ class SliceCheck(NamedTuple):
 NOTHING = SliceCheck(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-def estimated_errors(checks: Sequence[SliceCheck], history: History) -> dict[str, float]:
+def estimated_errors(
+    checks: Sequence[SliceCheck], history: History, order: int = 0
+) -> dict[str, float]:
     """Estimate the errors of m, mu, e, C and R from the checks of all slices.
+
+    `order` is the highest p: for a pure model mu = T - p e, so that the error of mu grows with it.
 
     The factors cover the differences to the dense method.  In an aging model errors of C relax
     no faster than C itself: for Q = x^3/3, x^4/4 and mixtures they grow like t^(1/3) after
@@ -65,7 +71,8 @@ def estimated_errors(checks: Sequence[SliceCheck], history: History) -> dict[str
     shift = _shift(relative, history)
     common = 4.0 * float(np.max(np.maximum(two, diagonal))) + shift
     m = 4.0 * float(np.max((relative + np.maximum(two, diagonal)) * np.abs(history.m))) + shift
-    mu_error = max(common, 2.0 * float(np.max(mu)) + shift / min(1.0, history.t0))
+    steep = max(1.0, order / STEEP)
+    mu_error = max(common, 2.0 * steep * float(np.max(mu)) + shift / min(1.0, history.t0))
     slow = float(np.max(np.minimum(1.0, memory) * np.cbrt(np.where(time > 1.0, time, 0.0))))
     aging = 2.0 * common * slow + 16.0 * noise + 1e3 * level * min(1.0, slow)
     C = min(2.0, common + aging)
@@ -105,6 +112,10 @@ def noise_since(checks: Sequence[SliceCheck], history: History, tol: float) -> f
         return None
     two = np.array([check.two_times for check in checks])
     recent, healthy = float(np.max(two[late[-STARTING:]])), int(late[np.argmin(two[late])])
-    if recent < NOISE * two[healthy] or recent < NOISE_FLOOR * tol:
+    # A signal that grows changes C by m^2.
+    m, t = history.m[-2:], history.t[-2:]
+    growth = abs(m[1] - m[0]) / (t[1] - t[0]) * t[1]
+    signal = abs(m[1]) * min(abs(m[1]), float(growth))
+    if recent < max(NOISE * two[healthy], NOISE_FLOOR * tol, signal):
         return None
     return float(history.t[healthy])

@@ -70,6 +70,9 @@ NEWTON = 1e-3
 LENIENT = 300.0
 # From this time on (in t0) slices obey the equations in t.
 FORWARD = 1e3
+# C^(p-1) falls p - 1 times as fast as C.  Above the order p = STEEP the panels at the ends follow
+# it: at p = 30 and tol 1e-8 wider ones leave noise that the steps chase in vain.
+STEEP = 20.0
 # Steps shorter than this fraction of the largest one do not help against noise.
 COLLAPSED = 0.3
 LOST = (
@@ -95,6 +98,11 @@ def compiled() -> float:
     return time.perf_counter() - began
 
 
+def _narrowed(p: int) -> float:
+    """Return the factor of the width of the panels at the ends for the highest order of a model."""
+    return float(min(1.0, (STEEP / p) ** 1.5))
+
+
 class _Trial(NamedTuple):
     """A slice that was solved and not yet judged."""
 
@@ -115,7 +123,8 @@ class Slices:
     options : SlicesOptions
         Grid and steps.
     tol : float
-        Error aimed at for m (relative while it is small), mu, e, C and R.
+        Error aimed at for m (relative while it is small and has not decayed below 1e-4 of its
+        largest value), mu, e, C and R.
     """
 
     name = "slices"
@@ -212,7 +221,7 @@ class Slices:
     def _solved(self, t: float, leniency: float) -> _Trial | str:
         """Append slice t to the history, predicted and solved; or return why that failed."""
         h, o = self.history, self.options
-        end_width = o.end_width * h.t0
+        end_width = o.end_width * h.t0 * _narrowed(int(np.max(self.coefficients.orders)))
         mesh = Mesh(end_width, o.refine * self.tol * leniency, o.halvings, self.drive_mesh)
         grid = new_grid(h, t, mesh)
         if self.drive_mesh is not None and len(grid.widths) > MOST_PANELS:
@@ -225,7 +234,9 @@ class Slices:
         kind = ForwardEquations if self._forward(t) else SliceEquations
         gauss = gauss_points(self.tol, t / h.t0, self.coefficients)
         equations = kind(self.problem, h, grid, end_width, self.coefficients, gauss)
-        result = equations.solve(Unknown(R, C, m, mu), NEWTON * self.tol)
+        # A prediction that is far off may overflow: then Newton's method does not converge.
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = equations.solve(Unknown(R, C, m, mu), NEWTON * self.tol)
         self.evaluations += result.evaluations
         if not result.ok:
             h.drop()
@@ -281,7 +292,7 @@ class Slices:
             t=d.user_time(times),
             series=series_of(one[:, 0], one[:, 1], one[:, 2:]),
             grid=grid,
-            errors=estimated_errors(self.checks, h),
+            errors=estimated_errors(self.checks, h, int(np.max(d.orders))),
             stats=stats if noisy is None else {**stats, "noise_since_t": noisy},
             state=self._state(),
         )
