@@ -57,7 +57,7 @@ def test_deliberate_errors_have_a_false_alarm_rate_of_their_own():
 def test_every_system_has_a_deliberate_error():
     for name, system in SYSTEMS.items():
         keys = system.load_claims()
-        assert {"sensitivity", "wrong-rate"} & set(keys), name
+        assert any(key.startswith(("sensitivity", "wrong-")) for key in keys), name
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """`solve` and `resume` with method "slices": errors, presets, stopping, files, checkpoints."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from dmft.run.stop import OverlapReached, Relaxed, WallTime
 from dmft.solution import Status
 from dmft.systems.spiked.methods import METHODS
 from dmft.systems.spiked.theory.state_evolution import fixed_points
+from tests.damage import sealed
 from tests.exact.cases import CASES, SEED
 
 PURE = dmft.SpikedMixture({3: 1.0})
@@ -239,6 +241,7 @@ def test_checkpoint_of_another_model_is_refused(tmp_path):
     solve(SEED, 2.0, m0=0.1, tol=1e-3).save(path)
     with h5netcdf.File(path, "a") as file:
         file["delta"][...] = [5.0, 1.0]
+    sealed(path)
     with pytest.raises(storage.FileError, match="belongs to another problem"):
         resume(path, 10.0)
 
@@ -357,7 +360,7 @@ def test_folder_that_disappears_is_no_bad_input(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "gone"
     folder.mkdir()
-    gone = replace(METHODS["slices"], prepare=folder.rmdir)
+    gone = replace(METHODS["slices"], prepare=lambda: shutil.rmtree(folder))
     monkeypatch.setitem(METHODS, "slices", gone)
     command = "solve --p 3 --delta-2 0.7 --delta-p 1 --m0 0.1 --t-end 1 --preset loose"
     assert main([*command.split(), "--output", "gone/run.nc"]) == 1
