@@ -154,6 +154,8 @@ class LongFlow:
             The numbers are not those of the saved run.
         """
         saved = state["m"]
+        if saved.ndim != 2:
+            raise ValueError("its state is damaged")
         for _ in range(saved.shape[1] - 1):
             self.advance()
         compared(self._samples()["m"], saved)
