@@ -126,7 +126,10 @@ def check_format(path: str | os.PathLike[str], name: str = "plot") -> str:
 
     suffix = os.path.splitext(path)[1].lstrip(".").lower() or "png"
     if suffix not in FigureCanvasBase.get_supported_filetypes():
-        raise ValueError(f"{name} = {str(path)!r} is not allowed: unknown format .{suffix}")
+        raise ValueError(
+            f"{name} = {str(path)!r} is not allowed: unknown format .{suffix}; a figure ends"
+            " in .png, .pdf or .svg, and a table is another option or command"
+        )
     return suffix
 
 

@@ -53,6 +53,11 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
     @property
+    def one_size(self) -> bool:
+        """Whether all runs have the same N, so that corrections of order 1/N are in the means."""
+        return "slope" not in self.table
+
+    @property
     def largest_z(self) -> float:
         """Largest |z|; the rows are correlated, so by itself it is no test of them all."""
         return self.verdict.largest_z

@@ -84,7 +84,7 @@ def comparison(theory: Solution, ensembles: Sequence[Ensemble], result: Comparis
         if names:
             axes[0].legend()
         _scores(axes[-1], result.table)
-        canvas.suptitle(f"{theory.label}: {result.verdict.finding.value}", fontsize="medium")
+        canvas.suptitle(f"{theory.label}: {result.verdict.headline}", fontsize="medium")
     return canvas
 
 
@@ -103,9 +103,11 @@ def _runs(ax: Axes, theory: Solution, ensembles: Sequence[Ensemble], name: str) 
 
 
 def _symbol(name: str) -> str:
-    """Return a quantity in mathtext, such as mu or e_p."""
+    """Return a quantity in mathtext, such as mu or e_p; words, such as train_loss, as they are."""
     head, _, index = name.partition("_")
-    head = rf"\{head}" if head in GREEK else head if len(head) == 1 else rf"\mathrm{{{head}}}"
+    if len(head) > 1 and head not in GREEK:
+        return name.replace("_", " ")
+    head = rf"\{head}" if head in GREEK else head
     index = index.replace("_", ",")
     return f"${head}_{{{index}}}$" if index else f"${head}$"
 

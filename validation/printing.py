@@ -62,7 +62,12 @@ def print_verdict(theory: Solution, result: Comparison) -> int:
     if verdict.visible:
         print(f"power: errors of the theory that show 9 times in 10: {verdict.power}")
     print(f"verdict: {verdict.reason}")
-    print(f"theory ({theory.method}) and simulation {verdict.finding.value}: {verdict}")
+    if verdict.refuted and result.one_size:
+        print(
+            "          unless it is the correction of order 1/N, which many seeds at one N resolve:"
+            " add runs at a second N"
+        )
+    print(f"theory ({theory.method}) and simulation {verdict.headline}: {verdict}")
     return FAILED if verdict.refuted else OK
 
 

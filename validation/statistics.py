@@ -141,6 +141,16 @@ class Verdict:
         return Finding.AGREE
 
     @property
+    def headline(self) -> str:
+        """The answer for a title: UNDECIDED says whether p or the number of seeds is why."""
+        word = str(self.finding.value)
+        if self.finding is not Finding.UNDECIDED:
+            return word
+        if self.p_value < DOUBT_BELOW:
+            return f"{word}, {DISAGREE_BELOW:g} <= p < {DOUBT_BELOW:g}"
+        return f"{word}, nothing against the theory but too few seeds"
+
+    @property
     def refuted(self) -> bool:
         """Whether the theory is refuted; a right one is in at most 1 of 1000 comparisons."""
         return self.finding is Finding.DISAGREE
@@ -158,8 +168,8 @@ class Verdict:
             factor = more_seeds(max(self.blind.values()) / self.deviation, self.freedom)
             return (
                 f"too few seeds to tell: a theory that is wrong by {deviation} in"
-                f" {', '.join(self.blind)} could pass; about {factor:.2g} times as many seeds would"
-                " show it"
+                f" {', '.join(self.blind)} could pass; about {factor:.2g} times as many seeds, at"
+                " two or more N, would show it"
             )
         if self.visible:
             return f"{by_chance}, one that is wrong by {deviation} in any quantity 9 times in 10"

@@ -29,7 +29,7 @@ LOG = logging.getLogger("dmft")
 # Seconds after which a line is written in any case, and that are between two lines at least: a run
 # that takes less says nothing.
 EVERY, APART = 60.0, 10.0
-COMPILING = "compiling the solver: about half a minute, once per installation"
+COMPILING = "compiling the solver: about half a minute, once per system and installation"
 
 
 def hidden(progress: bool | None) -> bool | None:

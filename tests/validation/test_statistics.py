@@ -198,3 +198,16 @@ def test_extrapolation_needs_two_sizes():
         extrapolate([50, 50], [x, x])
     with pytest.raises(ValueError, match="seeds = 1"):
         extrapolate([50, 60], [x, x[:1]])
+
+
+@pytest.mark.parametrize(
+    ("p_value", "visible", "headline"),
+    [
+        (5e-4, {"m": 0.01}, "DISAGREE"),
+        (0.024, {"m": 9.0}, "UNDECIDED, 0.001 <= p < 0.05"),
+        (0.9, {"m": 9.0}, "UNDECIDED, nothing against the theory but too few seeds"),
+        (0.9, {"m": 0.01}, "agree"),
+    ],
+)
+def test_headline_says_why_it_is_undecided(p_value, visible, headline):
+    assert judge(*single(p_value), visible).headline == headline

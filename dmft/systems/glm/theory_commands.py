@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,7 +105,7 @@ def local_entropy(
     cos: Numbers,
     beta: Numbers,
     reference: str = "hebb",
-    ridge: Number = 0.1,
+    ridge: Number | None = None,
     output: Path | None = None,
     force: Force = False,
 ) -> int:
@@ -123,19 +124,25 @@ def local_entropy(
     reference
         "hebb", or the minimiser of the "square" or "logistic" loss.
     ridge
-        Ridge of the reference, >= 0.
+        Ridge of the reference, >= 0 (0.1 without it); Hebb's rule has none.
     output
         CSV file to write; without it the table is printed.
     """
     from dmft.systems.glm.model import GaussianMixture
     from dmft.systems.glm.theory import mixture
 
-    model = GaussianMixture(alpha, delta, ridge=ridge)
+    if reference == "hebb" and ridge is not None:
+        raise ValueError(f"ridge = {ridge:g} is not allowed: the reference hebb has no ridge")
+    model = GaussianMixture(alpha, delta, ridge=0.1 if ridge is None else ridge)
     rows, failures = [], []
     for angle, price in itertools.product(cos, beta):
         found = mixture.local_entropy(model, reference, cos=angle, beta=price)
         row: dict[str, Any] = {"alpha": alpha, "delta": delta, "reference": reference}
-        row |= {"ridge": ridge, "cos": angle, "beta": price}
+        row |= {
+            "ridge": math.nan if reference == "hebb" else model.ridge,
+            "cos": angle,
+            "beta": price,
+        }
         for name in ("phi", "train_error", "m", "p", "kappa", "test_error", "replicon"):
             row[name] = getattr(found, name)
         rows.append(row | {"status": found.status.value})

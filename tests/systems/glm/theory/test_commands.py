@@ -69,6 +69,7 @@ def test_local_entropy(capsys: Any) -> None:
         ("erm", "--alpha 1 --delta 1 --bias maybe", "bias = 'maybe'"),
         ("erm", "--alpha 1 --delta 1 --ridge -1", "ridge = -1"),
         ("local_entropy", "--alpha 1 --delta 1 --cos 2 --beta 1", "cos = 2"),
+        ("local_entropy", "--alpha 1 --delta 1 --cos 0.5 --beta 1 --ridge 2", "ridge = 2 .*hebb"),
     ],
 )
 def test_bad_input(capsys: Any, name: str, words: str, said: str) -> None:
