@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -222,7 +222,8 @@ def _passes(
         batch = [job for job in todo if not deaths[job.name]] or todo[:1]
         for job in batch:
             folder.forget(job.name)
-        broken = _pass(batch, folder, executor, threads, patient, ended, watch)
+        once = _Pass(folder, threads, patient, ended, watch)
+        broken = once.here(batch) if executor is None else once.on(executor, batch)
         patient = True
         if any(line.status == INTERRUPTED for line in ended.values()):
             return
@@ -271,67 +272,77 @@ class _Watch:
         )  # fmt: skip
 
 
-def _pass(
-    todo: Sequence[Job],
-    folder: Folder,
-    executor: Maker | None,
-    threads: int,
-    patient: bool,
-    ended: dict[str, Line],
-    watch: _Watch,
-) -> bool:
-    """Try each job once; note how those ended that did, and return whether a process died."""
+class _Pass(NamedTuple):
+    """What one try of each job needs, and where it notes how they ended."""
 
-    def note(line: Line) -> None:
+    folder: Folder
+    threads: int
+    patient: bool
+    ended: dict[str, Line]
+    watch: _Watch
+
+    def note(self, line: Line) -> None:
+        """Note how a run ended; one that another sweep does is left to it."""
         if line.status == BUSY:
             return
-        ended[line.name] = line
+        self.ended[line.name] = line
         if line.status == INTERRUPTED:
             return
-        folder.add(line)
-        watch.done += 1
-        watch.failed += line.status == "failed"
+        self.folder.add(line)
+        self.watch.done += 1
+        self.watch.failed += line.status == "failed"
 
-    if executor is None:
+    def here(self, todo: Sequence[Job]) -> bool:
+        """Do the jobs one after the other in this process, which does not die: return False."""
         _interrupted.clear()
         for job in todo:
-            line = do(job, folder.path, threads, patient)
-            note(line)
-            watch.show([])
+            line = do(job, self.folder.path, self.threads, self.patient)
+            self.note(line)
+            self.watch.show([])
             if line.status == INTERRUPTED:
                 break
         return False
-    broken = False
-    with executor() as pool:
-        waiting: dict[Future[Line], Job] = {}
-        try:
-            for job in todo:
-                # Absolute: workers of a cluster may stand in another directory.
-                path = folder.path.absolute()
-                waiting[pool.submit(do, job, path, threads, patient)] = job
-            while waiting:
-                ready, _ = wait(waiting, WATCH_SECONDS, FIRST_COMPLETED)
-                for future in ready:
-                    job = waiting.pop(future)
-                    came, died = _line(job, future)
-                    broken = broken or died
-                    if came is not None:
-                        note(came)
-                watch.show([job.name for job in waiting.values()])
-                if any(line.status == INTERRUPTED for line in ended.values()):
-                    raise KeyboardInterrupt
-        except BrokenExecutor:
-            return True
-        except KeyboardInterrupt:
-            for future in waiting:
-                future.cancel()
-            # The runs under way save their checkpoint and end.
-            for future, job in waiting.items():
-                if not future.cancelled():
-                    note(_line(job, future)[0] or _cut(job))
-            for job in todo:
-                ended.setdefault(job.name, _cut(job))
-    return broken
+
+    def on(self, executor: Maker, todo: Sequence[Job]) -> bool:
+        """Do the jobs on workers; return whether a process died."""
+        # Absolute: workers of a cluster may stand in another directory.
+        path = self.folder.path.absolute()
+        with executor() as pool:
+            waiting: dict[Future[Line], Job] = {}
+            try:
+                for job in todo:
+                    waiting[pool.submit(do, job, path, self.threads, self.patient)] = job
+                return self._watched(waiting)
+            except BrokenExecutor:
+                return True
+            except KeyboardInterrupt:
+                self._cut_short(waiting, todo)
+        return False
+
+    def _watched(self, waiting: dict[Future[Line], Job]) -> bool:
+        """Note results as they come; return whether a process died."""
+        broken = False
+        while waiting:
+            ready, _ = wait(waiting, WATCH_SECONDS, FIRST_COMPLETED)
+            for future in ready:
+                came, died = _line(waiting.pop(future), future)
+                broken = broken or died
+                if came is not None:
+                    self.note(came)
+            self.watch.show([job.name for job in waiting.values()])
+            if any(line.status == INTERRUPTED for line in self.ended.values()):
+                raise KeyboardInterrupt
+        return broken
+
+    def _cut_short(self, waiting: Mapping[Future[Line], Job], todo: Sequence[Job]) -> None:
+        """Begin no more runs; those under way save their checkpoint and end."""
+        for future in waiting:
+            future.cancel()
+        for future, job in waiting.items():
+            if not future.cancelled():
+                self.note(_line(job, future)[0] or _cut(job))
+        for job in todo:
+            self.ended.setdefault(job.name, _cut(job))
 
 
 def _cut(job: Job) -> Line:
