@@ -399,6 +399,10 @@ def _run(job: Job, folder: Folder, threads: int) -> Line:
     name, told = job.name, [0.0]
 
     def tell(now: Progress) -> None:
+        # A signal that came after this run was chosen and before its time loop listened to signals
+        # has only set the event: it is raised again for the loop.
+        if _interrupted.is_set() and threading.current_thread() is threading.main_thread():
+            signal.raise_signal(signal.SIGINT)
         if time.monotonic() - told[0] > TELL_SECONDS:
             folder.tell(name, now.work_done)
             told[0] = time.monotonic()

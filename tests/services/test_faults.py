@@ -18,7 +18,7 @@ import dmft
 from dmft.cli import main
 from dmft.sweep import Folder
 from dmft.sweep.folder import digest
-from tests.services.sweep.helpers import immutable, lines
+from tests.services.sweep.helpers import HANGS, immutable, lines
 
 ROOT = Path(dmft.__file__).parents[1]
 
@@ -83,7 +83,7 @@ def begun(arguments):
 
 def ended(arguments):
     process = begun(arguments)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=HANGS)
     assert "Traceback" not in err
     return process.returncode, out, err
 
@@ -112,7 +112,7 @@ def killed(arguments, seconds):
         children = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        psutil.wait_procs(children, 20)
+        psutil.wait_procs(children, HANGS)
         return True
     out, err = process.communicate()
     assert process.returncode == 0, out + err
@@ -128,7 +128,7 @@ def same(first, second):
         np.testing.assert_array_equal(values, second.series[name], name)
 
 
-def until(condition, process, seconds=120.0):
+def until(condition, process, seconds=HANGS):
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()
@@ -217,7 +217,7 @@ def test_ctrl_c_saves_a_run_that_goes_on(name, here):
     process = begun(single(name, "run.nc"))
     until((here / "run.nc.part").exists, process)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=HANGS)
     assert process.returncode == 130, out + err
     assert "go on with `dmft resume run.nc`" in err
     assert "Traceback" not in err
@@ -235,7 +235,7 @@ def test_ctrl_c_ends_a_sweep_that_goes_on(name, here):
     process = begun([*SWEEP, "runs"])
     until(lambda: list((here / "runs" / ".work").glob("*.progress")), process)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=HANGS)
     assert process.returncode in (0, 130), out + err
     assert process.returncode == 0 or "interrupted: the same command goes on" in err
     assert "Traceback" not in err
@@ -248,7 +248,7 @@ def test_two_sweeps_of_each_kind_on_one_folder(name, here):
     (here / "sweep.toml").write_text(KINDS[name].recipe)
     assert ended([*SWEEP, "whole"])[0] == 0
     both = [begun([*SWEEP, "runs"]) for _ in range(2)]
-    said = [process.communicate(timeout=300) for process in both]
+    said = [process.communicate(timeout=HANGS) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     checked(Folder(here / "runs"), Folder(here / "whole"))
 
@@ -265,7 +265,7 @@ def test_an_output_that_becomes_unwritable_while_it_runs(name, here):
         process = begun(single(name, "folder/run.nc"))
         until((folder / "run.nc.part").exists, process)
         immutable(folder, True)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=HANGS)
     finally:
         process.kill()
         immutable(folder, False)

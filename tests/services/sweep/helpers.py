@@ -15,6 +15,9 @@ from dmft.sweep import Folder, read
 from dmft.sweep.folder import digest
 
 STEP = 0.05
+# Seconds after which a process hangs.  What is waited for takes a few seconds on an idle machine,
+# and one that compiles with many others on its cores has needed more than a minute.
+HANGS = 600.0
 RECIPE = """
 [model]
 p = 3
@@ -42,7 +45,7 @@ def command(*options):
     return [sys.executable, "-m", "dmft", "sweep", "sweep.toml", "--output", "runs", *options]
 
 
-def wait_for(condition, process, seconds=120.0):
+def wait_for(condition, process, seconds=HANGS):
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, "ended too early"

@@ -20,6 +20,7 @@ from dmft.sweep import Folder, collect, execute, read
 from dmft.sweep.execute import _interrupted, do
 from dmft.sweep.folder import Line
 from tests.services.sweep.helpers import (
+    HANGS,
     check_all,
     command,
     immutable,
@@ -39,7 +40,7 @@ def test_a_killed_dask_worker_loses_nothing(here):
     workers = workers_of(process)
     assert len(workers) == 2
     workers[0].kill()
-    assert process.wait(120) == 0
+    assert process.wait(HANGS) == 0
     check_all(here / "runs", jobs)
 
 
@@ -50,7 +51,7 @@ def test_a_killed_process_loses_nothing(here):
     wait_for(lambda: len(list((here / "runs").glob("*.nc"))) >= 1, process)
     workers = workers_of(process)
     workers[0].kill()
-    assert process.wait(120) == 0
+    assert process.wait(HANGS) == 0
     check_all(here / "runs", jobs)
 
 
@@ -63,7 +64,7 @@ def test_a_killed_sweep_goes_on(here):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     # Its workers end by themselves.
-    _, alive = psutil.wait_procs(children, 20)
+    _, alive = psutil.wait_procs(children, HANGS)
     assert not alive
     stamps = {path: path.stat().st_mtime_ns for path in (here / "runs").glob("*.nc")}
     assert 3 <= len(stamps) < 8
@@ -116,7 +117,7 @@ def test_ctrl_c_goes_on(here):
     )
     wait_for(lambda: len(list((here / "runs").glob("*.nc"))) >= 1, process)
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=HANGS)
     assert process.returncode == 130
     assert "interrupted: the same command goes on" in err
     assert "Traceback" not in err
@@ -136,10 +137,10 @@ def test_sigterm_ends_a_sweep_like_ctrl_c(here, send):
     wait_for(lambda: len(list((here / "runs").glob("*.nc"))) >= 1, process)
     children = psutil.Process(process.pid).children(recursive=True)
     send(process.pid, signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=HANGS)
     assert process.returncode == 130
     assert err == "dmft: interrupted: the same command goes on where it was\n"
-    _, alive = psutil.wait_procs(children, 20)
+    _, alive = psutil.wait_procs(children, HANGS)
     assert not alive
     assert len(list((here / "runs").glob("*.nc"))) < 8
     assert main(["sweep", "sweep.toml", "--output", "runs", "--workers", "1"]) == 0
@@ -150,7 +151,7 @@ def test_sigterm_ends_a_sweep_like_ctrl_c(here, send):
 def test_two_sweeps_on_one_folder(here):
     jobs = write(here, 8, 10.0, 0.02)
     both = [subprocess.Popen(command("--workers", "1"), start_new_session=True) for _ in range(2)]
-    assert [process.wait(120) for process in both] == [0, 0]
+    assert [process.wait(HANGS) for process in both] == [0, 0]
     check_all(here / "runs", jobs)
     # No run was done twice, and none is named twice.
     assert sorted(line["name"] for line in lines(here / "runs")) == sorted(job.name for job in jobs)
@@ -166,9 +167,30 @@ def test_ctrl_c_ends_the_wait_for_another_sweep(here):
             with pytest.raises(TimeoutError):
                 waiting.result(1.0)
             _interrupted.set()
-            assert waiting.result(10.0).status == "interrupted"
+            assert waiting.result(HANGS).status == "interrupted"
         finally:
             _interrupted.clear()
+    assert not folder.run(job.name).exists()
+
+
+def test_ctrl_c_before_the_first_step_cuts_the_run_short(here, monkeypatch):
+    """A worker has chosen a run, and its time loop does not listen to signals yet."""
+    (job,) = write(here, 1)
+    folder, tell = prepared(here / "runs"), Folder.tell
+
+    def chosen(folder, name, part):
+        tell(folder, name, part)
+        if part == 0.0:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Folder, "tell", chosen)
+    # As in the processes of a sweep.
+    before = signal.signal(signal.SIGINT, lambda *_: _interrupted.set())
+    try:
+        assert do(job, folder.path, 1, False).status == "interrupted"
+    finally:
+        signal.signal(signal.SIGINT, before)
+        _interrupted.clear()
     assert not folder.run(job.name).exists()
 
 
@@ -253,7 +275,7 @@ def test_an_output_that_becomes_unwritable(here, what):
     wait_for(lambda: len(list(runs.glob("*.nc"))) >= 2, process)
     try:
         immutable(runs / what, True)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=HANGS)
     finally:
         process.kill()
         immutable(runs / what, False)
