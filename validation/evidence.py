@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from dmft.solution import Solution
 from validation.comparison import Columns, Comparison
-from validation.statistics import DISAGREE_BELOW, Finding, sigmas
+from validation.statistics import DISAGREE_BELOW, Finding, Verdict, sigmas
 
 __all__ = ["SEEN", "Claim", "Evidence", "evidence_of", "wrong_on_purpose"]
 
@@ -133,24 +133,30 @@ def evidence_of(
     return Evidence(claim, model, setting, seeds, table, verdict, finding, curve=curve)
 
 
-def wrong_on_purpose(found: Evidence, p_value: float, claim: str, asked: float = SEEN) -> Evidence:
+def wrong_on_purpose(
+    found: Evidence, wrong: Verdict, right: Verdict, claim: str, asked: float = SEEN
+) -> Evidence:
     """Return the evidence that a deliberate error of the theory is seen, as a claim of its own.
+
+    The right theory has to pass with the same runs: otherwise what is seen may be something else,
+    such as a correction of order 1/N.
 
     Parameters
     ----------
     found : Evidence
         The comparison of a simulation with the wrong theory.
-    p_value : float
-        Of that comparison.
+    wrong, right : Verdict
+        On the wrong theory and on the right one, with the same runs.
     claim : str
         What is claimed: which error would be seen.
     asked : float, default 5
-        Standard deviations at which it has to be rejected.
+        Standard deviations at which the wrong theory has to be rejected.
     """
-    seen = sigmas(p_value)
+    seen = sigmas(wrong.p_value)
     return replace(
         found, claim=claim, false_alarm=float(2.0 * norm.sf(asked)),
         setting=f"{found.setting}; the theory is wrong on purpose: large z is what is claimed",
-        verdict=f"the wrong theory is rejected at {min(seen, 38.0):.1f} sigma (asked: {asked:g})",
-        finding=Finding.AGREE if seen > asked else Finding.DISAGREE,
+        verdict=f"the wrong theory is rejected at {min(seen, 38.0):.1f} sigma (asked: {asked:g});"
+        f" the right one, with the same runs: {right}",
+        finding=Finding.AGREE if seen > asked and not right.refuted else Finding.DISAGREE,
     )  # fmt: skip

@@ -352,8 +352,11 @@ def test_claims_hold_and_the_wrong_theory_is_seen(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", claims.CLAIMS)
-def test_quick_claims_hold(key):
-    assert claims.CLAIMS[key](True).word == "holds"
+def test_quick_claims_are_not_refuted(key):
+    """By chance each is once in 1000 sets of seeds; 5 % of right claims are left undecided."""
+    found = claims.CLAIMS[key](True)
+    assert not found.fails, found.verdict
+    assert "too few seeds" not in found.verdict
 
 
 def test_commands_of_validation(tmp_path, capsys):

@@ -214,16 +214,22 @@ def test_main_job(tmp_path, monkeypatch):
     assert (tmp_path / "out" / "two_layer" / "report.html").stat().st_size > 1e5
 
 
+def check_claim(key):
+    """By chance a right claim is refuted once in 1000 sets of seeds, and undecided once in 20."""
+    found = CLAIMS[key](True)
+    assert not found.fails, found.verdict
+    assert "too few seeds" not in found.verdict
+
+
 @pytest.mark.parametrize("key", ["first-layer", "linear"])
-def test_quick_claims_hold(key):
-    """Seeds are fixed; a right theory is refuted once in 1000 claims."""
-    assert CLAIMS[key](True).word == "holds"
+def test_quick_claims_are_not_refuted(key):
+    check_claim(key)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", [key for key in CLAIMS if key not in ("first-layer", "linear")])
-def test_claims_hold(key):
-    assert CLAIMS[key](True).word == "holds"
+def test_other_quick_claims_are_not_refuted(key):
+    check_claim(key)
 
 
 def test_system_says_what_it_is():

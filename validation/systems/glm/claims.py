@@ -20,7 +20,6 @@ from dmft.systems.glm.theory.phase_retrieval import edge_and_outlier
 from validation.comparison import compare
 from validation.ensemble import Ensemble
 from validation.evidence import Claim, Evidence, evidence_of, wrong_on_purpose
-from validation.statistics import Finding
 from validation.systems.glm import erm, hessian, local_entropy
 from validation.systems.glm.compare import (
     SETTINGS,
@@ -181,11 +180,7 @@ def wrong_kernel(case: Case, wrong: Case, sizes: tuple[Mapping[int, int], ...], 
             f"{setting_of(case)}; l'' of the theory times {WRONG:g} in the kernel A; corrections of"
             " order 1/N are not taken out", {float(n): seeds}, result, solution,
         )  # fmt: skip
-        found = wrong_on_purpose(found, result.verdict.p_value, claim)
-        verdict = f"{found.verdict}; the right one, with the same runs: {right.verdict}"
-        if right.verdict.refuted:
-            return replace(found, verdict=verdict, finding=Finding.DISAGREE)
-        return replace(found, verdict=verdict)
+        return wrong_on_purpose(found, result.verdict, right.verdict, claim)
 
     return check
 

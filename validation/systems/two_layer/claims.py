@@ -103,12 +103,14 @@ def sensitivity(quick: bool) -> Evidence:
     """A deliberate error of the theory is seen."""
     runs, n, seed = (40 if quick else 80), 1000, 77
     net, how = _net("erf", 0.2), OnlineLearning(TWO, 0.5)
+    found = ensemble(net, how, TIMES, n=n, runs=runs, seed=seed)
+    right = _solved(net, how, float(TIMES[-1]))
     theory = _solved(net, replace(how, learning_rate=0.525), float(TIMES[-1]))
-    result = compare(theory, ensemble(net, how, TIMES, n=n, runs=runs, seed=seed))
+    result = compare(theory, found)
     setting = f"{how.setting}; learning rate of the theory times 1.05"
     claim = "An error of 5 % in the learning rate of the theory would be seen"
-    found = evidence_of(claim, _name(net), setting, {float(n): runs}, result, theory)
-    return wrong_on_purpose(found, result.verdict.p_value, claim)
+    evidence = evidence_of(claim, _name(net), setting, {float(n): runs}, result, theory)
+    return wrong_on_purpose(evidence, result.verdict, compare(right, found).verdict, claim)
 
 
 CLAIMS: dict[str, Claim] = {

@@ -9,7 +9,7 @@ from dmft.systems.committee.model import CommitteeMachine
 from validation.evidence import Evidence
 from validation.systems import SYSTEMS
 from validation.systems.committee import compare
-from validation.systems.committee.claims import CASES, CLAIMS, WRONG, _compared
+from validation.systems.committee.claims import CASES, CLAIMS, WRONG, _compared, _ensembles
 
 
 def test_a_quick_claim_holds() -> None:
@@ -23,14 +23,17 @@ def test_a_quick_claim_holds() -> None:
 @pytest.mark.parametrize(
     "key", ["perceptron-binary", "pair-gaussian", "pair-binary", "fixed-points", "wrong-rate"]
 )
-def test_other_quick_claims_hold(key: str) -> None:
-    assert CLAIMS[key](True).word == "holds"
+def test_other_quick_claims_are_not_refuted(key: str) -> None:
+    """By chance each is once in 1000 sets of seeds; 5 % of right claims are left undecided."""
+    found = CLAIMS[key](True)
+    assert not found.fails, found.verdict
+    assert "too few seeds" not in found.verdict
 
 
 def test_the_wrong_theory_is_wrong() -> None:
     """5 % more examples is what 5 % larger rates are."""
-    result, _ = _compared(CASES["perceptron-binary"], WRONG, True)
-    assert result.verdict.refuted
+    case = CASES["perceptron-binary"]
+    assert _compared(case, WRONG, _ensembles(case, True))[0].verdict.refuted
 
 
 def test_claims_are_named() -> None:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from validation.statistics import Finding
 from validation.systems.spiked.claims import CLAIMS
 
 DEAR = (
@@ -12,7 +11,7 @@ DEAR = (
 )  # fmt: skip
 
 
-# Claims whose quick size has too few seeds to tell, or (amp) a correction of order 1/N.
+# Claims whose quick size has too few seeds to tell.
 FEW = ("stored-flow", "stored-langevin", "stored-mixture", "annealing-bias", "amp")
 
 
@@ -20,10 +19,10 @@ FEW = ("stored-flow", "stored-langevin", "stored-mixture", "annealing-bias", "am
     "name", [pytest.param(k, marks=[pytest.mark.slow] * (k in DEAR)) for k in CLAIMS]
 )
 def test_claim_is_not_refuted(name):
-    """A right claim is refuted once in 1000 times; few seeds may leave it undecided."""
+    """By chance a right claim is refuted once in 1000 sets of seeds, and undecided once in 20."""
     found = CLAIMS[name](True)
     assert not found.fails, found.verdict
-    assert found.finding is Finding.AGREE or name in FEW
+    assert "too few seeds" not in found.verdict or name in FEW
     sizes = {len(values) for values in found.table.values()}
     assert len(sizes) == 1
     assert np.isfinite(found.table["theory"]).all()

@@ -154,12 +154,15 @@ class _WrongModel(SpikedMixture):
 def sensitivity(quick: bool) -> Evidence:
     """A deliberate error of the theory is seen."""
     seeds, wrong = _seeds(quick), _WrongModel(SEED_MODEL.channels)
-    theory = solve(wrong, 10.0, m0=0.1, T=1.0, method="gradient_descent", step=STEP, progress=False)
     runs = simulate_revealed(
         SEED_MODEL, n=N, seeds=seeds, m0=0.1, times=TIMES, T=1.0, progress=False
+    )
+    theory, right = (
+        solve(model, 10.0, m0=0.1, T=1.0, method="gradient_descent", step=STEP, progress=False)
+        for model in (wrong, SEED_MODEL)
     )
     result = compare(theory, runs)
     setting = f"T = 1; {LAW}; kernel K2 of the theory times 1.01"
     claim = "An error of 1 % in one kernel of the theory would be seen"
     found = evidence_of(claim, name_of(SEED_MODEL), setting, {N: seeds}, result, theory)
-    return wrong_on_purpose(found, result.verdict.p_value, claim)
+    return wrong_on_purpose(found, result.verdict, compare(right, runs).verdict, claim)
