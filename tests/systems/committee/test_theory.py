@@ -308,7 +308,8 @@ def test_curve_of_the_gaussian_pair() -> None:
 def test_curves_are_fast() -> None:
     start = time.process_time()
     theory.learning_curve(CommitteeMachine(2, "gaussian"), np.linspace(0.1, 4.0, 60))
-    assert time.process_time() - start < 120.0
+    # 2.2 s of CPU time were measured; the rest is for slower machines.
+    assert time.process_time() - start < 15.0
 
 
 @pytest.mark.parametrize("alpha", [0.0, -1.0, math.nan, math.inf, 1e5, "1", None])

@@ -82,7 +82,9 @@ def test_bad_rates_are_named(rate, words):
 
 @pytest.mark.slow
 def test_rates_at_finite_n():
-    # Langevin, whose noise has the size of each step: |z| of rms beyond 2.5 is rarer than 1 in 100.
+    # Langevin, whose noise has the size of each step.  The z of one setting are correlated: their
+    # mean square scatters like chi-square over 3 degrees of freedom (test_finite_n.py), so that the
+    # rms exceeds 2.5 once in 1000 sets of seeds.  A constant rate in the theory gives 11.
     power = dmft.PowerLaw(1.2, 0.5, 0.7)
     how = {"step": 0.05, "T": 0.2, "learning_rate": power}
     s = run(power, 2.0, dmft.PhaseRetrieval(3.0), T=0.2, paths=2**13, replicas=4)
@@ -107,16 +109,23 @@ def test_smoothed_hinge_is_the_hinge_but_for_its_corner():
 
 
 @pytest.mark.slow
-def test_smoothed_hinge_ends_near_the_minimum_of_the_hinge():
-    best, far = erm(dmft.GaussianMixture(2.0, 0.8, "hinge", ridge=0.3)), []
-    for width in (0.4, 0.2, 0.1):
-        model = dmft.GaussianMixture(2.0, 0.8, "smoothed-hinge", ridge=0.3, width=width)
-        s = dmft.solve(model, 60.0, m0=0.0, method="flow", verify=False, paths=2**13, replicas=2,
-                       progress=False)  # fmt: skip
-        assert s.success
-        far.append(abs(s.m[-1] - best.m))
-    # The distance falls with the width, at least linearly.
-    assert far[2] < 0.7 * far[1] < 0.7**2 * far[0] < 0.08
+@pytest.mark.parametrize("width", [0.4, 0.2])
+def test_smoothed_hinge_ends_near_the_minimum_of_the_hinge(width):
+    """To first order in the width the minimum is that of the hinge loss kappa - y h.
+
+    Below its corner the loss is kappa - y h with kappa = 1 - width/2, and weights scaled by kappa
+    minimise it where the ridge of the hinge is kappa times as large.
+    """
+    kappa = 1.0 - 0.5 * width
+    best, sharp = (erm(dmft.GaussianMixture(2.0, 0.8, "hinge", ridge=r)).m
+                   for r in (0.3 * kappa, 0.3))  # fmt: skip
+    model = dmft.GaussianMixture(2.0, 0.8, "smoothed-hinge", ridge=0.3, width=width)
+    s = dmft.solve(model, 20.0, m0=0.0, method="flow", verify=False, paths=2**13, replicas=8,
+                   progress=False)  # fmt: skip
+    assert s.success
+    # Twice the stated error is 4.7 standard errors of 8 replicas: a false alarm of 2e-3.
+    allowed = 0.1 * width**2 + 2.0 * s.errors["m"]
+    assert abs(s.m[-1] - kappa * best) < allowed < 0.4 * (sharp - kappa * best)
 
 
 def test_smoothed_hinge_is_checked():

@@ -12,7 +12,7 @@ DEAR = (
 
 
 # Claims whose quick size has too few seeds to tell.
-FEW = ("stored-flow", "stored-langevin", "stored-mixture", "annealing-bias", "amp")
+FEW = ("stored-flow", "stored-langevin", "stored-mixture", "annealing-bias")
 
 
 @pytest.mark.parametrize(
