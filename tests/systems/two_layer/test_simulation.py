@@ -101,6 +101,7 @@ def test_simulation_agrees_with_the_equations(name):
     times = [0.2, 0.5, 1, 2, 4, 6, 8, 12, 16, 20]
     found = compare(net, how, times, runs={500: 20, 1000: 20, 2000: 20}, seed=1)
     assert np.abs(found.z_at(1000)).max() <= 3.5
-    # The finite-size term is there: it is a/N with a of order 1, not a constant.
-    bias = np.abs(found.slope / 1000).max()
-    assert bias < 0.1
+    # An error of the theory that does not fall with N would be taken for a large a: 6 stands for an
+    # error of 0.006.  The largest a of the four settings are 1.6 to 2.6, with standard errors of
+    # 0.6 to 1.4.
+    assert np.abs(found.slope).max() < 6.0

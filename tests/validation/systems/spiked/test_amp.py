@@ -76,15 +76,15 @@ def test_endpoints_are_those_of_the_runs_and_repeat():
 @pytest.mark.slow
 @pytest.mark.parametrize("delta_2", [0.3, 0.4, 0.5, 0.55])
 def test_endpoints_of_large_instances(delta_2):
-    """N = 1000, p = 3, Delta_3 = 1, which takes 2.5 GB of memory.
+    """N = 700, p = 3, Delta_3 = 1, which takes 0.9 GB of memory.
 
-    A right theory is refuted once in 1000 times.
+    A right theory is refuted once in 1000 times, and an error of 10 % in m is seen 9 times in 10.
     """
-    model, seeds, m0, steps = SpikedMatrixTensor(3, delta_2, 1.0), 4, 0.5, 25
+    model, seeds, m0, steps = SpikedMatrixTensor(3, delta_2, 1.0), 10, 0.5, 25
     runs = {"ml": [], "bayes": []}
     for seed in range(seeds):
         loss = Loss(
-            draw(model, 1000, m0, np.random.SeedSequence(round(1e3 * delta_2), spawn_key=(seed,)))
+            draw(model, 700, m0, np.random.SeedSequence(round(1e3 * delta_2), spawn_key=(seed,)))
         )
         for kind, found in runs.items():
             found.append(run(loss, kind, steps).m[-1])
@@ -94,8 +94,7 @@ def test_endpoints_of_large_instances(delta_2):
         expected = theory(model, kind, m0, steps)[-1]
         result = compare_numbers(["m"], [expected], np.array(found)[:, None])
         assert not result.verdict.refuted
-        # The scatter, of order 1/sqrt(N), is so small that the comparison means something.
-        assert result.table["standard_error"][0] < 0.03
+        assert not result.verdict.blind
 
 
 def test_bad_input_is_refused():
