@@ -31,14 +31,13 @@ PATHS = (
 
 
 def commands(parent, prefix=()):
-    """Yield each command with its options."""
+    """Yield each command with its arguments."""
     for name in parent:
         if name.startswith("-"):
             continue
         one = parent[name]
         if one.default_command is not None:
-            arguments = one.assemble_argument_collection()
-            yield " ".join((*prefix, name)), {n for a in arguments for n in a.names}
+            yield " ".join((*prefix, name)), one.assemble_argument_collection(parse_docstring=True)
         yield from commands(one, (*prefix, name))
 
 
@@ -81,10 +80,16 @@ def test_from_imports_stay():
 
 
 def test_commands_and_options_stay():
-    now = dict(commands(app))
+    now = {name: {n for a in arguments for n in a.names} for name, arguments in commands(app)}
     for name, options in COMMANDS.items():
         assert name in now, name
         assert set(options) <= now[name], name
+
+
+def test_every_option_is_explained():
+    for name, arguments in commands(app):
+        silent = [a.names for a in arguments if not a.children and not a.parameter.help]
+        assert not silent, f"{name}: {silent}"
 
 
 def test_help_of_a_lazy_command_is_that_of_its_function():

@@ -23,7 +23,6 @@ PACKAGE = "datapackage.json"
 tables_app = App(
     name="tables",
     help="Check or remake the reference data.",
-    suppress_keyboard_interrupt=False,
 )
 Names = Annotated[list[str], Parameter(negative="")]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from dmft.arguments import FAILED, INTERRUPTED, OK, Force, Whole, say
+from dmft.arguments import FAILED, INTERRUPTED, OK, Force, Whole, check_products, say
 
 if TYPE_CHECKING:
     from dmft.sweep import Job, Outcome
@@ -186,13 +186,13 @@ def collect(
     """
     import numpy as np
 
-    from dmft import storage, tables
+    from dmft import tables
     from dmft.arguments import numbers
     from dmft.solution import TIME_SLACK
     from dmft.sweep import Folder
     from dmft.sweep import collect as make
 
-    storage.check_target(output, force=force)
+    check_products(output, force=force)
     chosen = [] if times is None else numbers("times", times)
     table = make(runs, chosen, escape)
     tables.save_csv(output, table, force=force)

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from dmft import storage
 from dmft.run.contract import Method, Solver
 from dmft.run.job import Job
-from dmft.run.provenance import made
+from dmft.run.planning import provenance
 from dmft.run.stop import Progress
 from dmft.solution import Solution, Status
 
@@ -126,11 +126,11 @@ class FixedPointJob(Job):
         if (callback := running.get("callback")) is not None:
             last = {name: float(values[-1]) for name, values in found.series.items()}
             callback(Progress(float(size - 1), last, 1.0, seconds))
-        provenance = {"t_end": float(size - 1), "tol": None, "options": {}, **made()}
         return self.result(
             method=METHOD.name, t=np.arange(size, dtype=np.float64), series=found.series,
             status=Status.FINISHED if found.converged else Status.FAILED, message=found.message,
-            errors={}, stats={"iterations": size - 1, "seconds": seconds}, provenance=provenance,
+            errors={}, stats={"iterations": size - 1, "seconds": seconds},
+            provenance=provenance(float(size - 1), None, {}),
         )  # fmt: skip
 
     def go_on(self, path: Path, **running: Any) -> FixedPointSolution:

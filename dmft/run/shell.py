@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dmft import storage
-from dmft.arguments import FAILED, INTERRUPTED, OK, STOPPED, checkpoint_of, say
+from dmft.arguments import FAILED, INTERRUPTED, OK, STOPPED, Watching, checkpoint_of, say
 from dmft.run.output import Mode, held, intend, kept, rescued
 from dmft.run.stop import OverlapReached, Relaxed, Stop, WallTime
 from dmft.run.warned import CheckpointWarning, FailedRunWarning
 from dmft.solution import Solution, Status
 
-__all__ = ["begun", "carried_out", "going_on", "stops", "summary"]
+__all__ = ["begun", "carried_out", "commanded", "going_on", "stops", "summary"]
 
 # Values of a run besides its scalars that the summary shows at most, and in one line.
 MOST, PER_LINE = 24, 6
@@ -94,6 +94,29 @@ def stops(
             except ValueError as error:
                 raise ValueError(f"{option}: {error}") from None
     return found
+
+
+def commanded(
+    run: Callable[..., Solution],
+    output: Path | None,
+    watching: Watching,
+    *,
+    stop_overlap: float | None = None,
+    resumable: bool = True,
+) -> int:
+    """Do the run that a command asks for: ``run(stop=, checkpoint=, checkpoint_every=, threads=)``.
+
+    What the run itself needs is checked before: from here on old checkpoints are gone.
+    """
+    conditions = stops(stop_overlap, watching.stop_relaxed, watching.max_seconds)
+    part = begun(output, force=watching.force)
+    return carried_out(
+        lambda: run(
+            stop=conditions, checkpoint=part if resumable else None,
+            checkpoint_every=watching.checkpoint_every, threads=watching.threads,
+        ),
+        output,
+    )  # fmt: skip
 
 
 def carried_out(run: Callable[[], Solution], output: Path | None) -> int:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from dmft.arguments import OK, Force, Whole
+from dmft.arguments import OK, Force, Whole, check_products, drawn, tabulated
 
 if TYPE_CHECKING:
     from dmft.systems.committee.model import CommitteeMachine
-    from dmft.tables import Columns
 
 __all__ = ["app", "fixed_point", "learning_curve", "thresholds"]
 
 app = App(
     name="committee",
     help="Committee machine: fixed points, thresholds, learning curves.",
-    suppress_keyboard_interrupt=False,
 )
 # cyclopts would write --k.
 Units = Annotated[Whole, Parameter(name="--K")]
@@ -102,7 +99,8 @@ def thresholds(
         for units in ((1, 2) if K is None else (K,))
         for weights in (PRIORS if prior is None else (prior,))
     ]
-    return _written(threshold_table(machines), output, force)
+    check_products(output, force=force)
+    return tabulated(threshold_table(machines), output, force=force)
 
 
 @app.command
@@ -136,7 +134,7 @@ def learning_curve(
     plot
         Figure to write (png, pdf, svg), the computational gap shaded.
     """
-    from dmft import checks, figures, storage
+    from dmft import checks
     from dmft.systems.committee.tables import LAST, grid
     from dmft.systems.committee.theory.curves import learning_curve as curve_of
     from dmft.systems.committee.theory.potential import check_alpha
@@ -148,29 +146,12 @@ def learning_curve(
     if not first < last:
         raise ValueError(f"last = {last:g} is not allowed: it must be > first = {first:g}")
     number = checks.integer("number", number, low=2, high=100_000)
-    for name, target in (("output", output), ("plot", plot)):
-        if target is not None:
-            storage.check_target(target, force=force, name=name)
-    if plot is not None:
-        figures.check_format(plot)
+    check_products(output, plot, force=force)
     curve = curve_of(machine, grid(machine, first, last, number))
     if output is not None or plot is None:
-        _written(curve.table(), output, force)
+        tabulated(curve.table(), output, force=force)
     if plot is not None:
         from dmft.systems.committee.plots import learning_curve_figure
 
-        figures.save(learning_curve_figure(curve), plot, force=force)
-        print(f"saved {plot}")
-    return OK
-
-
-def _written(table: Columns, output: Path | None, force: bool) -> int:
-    """Print a table, or save it."""
-    from dmft import tables
-
-    if output is None:
-        tables.write_csv(sys.stdout, table)
-        return OK
-    tables.save_csv(output, table, force=force)
-    print(f"saved {output}")
+        drawn(learning_curve_figure(curve), plot, force=force)
     return OK

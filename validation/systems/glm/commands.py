@@ -37,7 +37,6 @@ TIMES = 6
 app = App(
     name="glm",
     help="Generalized linear models: the algorithms, and minimisers, at finite N.",
-    suppress_keyboard_interrupt=False,
 )
 
 
@@ -129,10 +128,16 @@ def erm(
 
     Parameters
     ----------
-    alpha, delta, ridge, rho
-        As in `dmft mixture erm`.
+    alpha
+        Samples per dimension, > 0.
+    delta
+        Variance of a cluster, > 0.
     loss
         "square", "logistic" or "hinge".
+    ridge
+        Ridge, >= 0.
+    rho
+        Weight of the class y = +1, in (0, 1).
     fit_bias
         A bias that is fitted; none without it.
     n
