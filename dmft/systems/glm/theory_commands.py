@@ -173,10 +173,9 @@ def _written(
     """
     if not rows:
         raise ValueError("there is nothing to tabulate: give at least one value to each option")
-    import numpy as np
+    from dmft import tables
 
-    table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    tabulated(table, output, force=force)
+    tabulated(tables.of_rows(rows), output, force=force)
     for sentence in failures:
         say(sentence, FAILED)
     return FAILED if failures else OK

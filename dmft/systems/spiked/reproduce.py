@@ -137,7 +137,7 @@ def _endpoints(folder: Path, doing: Any) -> tuple[Picture, list[dict[str, Any]]]
                 "e": float(end.e[-1]), "e_fixed_point": float(fixed.e[-1]),
             }
         )  # fmt: skip
-    columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    columns = tables.of_rows(rows)
     tables.save_csv(folder / "endpoints.csv", columns, force=True)
     with plots.style():
         canvas = Canvas(figsize=(3.8, 3.0), layout="constrained")
