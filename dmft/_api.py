@@ -74,7 +74,7 @@ def solve(model: Any, t_end: float, **how: Any) -> Solution:
         Times in [0, t_end] that ``solution.at()`` without an argument is taken at; kept in the
         file.  Steps do not depend on it: ``solution.t`` has the accepted times.
     threads : int, optional
-        Threads to use, >= 1 (default: all).  Results depend on it in the last bits.
+        Threads to use, >= 1 (default: all).  Results do not depend on it.
     progress : bool, optional
         Show a progress bar; without it, when stderr is a terminal.
     callback : callable, optional
@@ -125,8 +125,7 @@ def resume(
 ) -> Solution:
     """Go on with a run, a saved one or a checkpoint, of a method that can.
 
-    With the same number of threads the result is, bit for bit, that of a run which was never
-    stopped.  The file is not changed.
+    The result is, bit for bit, that of a run which was never stopped.  The file is not changed.
 
     Parameters
     ----------
@@ -165,7 +164,7 @@ def resume(
         is not that of the run, or a parameter is out of its range.
     """
     if isinstance(path, Solution):
-        return SYSTEMS[path.system].resume(path, "this run", t_end, **how)
+        return _said(SYSTEMS[path.system].resume(path, "this run", t_end, **how))
     before = load(path)
     return _said(SYSTEMS[before.system].resume(before, path, t_end, **how))
 

@@ -33,7 +33,6 @@ __all__ = [
     "checkpoint_of",
     "drawn",
     "guarded",
-    "numbers",
     "say",
     "tabulated",
 ]
@@ -124,14 +123,6 @@ def _in_a_shell(sentence: str) -> str:
 def checkpoint_of(output: Path) -> Path:
     """Return the file to which a run is saved while it lasts."""
     return output.with_name(output.name + PART)
-
-
-def numbers(name: str, text: str) -> list[float]:
-    """Return the numbers of a text such as 1,10,100."""
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(f"{name} = {text!r} is not allowed: it must look like 1,10,100") from None
 
 
 def check_products(output: Path | None = None, plot: Path | None = None, *, force: bool) -> None:

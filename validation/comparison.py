@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from dmft.solution import Solution
 from validation.ensemble import Ensemble, Observable
+from validation.extrapolation import extrapolate
 from validation.statistics import (
     DEVIATION,
     Verdict,
-    extrapolate,
     judge,
     mean_and_scatter,
     standard_error,

@@ -94,7 +94,7 @@ def _figure(table: Mapping[str, list[str]]) -> Any:
             if own.size:
                 figure.add_scatter(
                     x=place.x[own], y=z[own], mode="markers", name=kind[:60], legendgroup=kind,
-                    marker={"symbol": SYMBOLS[k % 7], "color": COLORS[k % 7], "size": 6},
+                    marker=_marker(k),
                     text=[_hover(table, kind, int(i)) for i in own], hoverinfo="text+y",
                     row=1, col=col,
                 )  # fmt: skip
@@ -105,6 +105,10 @@ def _figure(table: Mapping[str, list[str]]) -> Any:
     figure.update_yaxes(range=[-1.1 * reach, 1.1 * reach])
     figure.update_yaxes(title="z", row=1, col=1)
     return figure
+
+
+def _marker(k: int) -> dict[str, Any]:
+    return {"symbol": SYMBOLS[k % len(SYMBOLS)], "color": COLORS[k % len(COLORS)], "size": 6}
 
 
 def _hover(table: Mapping[str, list[str]], kind: str, i: int) -> str:

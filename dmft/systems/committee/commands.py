@@ -55,13 +55,14 @@ def fixed_point(
     output
         File of the run, .nc, which `dmft show` reads; without it the result is only printed.
     """
+    from dmft.run.output import Mode
     from dmft.run.shell import begun, carried_out
     from dmft.systems.committee.job import STARTS, CommitteeJob
 
     given: Any = start if start in STARTS else _number(start)
     job = CommitteeJob(_machine(K, prior), alpha, given)
     begun(output, force=force)
-    return carried_out(job.begin, output)
+    return carried_out(job.begin, output, Mode(replaces=force))
 
 
 def _number(text: str) -> float | str:

@@ -122,24 +122,15 @@ def _descent(
     with figures.style():
         canvas = Canvas(figsize=(7.2, 2.9), layout="constrained")
         axes = dict(zip(QUANTITIES, canvas.subplots(1, 2), strict=True))
-        for k, alpha in enumerate(ALPHAS):
+        for alpha, color in zip(ALPHAS, figures.COLORS, strict=False):
             doing(f"phase retrieval, alpha={alpha:g}")
             run = _theory(alpha, size)
-            label = rf"$\alpha={alpha:g}$"
             for name, ax in axes.items():
-                plots.series(ax, run, name, color=figures.COLORS[k], label=label)
-            if simulators is None:
-                continue
-            found = simulators.runs(
-                PhaseRetrieval(alpha),
-                START,
-                StepOptions(step=STEP),
-                SHOWN,
-                n=size.n,
-                seeds=size.seeds,
-            )
-            rows += _compare(alpha, run, found, size)
-            _points(axes, found, figures.COLORS[k])
+                plots.series(ax, run, name, color=color, label=rf"$\alpha={alpha:g}$")
+            if simulators is not None:
+                found = _simulated(simulators, alpha, size)
+                rows += _compare(alpha, run, found, size)
+                _points(axes, found, color)
         axes["train_loss"].set_yscale("log")
         axes["m"].legend()
         drawn = f"; points: $N={size.n}$, {size.seeds} instances" if rows else ""
@@ -149,13 +140,23 @@ def _descent(
         figures.save(canvas, folder / "phase_retrieval.png", force=True)
     if rows:
         tables.save_csv(folder / "comparison.csv", tables.of_rows(rows), force=True)
-    text = (
+    title = "Phase retrieval: overlap and loss"
+    return Picture("phase_retrieval.png", title, _descent_caption(size)), rows
+
+
+def _descent_caption(size: Size) -> str:
+    return (
         "Gradient descent from an overlap of 0.3 finds the hidden vector if there are enough"
         " measurements. Lines are the theory at N = infinity with two standard errors, points"
         f" the mean of {size.seeds} simulations at N = {size.n}, bars one standard error;"
         " simulations carry corrections of order 1/N."
     )
-    return Picture("phase_retrieval.png", "Phase retrieval: overlap and loss", text), rows
+
+
+def _simulated(simulators: Simulators, alpha: float, size: Size) -> Ensemble:
+    return simulators.runs(
+        PhaseRetrieval(alpha), START, StepOptions(step=STEP), SHOWN, n=size.n, seeds=size.seeds
+    )
 
 
 def _points(axes: Mapping[str, Any], found: Ensemble, color: str) -> None:
@@ -165,21 +166,15 @@ def _points(axes: Mapping[str, Any], found: Ensemble, color: str) -> None:
 
 def _compare(alpha: float, run: GlmSolution, found: Ensemble, size: Size) -> list[Row]:
     """Return rows of theory, mean, standard error of the difference and z at each time."""
-    steps = np.array(SHOWN)
+    steps, rows = np.array(SHOWN), []
     shared = {"alpha": alpha, "m0": START.m0, "N": size.n, "seeds": size.seeds}
-    return [
-        {"level": f"alpha = {alpha:g}", "t": t, "quantity": name, **row, **shared}
-        for name in QUANTITIES
-        for t, row in zip(
-            found.t[1:].tolist(),
-            against(
-                run.series[name][steps],
-                found.series[name][:, 1:],
-                run.standard_error(name)[steps],
-            ),
-            strict=True,
-        )
-    ]
+    for name in QUANTITIES:
+        own_error = run.standard_error(name)[steps]
+        compared = against(run.series[name][steps], found.series[name][:, 1:], own_error)
+        for t, row in zip(found.t[1:].tolist(), compared, strict=True):
+            labels = {"level": f"alpha = {alpha:g}", "t": t, "quantity": name}
+            rows.append({**labels, **row, **shared})
+    return rows
 
 
 def _comparison_table(rows: list[Row], size: Size) -> PageTable:
@@ -191,12 +186,10 @@ def _comparison_table(rows: list[Row], size: Size) -> PageTable:
     header = ["alpha", "t", "quantity", *COMPARED]
     told = [STEP * step for step in TOLD]
     cells = [
-        [
-            f"{row['alpha']:g}", f"{row['t']:g}", row["quantity"], *in_words(row, theory=5),
-        ]
+        [f"{row['alpha']:g}", f"{row['t']:g}", row["quantity"], *in_words(row, theory=5)]
         for row in rows
         if any(math.isclose(row["t"], t) for t in told)
-    ]  # fmt: skip
+    ]
     return PageTable("Theory against simulation in numbers", text, header, cells)
 
 
@@ -210,17 +203,7 @@ def _errors(folder: Path, simulators: Simulators | None, doing: Doing) -> Pictur
         axes = canvas.subplots(1, len(RIDGES), sharey=True)
         for ax, ridge in zip(axes, RIDGES, strict=True):
             doing(f"minimisers on a mixture, ridge={ridge:g}")
-            for k, loss in enumerate(LOSSES):
-                curve = [_minimiser(alpha, loss, ridge) for alpha in CURVE]
-                rows += curve
-                errors = [row["test_error"] for row in curve]
-                ax.plot(CURVE, errors, color=figures.COLORS[k], label=loss)
-                if simulators is not None:
-                    _drawn_errors(ax, simulators, loss, ridge, figures.COLORS[k])
-            bayes = [mixture.bayes_error(alpha, DELTA) for alpha in CURVE]
-            ax.plot(CURVE, bayes, color="black", linestyle="-", label="Bayes")
-            ax.set(title=rf"$\lambda={ridge:g}$", xlabel=r"samples per dimension $\alpha$")
-            ax.set_xscale("log")
+            rows += _errors_of_ridge(ax, ridge, simulators)
         axes[0].set_ylabel("error on a new sample")
         axes[0].legend()
         canvas.suptitle(rf"mixture of two clusters, $\Delta={DELTA:g}$", fontsize="medium")
@@ -237,7 +220,23 @@ def _errors(folder: Path, simulators: Simulators | None, doing: Doing) -> Pictur
     return Picture("minimisers.png", "Mixtures: error of minimisers against Bayes", text)
 
 
-def _minimiser(alpha: float, loss: str, ridge: float) -> dict[str, Any]:
+def _errors_of_ridge(ax: Any, ridge: float, simulators: Simulators | None) -> list[Row]:
+    """Draw the error of each loss and the least one at a ridge; return the rows of the table."""
+    rows: list[Row] = []
+    for loss, color in zip(LOSSES, figures.COLORS, strict=False):
+        curve = [_minimiser(alpha, loss, ridge) for alpha in CURVE]
+        rows += curve
+        ax.plot(CURVE, [row["test_error"] for row in curve], color=color, label=loss)
+        if simulators is not None:
+            _drawn_errors(ax, simulators, loss, ridge, color)
+    bayes = [mixture.bayes_error(alpha, DELTA) for alpha in CURVE]
+    ax.plot(CURVE, bayes, color="black", linestyle="-", label="Bayes")
+    ax.set(title=rf"$\lambda={ridge:g}$", xlabel=r"samples per dimension $\alpha$")
+    ax.set_xscale("log")
+    return rows
+
+
+def _minimiser(alpha: float, loss: str, ridge: float) -> Row:
     found = mixture.erm(GaussianMixture(alpha, DELTA, loss, ridge))
     if not found.success:
         raise ArithmeticError(f"minimiser, loss = {loss}, alpha = {alpha:g}: {found.message}")

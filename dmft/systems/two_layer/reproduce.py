@@ -152,22 +152,13 @@ def _dynamics(
     with figures.style():
         canvas = Canvas(figsize=(7.2, 2.9), layout="constrained")
         axes = dict(zip(("eg", "R_0_0", "Q_0_0"), canvas.subplots(1, 3), strict=True))
-        for k, (name, (net, how)) in enumerate(_settings().items()):
-            doing(f"dynamics, {name}")
-            run = finished(
-                solve(
-                    net, T_END, start=how.start, learning_rate=how.learning_rate,
-                    second_learning_rate=how.second_learning_rate, progress=False,
-                )
-            )  # fmt: skip
-            doing(f"simulation, {name}")
-            ensemble = simulator(net, how, TIMES, n=size.n, runs=size.seeds, seed=k)
+        for k, name in enumerate(_settings()):
+            run, ensemble = _both(name, k, simulator, size, doing)
             rows += _compare(name, run, ensemble, size)
-            tables.save_csv(
-                folder / f"dynamics_{name.replace(' ', '_')}.csv", run.table(), force=True
-            )
-            t = plots.times(run)
+            file = f"dynamics_{name.replace(' ', '_')}.csv"
+            tables.save_csv(folder / file, run.table(), force=True)
             for quantity, ax in axes.items():
+                t = plots.times(run)
                 ax.plot(t, run.columns(t)[quantity], color=figures.COLORS[k], label=name)
                 simulated = mean_and_error(ensemble.series[quantity])
                 figures.points(ax, ensemble.t, *simulated, color=figures.COLORS[k])
@@ -185,6 +176,22 @@ def _dynamics(
         " one standard error. Simulations carry corrections of order 1/N."
     )
     return Picture("dynamics.png", "Dynamics against simulation", text), rows
+
+
+def _both(
+    name: str, seed: int, simulator: Simulator, size: Size, doing: Any
+) -> tuple[TwoLayerSolution, Ensemble]:
+    """Return theory and simulation of one setting."""
+    net, how = _settings()[name]
+    doing(f"dynamics, {name}")
+    run = finished(
+        solve(
+            net, T_END, start=how.start, learning_rate=how.learning_rate,
+            second_learning_rate=how.second_learning_rate, progress=False,
+        )
+    )  # fmt: skip
+    doing(f"simulation, {name}")
+    return run, simulator(net, how, TIMES, n=size.n, runs=size.seeds, seed=seed)
 
 
 def _labelled(axes: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -111,20 +112,10 @@ def _case(solution: object, path: Path) -> Case:
     return Case(solution.model, start, StepOptions(**options), tuple(steps.tolist()))
 
 
-@app.command
-def erm(
-    *,
-    alpha: Number,
-    delta: Number,
-    loss: str = "logistic",
-    ridge: Number = 0.1,
-    rho: Number = 0.5,
-    fit_bias: Annotated[bool, Parameter(negative="")] = False,
-    n: Sizes = [100, 200],  # noqa: B006 - cyclopts reads it and passes a copy
-    seeds: Whole = 60,
-    root_seed: Whole = 0,
-) -> int:
-    """Minimise a ridge risk on drawn data and compare with the fixed point.
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RiskOptions:
+    """The mixture and the ridge risk on it.
 
     Parameters
     ----------
@@ -140,6 +131,34 @@ def erm(
         Weight of the class y = +1, in (0, 1).
     fit_bias
         A bias that is fitted; none without it.
+    """
+
+    alpha: Number
+    delta: Number
+    loss: str = "logistic"
+    ridge: Number = 0.1
+    rho: Number = 0.5
+    fit_bias: Annotated[bool, Parameter(negative="")] = False
+
+    def model(self) -> GaussianMixture:
+        """Return the model, or raise ValueError."""
+        return GaussianMixture(
+            self.alpha, self.delta, self.loss, self.ridge, self.rho, self.fit_bias
+        )
+
+
+@app.command
+def erm(
+    *,
+    risk: RiskOptions,
+    n: Sizes = [100, 200],  # noqa: B006 - cyclopts reads it and passes a copy
+    seeds: Whole = 60,
+    root_seed: Whole = 0,
+) -> int:
+    """Minimise a ridge risk on drawn data and compare with the fixed point.
+
+    Parameters
+    ----------
     n
         Two or more numbers of weights N; the limit linear in 1/N is compared.
     seeds
@@ -147,9 +166,9 @@ def erm(
     root_seed
         Root of all random numbers.
     """
-    model = GaussianMixture(alpha, delta, loss, ridge, rho, fit_bias)
     sizes = {checks.integer("n", one, low=10): checks.integer("seeds", seeds, low=2) for one in n}
-    result = minimisers.compare(model, sizes, checks.integer("root_seed", root_seed, low=0))
+    root = checks.integer("root_seed", root_seed, low=0)
+    result = minimisers.compare(risk.model(), sizes, root)
     print(f"{'':12} {'theory':>11} {'limit':>11} {'std. error':>11}")
     for row in zip(result.names, result.theory, result.limit, result.error, strict=True):
         print(f"{row[0]:12} {row[1]:11.6f} {row[2]:11.6f} {row[3]:11.6f}")

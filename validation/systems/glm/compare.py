@@ -16,9 +16,9 @@ from dmft.systems.glm.solution import GlmSolution
 from dmft.systems.glm.solve import solve
 from validation.comparison import Comparison, columns_of, compare, compare_numbers
 from validation.ensemble import Ensemble
+from validation.extrapolation import extrapolate
 from validation.statistics import (
     DEVIATION,
-    extrapolate,
     judge,
     standard_error,
     visible_shift,

@@ -12,7 +12,8 @@ from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture
 from dmft.systems.spiked.theory import hessian, kac_rice, state_evolution
 from validation.comparison import Comparison, columns_of, compare_numbers
 from validation.evidence import Evidence, evidence_of
-from validation.statistics import extrapolate, judge, standard_error
+from validation.extrapolation import extrapolate
+from validation.statistics import judge, standard_error
 from validation.systems.spiked import amp
 from validation.systems.spiked.claims.models import STEP, name_of
 from validation.systems.spiked.hessian import spectrum
