@@ -1,6 +1,8 @@
 """What users have, and what must not change unseen: names, import paths, commands, old files."""
 
+import dataclasses
 import importlib
+import inspect
 import json
 from pathlib import Path
 
@@ -45,6 +47,37 @@ def commands(parent, prefix=()):
 def test_names_stay(name):
     assert getattr(dmft, name) is not None
     assert name in dmft.__all__
+
+
+def public():
+    """Yield the functions and classes that users have, by name."""
+    homes = {f"dmft.theory.{k}": home for s in SYSTEMS.values() for k, home in s.theory.items()}
+    homes |= {name: name for name in ("dmft", "dmft.data", "dmft.observables", "dmft.plots")}
+    for name, home in homes.items():
+        module = importlib.import_module(home)
+        for one in module.__all__:
+            found = getattr(module, one)
+            if inspect.isfunction(found) or inspect.isclass(found):
+                yield f"{name}.{one}", found
+
+
+# The first is drawn from runs of hours, the second writes a file.
+WITHOUT_EXAMPLE = {"dmft.plots.measured_threshold", "dmft.plots.save"}
+
+
+@pytest.mark.parametrize(("name", "thing"), [pytest.param(*p, id=p[0]) for p in public()])
+def test_docstrings_have_their_sections(name, thing):
+    """Arguments, what comes back and an example; what classes hold.  Doctests run the examples."""
+    text = inspect.getdoc(thing)
+    fields = dataclasses.is_dataclass(thing) or hasattr(thing, "_fields")
+    if inspect.isclass(thing):
+        assert not fields or "Attributes\n---" in text or "Parameters\n---" in text
+        return
+    assert "Parameters\n---" in text or not inspect.signature(thing).parameters
+    # A context manager such as plots.style gives nothing.
+    gives = inspect.signature(thing).return_annotation not in ("None", "Iterator[None]")
+    assert "Returns\n---" in text or not gives
+    assert "Examples\n---" in text or name in WITHOUT_EXAMPLE
 
 
 def test_all_is_what_the_systems_export():

@@ -47,10 +47,35 @@ def aging(solution: SpikedSolution, t_w: ArrayLike, ratios: ArrayLike, mu: float
 
     If the rows coincide, the run ages with that exponent mu (mu = 1: simple aging).
 
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+    t_w : array_like, shape (n,) or ()
+        Waiting times, >= 0 (dimensionless, like all times).
+    ratios : array_like, shape (k,) or ()
+        The x, >= 0.
+    mu : float, default 1
+        Exponent of the waiting time.
+
+    Returns
+    -------
+    ndarray, shape (n, k)
+        C at these pairs of times, in [-1, 1].
+
     Raises
     ------
     ValueError
         A time is outside [0, time reached].
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 1.0})
+    >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> aging(run, [0.5], [0.0, 1.0]).round(4).tolist()
+    [[1.0, 0.9515]]
     """
     t_w = np.atleast_1d(np.asarray(t_w, float))[:, None]
     return solution.C(t_w + np.atleast_1d(np.asarray(ratios, float)) * t_w**mu, t_w)
@@ -58,6 +83,18 @@ def aging(solution: SpikedSolution, t_w: ArrayLike, ratios: ArrayLike, mu: float
 
 def escape_time(solution: SpikedSolution, level: float = 0.1) -> float:
     """Return the first time at which \\|m\\| reaches the level; NaN if it does not.
+
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+    level : float, default 0.1
+        The level, in (0, 1).
+
+    Returns
+    -------
+    float
+        The time (dimensionless), or NaN.
 
     Raises
     ------
@@ -82,10 +119,33 @@ def relaxation_time(solution: SpikedSolution, t_w: float, level: float = math.ex
 
     It is NaN if the run ends before.
 
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+    t_w : float
+        Waiting time, in [0, time reached].
+    level : float, default 1/e
+        The level of C, in (0, 1).
+
+    Returns
+    -------
+    float
+        tau (dimensionless), or NaN.
+
     Raises
     ------
     ValueError
         t_w is outside [0, time reached], or the level not in (0, 1).
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 1.0})
+    >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> round(relaxation_time(run, 0.5, 0.97), 2)
+    0.37
     """
     level, end = _level(level), float(solution.t[-1])
     wanted = f"a time in [0, {end:g}], which the run reached"
@@ -124,6 +184,15 @@ def training_loss(solution: SpikedSolution, t: ArrayLike) -> Array:
     ------
     ValueError
         A time is outside its range, or the start is thermal: there is no signal.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 1.0})
+    >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> training_loss(run, 0.0).round(12).tolist()
+    [0.48]
     """
     _spiked(solution, "training_loss")
     weights = solution.protocol.driving(solution.model).weights(t)
@@ -135,10 +204,33 @@ def mean_square_error(
 ) -> Array:
     """Return ``|x - x*|^2/N = 2 (1 - m)``; for the mean of the Bayes posterior (T = 1) ``1 - m``.
 
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+    t : array_like
+        Times in [0, time reached].
+    posterior_mean : bool, default False
+        Of the posterior mean, in equilibrium at T = 1, instead of x.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of t, per component of x (dimensionless).
+
     Raises
     ------
     ValueError
         A time is outside [0, time reached], or the start is thermal: there is no signal.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 1.0})
+    >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> float(mean_square_error(run, 0.0))
+    1.6
     """
     _spiked(solution, "mean_square_error")
     return np.asarray((1.0 if posterior_mean else 2.0) * (1.0 - solution.at(t).m))
@@ -163,10 +255,33 @@ def smallest_eigenvalue(solution: SpikedSolution, t: ArrayLike) -> Array:
     model's own loss S' = Q''(m) and K2 = Q''(1); for a thermal start the signal is x(0) with
     strength 1/T0.
 
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+    t : array_like
+        Times in [0, time reached].
+
+    Returns
+    -------
+    ndarray
+        Of the shape of t (dimensionless).
+
     Raises
     ------
     ValueError
         A time is outside [0, time reached].
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 1.0})
+    >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    At t = 0 the isolated eigenvalue has not left the bulk, whose edge is m0^2 - 2:
+
+    >>> round(float(smallest_eigenvalue(run, 0.0)), 12)
+    -1.96
     """
     at, drive = solution.at(t), solution.protocol.driving(solution.model)
     p, m, w = drive.orders, np.asarray(at.m)[..., None], drive.weights(t)
@@ -200,10 +315,24 @@ def observable_table(
     times : array_like, optional
         Times.
 
+    Returns
+    -------
+    dict of str to ndarray
+        Columns of equal length.
+
     Raises
     ------
     ValueError
         The name is none of these, or a time is outside its range.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 1.0})
+    >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> list(observable_table(run, "mse"))
+    ['t', 'mean_square_error']
     """
     if name in ("chi-C", "fdt"):
         chosen = np.atleast_1d(solution.t[-1] if times is None else np.asarray(times, float))

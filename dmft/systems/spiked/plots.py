@@ -61,7 +61,27 @@ REGIONS = {
 
 
 def label(solution: SpikedSolution) -> str:
-    """Return the parameters of a run for a legend."""
+    """Return the parameters of a run for a legend.
+
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+
+    Returns
+    -------
+    str
+        Noise variances, m0 and T, or the protocol, in mathtext.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 0.5})
+    >>> run = dmft.solve(model, 1.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> print(label(run))
+    $\\Delta_{2}=0.5$, $m_0=0.2$, $T=0$
+    """
     channels = zip(solution.model.orders, solution.model.deltas, strict=True)
     deltas = ", ".join(rf"$\Delta_{{{p}}}={delta:.4g}$" for p, delta in channels)
     protocol = solution.protocol
@@ -88,10 +108,25 @@ def one_time(
     **line
         Passed to ``ax.plot``; without a `label` the run's parameters are used.
 
+    Returns
+    -------
+    Axes
+        `ax`.
+
     Raises
     ------
     ValueError
         `name` is none of the three.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 0.5})
+    >>> run = dmft.solve(model, 1.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> from matplotlib.figure import Figure
+    >>> one_time(Figure().subplots(), run, "e").get_ylabel()
+    'energy $e(t)$'
     """
     if name not in NAMES:
         raise ValueError(f"name = {name!r} is not allowed: it must be one of {tuple(NAMES)}")
@@ -112,10 +147,36 @@ def _begins_small(solution: SpikedSolution) -> bool:
 def correlation(ax: Axes, solution: SpikedSolution, t: Sequence[float], **line: Any) -> Axes:
     """Draw C(t,t') against t'/t, one curve for each t.
 
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    solution : SpikedSolution
+        Any run.
+    t : sequence of float
+        Times in (0, time reached].
+    **line
+        Passed to ``ax.plot``.
+
+    Returns
+    -------
+    Axes
+        `ax`.
+
     Raises
     ------
     ValueError
         A time is outside [0, time reached].
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 0.5})
+    >>> run = dmft.solve(model, 1.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> from matplotlib.figure import Figure
+    >>> len(correlation(Figure().subplots(), run, [0.5, 1.0]).lines)
+    2
     """
     ratio = np.linspace(0.0, 1.0, 201)
     for time in t:
@@ -135,6 +196,18 @@ def threshold_curves(ax: Axes, table: Mapping[str, NDArray[Any]], *, T: float = 
         As :func:`dmft.systems.spiked.theory.tables.threshold_table` returns it.
     T : float, default 1
         Temperature of its Langevin column, for the legend.
+
+    Returns
+    -------
+    Axes
+        `ax`.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from dmft.systems.spiked.theory.tables import threshold_table
+    >>> threshold_curves(Figure().subplots(), threshold_table(3, [0.5, 1.0])).get_title()
+    '$p=3$'
     """
     p = int(table["p"][0])
     labels = {
@@ -154,10 +227,27 @@ def threshold_curves(ax: Axes, table: Mapping[str, NDArray[Any]], *, T: float = 
 def phase_diagram(diagram: PhaseDiagram) -> Figure:
     """Draw all lines of the (Delta_p, 1/Delta_2) plane, its regions shaded and named.
 
+    Parameters
+    ----------
+    diagram : PhaseDiagram
+        As :func:`dmft.theory.phase_diagram` returns it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        In the style of :func:`style`; ``figure.savefig("run.pdf")`` writes it.
+
     Raises
     ------
     ValueError
         The diagram has fewer than 2 values of Delta_p.
+
+    Examples
+    --------
+    >>> from dmft import theory
+    >>> figure = phase_diagram(theory.phase_diagram(3, [0.5, 1.0, 2.0]))
+    >>> print(figure.axes[0].get_ylabel())
+    $1/\\Delta_2$
     """
     from matplotlib.figure import Figure
 
@@ -225,6 +315,16 @@ def measured_threshold(scan: Scan) -> Figure:
 
     Left: logit(G/lambda) against 1/Delta_2, whose curves at t and 10 t cross at x*(t). Right:
     the distance of x*(t) to the BBP line, and that of fits to escape times.
+
+    Parameters
+    ----------
+    scan : Scan
+        Growth rates on both sides of the threshold.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        In the style of :func:`style`; ``figure.savefig("run.pdf")`` writes it.
     """
     from matplotlib.figure import Figure
 
@@ -278,6 +378,25 @@ def overview(solution: SpikedSolution) -> Figure:
     """Draw one run: m, mu, e against t, and C(t,t') against t'/t at four times.
 
     Time is logarithmic in runs beyond t = 30.
+
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        In the style of :func:`style`; ``figure.savefig("run.pdf")`` writes it.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 0.5})
+    >>> run = dmft.solve(model, 1.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> len(overview(run).axes)
+    4
     """
     from matplotlib.figure import Figure
 
@@ -326,10 +445,33 @@ def observable(solution: SpikedSolution, name: str, times: ArrayLike | None = No
 
     What is drawn is the table of :func:`dmft.systems.spiked.observables.observable_table`.
 
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+    name : str
+        An observable of :func:`dmft.observables.observable_table`.
+    times : array_like, optional
+        Times, as there.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        In the style of :func:`style`; ``figure.savefig("run.pdf")`` writes it.
+
     Raises
     ------
     ValueError
         As there.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 0.5})
+    >>> run = dmft.solve(model, 1.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> observable(run, "mse").axes[0].get_ylabel()
+    'mean square error'
     """
     from matplotlib.figure import Figure
 

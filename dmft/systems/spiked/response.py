@@ -46,6 +46,16 @@ def integrated_response(solution: SpikedSolution, t: ArrayLike, t_prime: ArrayLi
     ------
     ValueError
         A pair of times is outside the triangle.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> equilibrium = dmft.Protocol(dmft.Thermal(2.0), 2.0)
+    >>> model = dmft.SpikedMixture({3: 1.0})
+    >>> run = dmft.solve(model, 2.0, protocol=equilibrium, method="dense", tol=1e-4)
+
+    >>> round(float(2.0 * integrated_response(run, 2.0, 0.5) + run.C(2.0, 0.5)), 6)
+    1.0
     """
     t, t_prime = np.broadcast_arrays(np.asarray(t, float), np.asarray(t_prime, float))
     out = np.empty(t.shape)
@@ -88,10 +98,26 @@ def chi_C(solution: SpikedSolution, t: float, points: int = 60) -> tuple[Array, 
     points : int, default 60
         Number of points, graded to both ends.
 
+    Returns
+    -------
+    t_prime, C, chi : ndarray, shape (n,)
+        The curve; t' is ascending in t - t'.
+
     Raises
     ------
     ValueError
         t is outside its range, or points < 4.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> equilibrium = dmft.Protocol(dmft.Thermal(2.0), 2.0)
+    >>> model = dmft.SpikedMixture({3: 1.0})
+    >>> run = dmft.solve(model, 2.0, protocol=equilibrium, method="dense", tol=1e-4)
+
+    >>> t_prime, C, chi = chi_C(run, 2.0, points=10)
+    >>> bool(np.max(np.abs(2.0 * chi + C - 1.0)) < 1e-6)
+    True
     """
     points = checks.integer("points", points, low=4, high=100_000)
     end = float(solution.t[-1])
@@ -124,6 +150,16 @@ def fdt_ratio(solution: SpikedSolution, t: ArrayLike, t_prime: ArrayLike) -> Arr
     ------
     ValueError
         A pair of times is outside the open triangle.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> equilibrium = dmft.Protocol(dmft.Thermal(2.0), 2.0)
+    >>> model = dmft.SpikedMixture({3: 1.0})
+    >>> run = dmft.solve(model, 2.0, protocol=equilibrium, method="dense", tol=1e-4)
+
+    >>> round(float(fdt_ratio(run, 2.0, 0.5)), 4)
+    1.0
     """
     t_prime = np.asarray(t_prime, float)
     T = solution.protocol.driving(solution.model).temperature(t_prime)
@@ -152,6 +188,16 @@ def inverse_effective_temperature(
     ------
     ValueError
         A pair of times is outside the open triangle.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> equilibrium = dmft.Protocol(dmft.Thermal(2.0), 2.0)
+    >>> model = dmft.SpikedMixture({3: 1.0})
+    >>> run = dmft.solve(model, 2.0, protocol=equilibrium, method="dense", tol=1e-4)
+
+    >>> round(float(inverse_effective_temperature(run, 2.0, 0.5)), 4)
+    0.5
     """
     t, t_prime = np.broadcast_arrays(np.asarray(t, float), np.asarray(t_prime, float))
     if np.any((t_prime <= 0.0) | (t_prime >= t)):

@@ -1,4 +1,7 @@
-"""Fixed points of state evolution: overlaps, mean square error and mutual information."""
+"""Fixed points of state evolution: overlaps, mean square error and mutual information.
+
+Equations: arXiv:1905.12385.
+"""
 
 from __future__ import annotations
 
@@ -167,6 +170,11 @@ def fixed_points(
     starts : iterable of float
         Normalised overlaps in [0, 1], as the number `start` of :func:`fixed_point`; q_v and q_z
         start at every pair of them.
+
+    Returns
+    -------
+    list of GenerativeFixedPoint
+        Those that were found, stable or not.
 
     Raises
     ------

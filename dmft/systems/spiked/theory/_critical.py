@@ -16,7 +16,15 @@ __all__ = ["CriticalPoints", "Point", "critical_points"]
 
 @dataclass(frozen=True)
 class Point:
-    """A point of the phase diagram of one tensor, and the overlap of the state that appears."""
+    """A point of the phase diagram of one tensor, and the overlap of the state that appears.
+
+    Attributes
+    ----------
+    delta_p, delta_2 : float
+        Noise variances of the tensor and of the matrix (dimensionless); inf where it is absent.
+    m : float
+        Overlap, in [0, 1).
+    """
 
     delta_p: float
     delta_2: float
@@ -62,6 +70,11 @@ def critical_points(p: int) -> CriticalPoints:
     ----------
     p : int
         Order of the tensor, in [3, 100].
+
+    Returns
+    -------
+    CriticalPoints
+        All dimensionless.
 
     Raises
     ------
