@@ -8,8 +8,7 @@ from typing import Any, cast
 
 from dmft.run.contract import Solver
 from dmft.run.execute import asked, execute, go_on
-from dmft.systems.glm.descent import Descent
-from dmft.systems.glm.long_flow import LongFlow
+from dmft.systems.glm.descent import Replayed
 from dmft.systems.glm.model import Model
 from dmft.systems.glm.plan import Request, continued, planned
 from dmft.systems.glm.solution import GlmSolution
@@ -90,7 +89,7 @@ def resume(
     plan = continued(before, path, t_end, request.model)
 
     def restore(new: Solver) -> None:
-        assert isinstance(new, (Descent, LongFlow))
+        assert isinstance(new, Replayed)
         new.replay(before.state)
 
     watched = ("m", "q", "train_loss")

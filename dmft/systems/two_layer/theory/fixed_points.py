@@ -88,7 +88,7 @@ def informed(
     net : TwoLayerNetwork
         Student and teacher.
     both_layers : bool, default False
-        Whether the second layer is that of the teacher, too; 1 without it.
+        Whether the second layer is trained, too: several units then share one of the teacher.
     spread : float, default 1e-3
         Squared length of the weights that each unit has for itself, > 0.
 
