@@ -25,7 +25,7 @@ from dmft.systems import SYSTEMS
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Table", "folder", "load", "names"]
+__all__ = ["PACKAGE", "Table", "folder", "load", "names"]
 
 PACKAGE = "datapackage.json"
 # Types, in the words of the Table Schema standard.

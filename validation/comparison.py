@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft.solution import Solution
+from dmft.tables import Columns
 from validation.ensemble import Ensemble, Observable
 from validation.extrapolation import extrapolate
 from validation.statistics import (
@@ -23,11 +24,9 @@ from validation.statistics import (
     visible_shift,
 )
 
-__all__ = ["Columns", "Comparison", "columns_of", "compare", "compare_numbers", "expected"]
+__all__ = ["Comparison", "columns_of", "compare", "compare_numbers", "expected"]
 
 Array = NDArray[np.float64]
-# A table, by the names of its columns.
-Columns = dict[str, NDArray[Any]]
 
 # Standard errors below this fraction of the mean are rounding: the mean of equal numbers.
 ROUNDING = 1e-13
