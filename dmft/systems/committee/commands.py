@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,18 +24,37 @@ Units = Annotated[Whole, Parameter(name="--K")]
 UnitsOrNone = Annotated[Whole | None, Parameter(name="--K")]
 
 
-def _machine(K: int, prior: str) -> CommitteeMachine:
-    from dmft.systems.committee.model import CommitteeMachine
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class MachineOptions:
+    """A machine.
 
-    return CommitteeMachine(K, prior)  # type: ignore[arg-type]
+    Parameters
+    ----------
+    K
+        Hidden units: 1 or 2.
+    prior
+        Distribution of the weights: gaussian or binary.
+    """
+
+    K: Units = 2
+    prior: str = "gaussian"
+
+    def machine(self) -> CommitteeMachine:
+        """Return the machine, or raise ValueError."""
+        from dmft.systems.committee.model import CommitteeMachine
+
+        return CommitteeMachine(self.K, self.prior)  # type: ignore[arg-type]
+
+
+MACHINE = MachineOptions()
 
 
 @app.command
 def fixed_point(
     *,
     alpha: float,
-    K: Units = 2,
-    prior: str = "gaussian",
+    of: MachineOptions = MACHINE,
     start: str = "uninformed",
     output: Path | None = None,
     force: Force = False,
@@ -45,10 +65,6 @@ def fixed_point(
     ----------
     alpha
         Examples per input, in (0, 1e4].
-    K
-        Hidden units: 1 or 2.
-    prior
-        Distribution of the weights: gaussian or binary.
     start
         uninformed: a random start of message passing; informed: the teacher's weights; a number s
         in [0, 1]: overlaps of s times the identity.
@@ -60,7 +76,7 @@ def fixed_point(
     from dmft.systems.committee.job import STARTS, CommitteeJob
 
     given: Any = start if start in STARTS else _number(start)
-    job = CommitteeJob(_machine(K, prior), alpha, given)
+    job = CommitteeJob(of.machine(), alpha, given)
     begun(output, force=force)
     return carried_out(job.begin, output, Mode(replaces=force))
 
@@ -96,7 +112,7 @@ def thresholds(
     from dmft.systems.committee.tables import threshold_table
 
     machines = [
-        _machine(units, weights)
+        MachineOptions(K=units, prior=weights).machine()
         for units in ((1, 2) if K is None else (K,))
         for weights in (PRIORS if prior is None else (prior,))
     ]
@@ -107,8 +123,7 @@ def thresholds(
 @app.command
 def learning_curve(
     *,
-    K: Units = 2,
-    prior: str = "gaussian",
+    of: MachineOptions = MACHINE,
     first: float = 0.05,
     last: float | None = None,
     number: Whole = 60,
@@ -120,10 +135,6 @@ def learning_curve(
 
     Parameters
     ----------
-    K
-        Hidden units: 1 or 2.
-    prior
-        Distribution of the weights: gaussian or binary.
     first
         Smallest alpha, > 0.
     last
@@ -140,7 +151,7 @@ def learning_curve(
     from dmft.systems.committee.theory.curves import learning_curve as curve_of
     from dmft.systems.committee.theory.potential import check_alpha
 
-    machine = _machine(K, prior)
+    machine = of.machine()
     last = LAST[machine.prior] if last is None else last
     check_alpha(first, "first")
     check_alpha(last, "last")
