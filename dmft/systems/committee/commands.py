@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
@@ -71,22 +71,14 @@ def fixed_point(
     output
         File of the run, .nc, which `dmft show` reads; without it the result is only printed.
     """
+    from dmft.run.fixed_point import start_in_text
     from dmft.run.output import Mode
     from dmft.run.shell import begun, carried_out
-    from dmft.systems.committee.job import STARTS, CommitteeJob
+    from dmft.systems.committee.job import CommitteeJob
 
-    given: Any = start if start in STARTS else _number(start)
-    job = CommitteeJob(of.machine(), alpha, given)
+    job = CommitteeJob(of.machine(), alpha, start_in_text(start))
     begun(output, force=force)
     return carried_out(job.begin, output, Mode(replaces=force))
-
-
-def _number(text: str) -> float | str:
-    """Return the number that a start stands for; what is none is refused as it was given."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 @app.command

@@ -97,10 +97,10 @@ def fixed_point(
     output
         File to write, for `dmft show`; without it the result is printed only.
     """
+    from dmft.run.fixed_point import start_in_text
     from dmft.run.output import Mode
     from dmft.run.shell import begun, carried_out
     from dmft.systems.generative.job import GenerativeJob
-    from dmft.systems.generative.theory.solutions import start_in_text
 
     job = GenerativeJob(model.model(), start_in_text(start))
     begun(output, force=force)
