@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COLORS",
     "DASHES",
+    "MARKS",
     "PLOTLY_DASHES",
     "check_format",
     "distinct",
@@ -36,6 +37,8 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 PLOTLY_DASHES = (
     "solid", "dash", "dashdot", "dot", "longdash", "longdashdot", "9px,3px,2px,3px,2px,3px"
 )  # fmt: skip
+# Marks of points in plotly, all but the cross "x", which stands for a run that failed.
+MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.figures import COLORS
+from dmft.figures import COLORS, MARKS
 from dmft.systems.base import Diagram
 
 __all__ = ["read", "scores"]
@@ -23,7 +23,6 @@ WANTED = ("quantity", "theory", "mean", "standard_error", "z")
 SHOWN = (*WANTED, "t", "t_prime", "key", "claim", "level")
 # Tables whose last time is later have a logarithmic axis of time.
 LATE = 30.0
-SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star", "hexagon")
 TEXT = (
     "z = (mean - theory)/standard error for every compared quantity; the band is |z| <= 2. z-scores"
     " of one simulation are correlated."
@@ -108,7 +107,7 @@ def _figure(table: Mapping[str, list[str]]) -> Any:
 
 
 def _marker(k: int) -> dict[str, Any]:
-    return {"symbol": SYMBOLS[k % len(SYMBOLS)], "color": COLORS[k % len(COLORS)], "size": 6}
+    return {"symbol": MARKS[k % len(MARKS)], "color": COLORS[k % len(COLORS)], "size": 6}
 
 
 def _hover(table: Mapping[str, list[str]], kind: str, i: int) -> str:
