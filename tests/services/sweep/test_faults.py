@@ -17,7 +17,8 @@ from dmft import storage
 from dmft.cli import main
 from dmft.run.job import Job
 from dmft.sweep import Folder, collect, execute, read
-from dmft.sweep.execute import _interrupted, do
+from dmft.sweep.execute import do
+from dmft.sweep.executors import interrupted
 from dmft.sweep.folder import Line
 from tests.services.sweep.helpers import (
     HANGS,
@@ -166,10 +167,10 @@ def test_ctrl_c_ends_the_wait_for_another_sweep(here):
         try:
             with pytest.raises(TimeoutError):
                 waiting.result(1.0)
-            _interrupted.set()
+            interrupted.set()
             assert waiting.result(HANGS).status == "interrupted"
         finally:
-            _interrupted.clear()
+            interrupted.clear()
     assert not folder.run(job.name).exists()
 
 
@@ -185,12 +186,12 @@ def test_ctrl_c_before_the_first_step_cuts_the_run_short(here, monkeypatch):
 
     monkeypatch.setattr(Folder, "tell", chosen)
     # As in the processes of a sweep.
-    before = signal.signal(signal.SIGINT, lambda *_: _interrupted.set())
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     try:
         assert do(job, folder.path, 1, False).status == "interrupted"
     finally:
         signal.signal(signal.SIGINT, before)
-        _interrupted.clear()
+        interrupted.clear()
     assert not folder.run(job.name).exists()
 
 
