@@ -177,7 +177,8 @@ def test_one_per_cent_in_one_kernel_is_caught(kernel):
 def test_scatter_falls_like_the_root_of_n(n):
     """The scatter of sqrt(N) m, e, C(t,0) at t = 10 is 7.5(2), 1.48(4), 0.95(3) at both N.
 
-    These are of 600 other runs, half of them at each N.  The scatter of 60 runs has an error of 9 %: one of the six is off by 35 % once in 1000 times.
+    These are of 600 other runs, half of them at each N.  The scatter of 60 runs has an error of
+    9 %: one of the six is off by 35 % once in 1000 times.
     """
     runs = simulate_revealed(SEED, n=n, seeds=60, m0=0.1, times=TIMES)
     for values, want in ((runs["m"], 7.5), (runs["e"], 1.48), (runs["C"][:, :, 0], 0.95)):
