@@ -9,7 +9,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dmft.arguments import OK, Force, Whole
-from dmft.systems.spiked.theory.tables import threshold_table
+from dmft.systems.spiked.theory.tables import phase_table, threshold_table
+from dmft.tables import Columns
 
 __all__ = ["phase_diagram", "thresholds"]
 
@@ -17,7 +18,7 @@ __all__ = ["phase_diagram", "thresholds"]
 def thresholds(
     *,
     p: Whole,
-    delta_p: Annotated[list[float], Parameter(consume_multiple=True)],
+    delta_p: Annotated[list[str], Parameter(consume_multiple=True)],
     temperature: float = 1.0,
     output: Path | None = None,
     force: Force = False,
@@ -29,15 +30,28 @@ def thresholds(
     p
         Order of the tensor channel, >= 3.
     delta_p
-        Noise variances of the tensor channel, > 0: one or more.
+        Noise variances of the tensor channel, > 0: numbers, or grids such as 0.1:2:0.1 (first,
+        last, step) and 0.05:20:log50 (50 numbers evenly spaced in log).
     temperature
         Temperature of the Langevin column.
     output
-        CSV file to write; without it the table is printed.
+        CSV file to write; without it the table is printed.  Its columns: p, delta_p, and 1/Delta_2
+        on each line (inv_delta_2_NAME), all dimensionless.  At spinodal_appears and spinodal_ends a
+        state of Bayes-optimal inference appears or ends; nan: there is none at this Delta_p; 0: at
+        1/Delta_2 <= 0.
     """
+    from dmft import parse, storage
+
+    if output is not None:
+        storage.check_target(output, force=force)
+    table = threshold_table(p, parse.grid("delta_p", delta_p), T=temperature, spinodals=True)
+    return _written(table, output, force)
+
+
+def _written(table: Columns, output: Path | None, force: bool) -> int:
+    """Print a table, or save it."""
     from dmft import tables
 
-    table = threshold_table(p, delta_p, T=temperature)
     if output is None:
         tables.write_csv(sys.stdout, table)
         return OK
@@ -46,7 +60,14 @@ def thresholds(
     return OK
 
 
-def phase_diagram(*, p: Whole, output: Path, temperature: float = 1.0, force: Force = False) -> int:
+def phase_diagram(
+    *,
+    p: Whole,
+    output: Path,
+    delta_p: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
+    temperature: float = 1.0,
+    force: Force = False,
+) -> int:
     """Draw all threshold curves in the (Delta_p, 1/Delta_2) plane, regions shaded and named.
 
     Parameters
@@ -54,15 +75,26 @@ def phase_diagram(*, p: Whole, output: Path, temperature: float = 1.0, force: Fo
     p
         Order of the tensor channel, >= 3.
     output
-        Figure to write (png, pdf, svg).
+        Figure to write (png, pdf, svg); or its curves as a table (csv): a row for each Delta_p, the
+        columns of `dmft thresholds`, and the edges of the hard region, inv_delta_2_hard_from and
+        inv_delta_2_hard_to (nan: there is none).
+    delta_p
+        Noise variances of the tensor channel, > 0: numbers or grids such as 0.1:2:0.1 and
+        0.05:20:log50; 200 around the points where lines meet unless given.
     temperature
         Temperature of the Langevin curve.
     """
-    from dmft import storage
-    from dmft.systems.spiked import plots, theory
+    from dmft import parse, storage
+    from dmft.systems.spiked import theory
 
     storage.check_target(output, force=force)
+    chosen = None if delta_p is None else parse.grid("delta_p", delta_p)
+    if output.suffix.lower() == ".csv":
+        return _written(phase_table(theory.phase_diagram(p, chosen, T=temperature)), output, force)
+    from dmft.systems.spiked import plots
+
     plots.check_format(output, name="output")
-    plots.save(plots.phase_diagram(theory.phase_diagram(p, T=temperature)), output, force=force)
+    diagram = theory.phase_diagram(p, chosen, T=temperature)
+    plots.save(plots.phase_diagram(diagram), output, force=force)
     print(f"saved {output}")
     return OK
