@@ -111,8 +111,10 @@ def grid(name: str, values: str | float | Sequence[Any]) -> list[float]:
     entries = values if isinstance(values, (list, tuple)) else [values]
     found: list[float] = []
     for entry in entries:
-        spaced = isinstance(entry, str) and ":" in entry
-        found += _spaced(name, entry) if spaced else numbers(name, entry)
+        if isinstance(entry, str) and ":" in entry:
+            found += _spaced(name, entry)
+        else:
+            found += numbers(name, entry)
     return found
 
 
