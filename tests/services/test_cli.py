@@ -97,7 +97,7 @@ def test_bad_input_is_one_line_and_writes_nothing(here, capsys, arguments, sente
         (f"solve {SEED} --t-end 1 --output old.nc", "exists already"),
         ("show nothing.nc", "no file 'nothing.nc'"),
         ("show old.nc", "'old.nc' is no NetCDF-4 file: a run is what `dmft solve`"),
-        (f"solve {SEED} --t-end 1 --output o.png", "saved as NetCDF-4, such as o.nc"),
+        (f"solve {SEED} --t-end 1 --output o.png", "its name ends in .nc, such as o.nc"),
         (f"solve {SEED} --t-end 1 --method gradient_descent", "--step is missing"),
         ("solve --p 2 --delta-2 0.7 --delta-p 1 --m0 0.1 --t-end 1", "--channels 2=0.7"),
         ("thresholds --p 3 --delta-p 0", "delta_p = 0"),
