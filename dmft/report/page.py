@@ -15,7 +15,7 @@ from dmft import citations, extras, storage
 from dmft._version import __version__
 from dmft.report.dynamics import dynamics
 from dmft.report.scores import read, scores
-from dmft.report.typography import typeset, typeset_figure
+from dmft.report.typography import typeset_figure, typeset_text
 from dmft.solution import Solution
 from dmft.sweep import collect
 from dmft.sweep.collect import runs as read_runs
@@ -90,9 +90,9 @@ def report(
     systems = [SYSTEMS[name] for name in _systems(found)]
     page = environment.get_template("report.html").render(
         plotly=get_plotlyjs(), title="; ".join(system.title for system in systems),
-        symbols=_typeset(" ".join(system.symbols for system in systems)),
+        symbols=typeset_text(" ".join(system.symbols for system in systems)),
         figures=[
-            (_typeset(one.title), _html(one.figure, k), _typeset(one.text))
+            (typeset_text(one.title), _html(one.figure, k), typeset_text(one.text))
             for k, one in enumerate(figures)
         ],
         table={name: values[:MOST_ROWS].tolist() for name, values in table.items()},
@@ -132,13 +132,6 @@ def _figures(
                 one._replace(title=f"{system.title}: {one.title}") for one in figures[first:]
             ]
     return figures
-
-
-def _typeset(text: str) -> Any:
-    """Return a plain text with its formulas typeset, safe in the page."""
-    from markupsafe import Markup, escape
-
-    return Markup(typeset(str(escape(text))))
 
 
 def _html(figure: Any, number: int) -> str:

@@ -10,7 +10,7 @@ import html
 import re
 from typing import Any
 
-__all__ = ["typeset", "typeset_figure"]
+__all__ = ["typeset", "typeset_figure", "typeset_text"]
 
 NAMES = (
     "alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "kappa", "lambda", "mu", "rho",
@@ -50,6 +50,13 @@ def _power(found: re.Match[str]) -> str:
     mantissa, sign, exponent = found.groups()
     power = f"10<sup>{'-' if sign == '-' else ''}{exponent}</sup>"
     return power if float(mantissa) == 1.0 else f"{mantissa}\N{MULTIPLICATION SIGN}{power}"
+
+
+def typeset_text(text: str) -> Any:
+    """Return a plain text with its formulas typeset, safe in a page (extra `report`)."""
+    from markupsafe import Markup, escape
+
+    return Markup(typeset(str(escape(text))))
 
 
 def typeset_figure(figure: Any) -> None:
