@@ -58,7 +58,7 @@ def report(
         Page to write, .html; it needs no network.
     simulation : path, optional
         CSV table of theory against simulation: columns quantity, theory, mean, standard_error, z,
-        as `python -m validation report` writes it.
+        as `dmft validate report` writes it.
     names : collection of str, optional
         Only these runs of the folder.
     force : bool, default False
