@@ -68,6 +68,7 @@ def sweep(
     from dmft.sweep import Folder, execute, read
     from dmft.sweep.execute import available_cores, dask, processes
     from dmft.sweep.recipe import MANY
+    from dmft.threads import available
 
     if scheduler is not None and dask_local is not None:
         raise ValueError("give --scheduler or --dask-local, not both")
@@ -87,8 +88,10 @@ def sweep(
     if threads is None:
         threads = 1 if scheduler is not None else max(1, cores // workers)
     threads = checks.integer("threads", threads, low=1)
-    if threads > cores and scheduler is None:
-        LOG.warning("threads = %d: not more than %d can be had here", threads, cores)
+    most = min(cores, available())
+    if threads > most and scheduler is None:
+        LOG.warning("threads = %d: not more than %d can be had here", threads, most)
+        threads = most  # which no run says again
     found = read(recipe)
     if found.number > MANY and not yes:
         raise ValueError(

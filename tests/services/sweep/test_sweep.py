@@ -44,6 +44,13 @@ def test_runs_are_those_of_solve(here, capsys):
     assert err == f"dmft: {7 - left} of 7 runs are done, {left} to go.\n"
 
 
+def test_too_many_threads_are_said_once(here, capsys):
+    write(here, 3)
+    sweep = ["sweep", "sweep.toml", "--output", "runs", "--index", "0", "--of", "1"]
+    assert main([*sweep, "--threads", "500"]) == 0
+    assert capsys.readouterr().err.count("threads = 500: not more than") == 1
+
+
 def test_what_is_there_is_said_at_the_beginning(here, capsys, caplog):
     """Where the progress is said, before anything is done; a new sweep has nothing to say."""
     sweep = ["sweep", "sweep.toml", "--output", "runs", "--index", "0", "--of", "1"]
