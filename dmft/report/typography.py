@@ -25,7 +25,7 @@ _SYMBOL = re.compile(rf"(?<![\w&])({'|'.join([*INDEXED, *GREEK])}|[A-Za-z](?=_))
 # In a text, and in one that is HTML already.
 _ARROW = re.compile(r"-(?:>|&gt;)")
 # At most ten characters: names of runs have twelve.
-_NUMBER = re.compile(r"(?<![\w.])(\d{1,6}(?:\.\d+)?)e([+-]?)0*(\d{1,3})(?![\w.])")
+_NUMBER = re.compile(r"(?<![\w.])(\d{1,6}(?:\.\d+)?)e([+-]?)0*(\d{1,3})(?!\w|\.\w)")
 
 
 def typeset(text: str) -> str:
@@ -36,8 +36,8 @@ def typeset(text: str) -> str:
     >>> text = typeset("Delta_2, mu(t), m0 = 1e-10, 2.5e+06 steps")
     >>> print(text.encode("ascii", "xmlcharrefreplace").decode())
     &#916;<sub>2</sub>, &#956;(t), m<sub>0</sub> = 10<sup>-10</sup>, 2.5&#215;10<sup>6</sup> steps
-    >>> print(typeset("N -> infinity").encode("ascii", "xmlcharrefreplace").decode())
-    N &#8594; &#8734;
+    >>> print(typeset("N -> infinity, to 1e-5.").encode("ascii", "xmlcharrefreplace").decode())
+    N &#8594; &#8734;, to 10<sup>-5</sup>.
     """
     text = _ARROW.sub("\N{RIGHTWARDS ARROW}", text)
     text = text.replace("\N{RIGHTWARDS ARROW} infinity", "\N{RIGHTWARDS ARROW} \N{INFINITY}")
