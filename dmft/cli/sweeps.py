@@ -85,10 +85,10 @@ def sweep(
     if dask_local is not None:
         workers = checks.integer("dask_local", dask_local, low=1, high=4096)
     timeout = checks.positive_number("scheduler_timeout", scheduler_timeout)
-    if threads is None:
-        threads = 1 if scheduler is not None else max(1, cores // workers)
-    threads = checks.integer("threads", threads, low=1)
     most = min(cores, available())
+    if threads is None:
+        threads = 1 if scheduler is not None else max(1, most // workers)
+    threads = checks.integer("threads", threads, low=1)
     if threads > most and scheduler is None:
         LOG.warning("threads = %d: not more than %d can be had here", threads, most)
         threads = most  # which no run says again
