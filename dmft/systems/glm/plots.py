@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dmft.figures import COLORS, given, mathtext, typeset
+from dmft.systems.glm.files import model_to
 from dmft.systems.glm.solution import GlmSolution
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ def overview(solution: GlmSolution) -> Figure:
     if first == "m" and 0.0 < m[0] < SMALL and np.all(m > 0.0):
         axes[0, 0].set_yscale("log")
     _correlation(axes[1, 1], solution)
-    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(solution.model).__name__).capitalize()
-    told = f"{kind}: {given(solution.model)}\n{solution.setting}; bands: two standard errors"
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model_to(solution.model)[0]).capitalize()
+    parameters = given(solution.model).replace("bias = True", "fitted bias")
+    told = f"{kind}: {parameters}\n{solution.setting}; bands: two standard errors"
     figure.suptitle(typeset(told), fontsize="small")
     return figure
 
