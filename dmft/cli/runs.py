@@ -22,7 +22,7 @@ def resume(
 ) -> int:
     """Go on with a run, from its file or its checkpoint, and replace the file.
 
-    With the same number of threads the result is that of a run which was never stopped.
+    The result is that of a run which was never stopped.
 
     Parameters
     ----------
