@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from dmft.arguments import OK, Force, Whole
+from dmft.arguments import Force, Whole, check_products, drawn, tabulated
 from dmft.systems.spiked.theory.tables import phase_table, threshold_table
-from dmft.tables import Columns
 
 __all__ = ["phase_diagram", "thresholds"]
 
@@ -40,24 +38,11 @@ def thresholds(
         state of Bayes-optimal inference appears or ends; nan: there is none at this Delta_p; 0: at
         1/Delta_2 <= 0.
     """
-    from dmft import parse, storage
+    from dmft import parse
 
-    if output is not None:
-        storage.check_target(output, force=force)
+    check_products(output, force=force)
     table = threshold_table(p, parse.grid("delta_p", delta_p), T=temperature, spinodals=True)
-    return _written(table, output, force)
-
-
-def _written(table: Columns, output: Path | None, force: bool) -> int:
-    """Print a table, or save it."""
-    from dmft import tables
-
-    if output is None:
-        tables.write_csv(sys.stdout, table)
-        return OK
-    tables.save_csv(output, table, force=force)
-    print(f"saved {output}")
-    return OK
+    return tabulated(table, output, force=force)
 
 
 def phase_diagram(
@@ -90,11 +75,10 @@ def phase_diagram(
     storage.check_target(output, force=force)
     chosen = None if delta_p is None else parse.grid("delta_p", delta_p)
     if output.suffix.lower() == ".csv":
-        return _written(phase_table(theory.phase_diagram(p, chosen, T=temperature)), output, force)
+        table = phase_table(theory.phase_diagram(p, chosen, T=temperature))
+        return tabulated(table, output, force=force)
     from dmft.systems.spiked import plots
 
     plots.check_format(output, name="output")
     diagram = theory.phase_diagram(p, chosen, T=temperature)
-    plots.save(plots.phase_diagram(diagram), output, force=force)
-    print(f"saved {output}")
-    return OK
+    return drawn(plots.phase_diagram(diagram), output, force=force)
