@@ -164,7 +164,7 @@ def test_a_few_percent_in_sampled_rows_are_found(
             yield pool
 
     monkeypatch.setattr(reference, "part", lambda name, which: own)
-    monkeypatch.setattr(sys.modules["dmft.sweep.executors"], "processes", threads)
+    monkeypatch.setattr("dmft.sweep.executors.processes", threads)
     assert main(["tables", "check", name, "--data", str(copy)]) == status
     assert ("TOO FAR" in capsys.readouterr().out) == bool(status)
 
@@ -189,7 +189,7 @@ def test_a_table_is_there_before_the_next_one_is_made(monkeypatch):
             yield pool
 
     monkeypatch.setattr(reference, "part", part)
-    monkeypatch.setattr(sys.modules["dmft.sweep.executors"], "processes", threads)
+    monkeypatch.setattr("dmft.sweep.executors.processes", threads)
     made = reference._made({"short_times": ["a", "b"], "complexity": ["c"]}, 1)
     name, table = next(made)
     assert (name, len(table["x"])) == ("short_times", 4)
