@@ -38,7 +38,7 @@ from dmft.systems.spiked.solvers.slices.control import (
     excess_of,
 )
 from dmft.systems.spiked.solvers.slices.drive_mesh import MOST_PANELS, DriveMesh
-from dmft.systems.spiked.solvers.slices.escape import EscapeWatch
+from dmft.systems.spiked.solvers.slices.escape import EscapeWatch, grown_late
 from dmft.systems.spiked.solvers.slices.estimates import (
     NOTHING,
     SliceCheck,
@@ -198,7 +198,7 @@ class Slices:
         h, control = self.history, self.control
         t = control.next_time(h, self.coefficients, self.drive_mesh)
         since = t - h.since
-        aging = since > AGING * h.t0 and not self.escape.under_way(h)
+        aging = since > AGING * h.t0 and not (self.escape.under_way(h) or grown_late(h))
         leniency = LENIENT if aging else 1.0
         trial = self._solved(t, leniency)
         if isinstance(trial, str):
