@@ -74,7 +74,7 @@ def solve(model: Any, t_end: float, **how: Any) -> Solution:
         Times in [0, t_end] that ``solution.at()`` without an argument is taken at; kept in the
         file.  Steps do not depend on it: ``solution.t`` has the accepted times.
     threads : int, optional
-        Threads to use, >= 1 (default: all).  Results depend on it in the last bits.
+        Threads to use, >= 1 (default: all).  Results do not depend on it.
     progress : bool, optional
         Show a progress bar; without it, when stderr is a terminal.
     callback : callable, optional
@@ -125,8 +125,7 @@ def resume(
 ) -> Solution:
     """Go on with a run, a saved one or a checkpoint, of a method that can.
 
-    With the same number of threads the result is, bit for bit, that of a run which was never
-    stopped.  The file is not changed.
+    The result is, bit for bit, that of a run which was never stopped.  The file is not changed.
 
     Parameters
     ----------
@@ -163,9 +162,18 @@ def resume(
     ValueError
         `t_end` does not lie beyond the time reached or lies beyond a function's table, `protocol`
         is not that of the run, or a parameter is out of its range.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 0.7, 3: 1.0})
+    >>> s = dmft.solve(model, t_end=1.0, m0=0.1, tol=1e-4, progress=False)
+    >>> later = resume(s, 2.0, progress=False)
+    >>> float(later.t[-1])
+    2.0
     """
     if isinstance(path, Solution):
-        return SYSTEMS[path.system].resume(path, "this run", t_end, **how)
+        return _said(SYSTEMS[path.system].resume(path, "this run", t_end, **how))
     before = load(path)
     return _said(SYSTEMS[before.system].resume(before, path, t_end, **how))
 
@@ -182,6 +190,16 @@ def load(path: str | os.PathLike[str]) -> Solution:
 
     A file without a system, of schema 1, is one of the spiked model.
 
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    Solution
+        That of the file's system.
+
     Raises
     ------
     FileNotFoundError
@@ -189,6 +207,18 @@ def load(path: str | os.PathLike[str]) -> Solution:
     dmft.storage.FileError
         A ValueError: the file is no run, truncated, damaged or changed after it was written, or of
         a newer schema.
+
+    Examples
+    --------
+    >>> import dmft, tempfile, pathlib
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name) / "run.nc"
+    >>> model = dmft.SpikedMixture({2: 0.7})
+    >>> s = dmft.solve(model, 1.0, m0=0.1, method="gradient_descent", step=0.1)
+    >>> s.save(path)
+    >>> bool((load(path).m == s.m).all())
+    True
+    >>> folder.cleanup()
     """
     contents = storage.read(path)
     name = str(contents.attributes.get("system", "spiked"))

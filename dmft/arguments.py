@@ -1,16 +1,21 @@
-"""What the commands of all systems share: types of arguments, exit statuses, sentences."""
+"""What the commands of all systems share: arguments, exit statuses, tables and figures."""
 
-from __future__ import annotations
-
+# No annotations as text here: cyclopts looks up the types of inherited fields in the module of the
+# subclass.
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import CycloptsError, Parameter, Token
 
 from dmft.extras import EXTRAS, MissingExtraError, missing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 __all__ = [
     "BAD_INPUT",
@@ -21,11 +26,15 @@ __all__ = [
     "STOPPED",
     "Force",
     "Number",
+    "Numbers",
+    "Watching",
     "Whole",
+    "check_products",
     "checkpoint_of",
+    "drawn",
     "guarded",
-    "numbers",
     "say",
+    "tabulated",
 ]
 
 # Exit statuses: done; the computation failed; bad usage or input; stopped before the end, can be
@@ -55,6 +64,31 @@ def _number(_type: object, tokens: Sequence[Token]) -> float:
 
 Whole = Annotated[int, Parameter(converter=_whole)]
 Number = Annotated[float, Parameter(converter=_number)]
+Numbers = Annotated[list[Number], Parameter(consume_multiple=True)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Watching:
+    """How a run is watched and saved: options of the commands of all systems that solve.
+
+    Parameters
+    ----------
+    stop_relaxed
+        Stop once the quantities of the run, having moved, changed by less than this since t/2.
+    max_seconds
+        Stop after this many seconds; go on with `dmft resume`.
+    checkpoint_every
+        Seconds between two checkpoints, > 0.
+    threads
+        Threads to use; all unless given.
+    """
+
+    stop_relaxed: float | None = None
+    max_seconds: float | None = None
+    checkpoint_every: float = 60.0
+    threads: Whole | None = None
+    force: Force = False
 
 
 def say(sentence: str, status: int) -> int:
@@ -91,9 +125,42 @@ def checkpoint_of(output: Path) -> Path:
     return output.with_name(output.name + PART)
 
 
-def numbers(name: str, text: str) -> list[float]:
-    """Return the numbers of a text such as 1,10,100."""
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(f"{name} = {text!r} is not allowed: it must look like 1,10,100") from None
+def check_products(output: Path | None = None, plot: Path | None = None, *, force: bool) -> None:
+    """Refuse a table or a figure that could not be written, before anything is computed.
+
+    Raises
+    ------
+    ValueError
+        A file exists and `force` is False, its folder cannot be written, the figure has no known
+        format, or both are the same file.
+    """
+    from dmft import figures, storage
+
+    for name, target in (("output", output), ("plot", plot)):
+        if target is not None:
+            storage.check_target(target, force=force, name=name)
+    if plot is not None:
+        figures.check_format(plot)
+        if output is not None and output.resolve() == plot.resolve():
+            raise ValueError(f"plot = {str(plot)!r} is not allowed: it is the file of the table")
+
+
+def tabulated(table: Mapping[str, "NDArray[Any]"], output: Path | None, *, force: bool) -> int:
+    """Save a table and say so, or print it where no file is named; return the exit status."""
+    from dmft import tables
+
+    if output is None:
+        tables.write_csv(sys.stdout, table)
+    else:
+        tables.save_csv(output, table, force=force)
+        print(f"saved {output}")
+    return OK
+
+
+def drawn(figure: "Figure", plot: Path, *, force: bool) -> int:
+    """Save a figure, say so and return the exit status."""
+    from dmft import figures
+
+    figures.save(figure, plot, force=force)
+    print(f"saved {plot}")
+    return OK

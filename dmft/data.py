@@ -25,7 +25,7 @@ from dmft.systems import SYSTEMS
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Table", "folder", "load", "names"]
+__all__ = ["PACKAGE", "Table", "folder", "load", "names"]
 
 PACKAGE = "datapackage.json"
 # Types, in the words of the Table Schema standard.
@@ -115,10 +115,20 @@ class Table:
 def folder() -> Path:
     """Return the folder of the tables: inside the installed package, or beside it in the sources.
 
+    Returns
+    -------
+    Path
+        The folder, with ``datapackage.json``.
+
     Raises
     ------
     FileNotFoundError
         There is neither: the package was copied without them.
+
+    Examples
+    --------
+    >>> (folder() / "datapackage.json").is_file()
+    True
     """
     here = Path(__file__).parent
     for place in (here / "reference_data", here.parent / "data"):
@@ -129,6 +139,16 @@ def folder() -> Path:
 
 def names() -> tuple[str, ...]:
     """Return the names of the tables.
+
+    Returns
+    -------
+    tuple of str
+        What :func:`load` takes.
+
+    Raises
+    ------
+    FileNotFoundError
+        As :func:`folder`.
 
     Examples
     --------
@@ -151,6 +171,11 @@ def load(name: str) -> Table:
     ----------
     name : str
         One of :func:`names`.
+
+    Returns
+    -------
+    Table
+        Its columns, and what each is and how exact.
 
     Raises
     ------

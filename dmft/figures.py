@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COLORS",
     "DASHES",
+    "MARKS",
     "PLOTLY_DASHES",
     "check_format",
     "distinct",
@@ -36,12 +37,22 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 PLOTLY_DASHES = (
     "solid", "dash", "dashdot", "dot", "longdash", "longdashdot", "9px,3px,2px,3px,2px,3px"
 )  # fmt: skip
+# Marks of points in plotly, all but the cross "x", which stands for a run that failed.
+MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Use a style fit for a two-column paper (axes 3.4 in wide, 8 pt)."""
+    """Use a style fit for a two-column paper (axes 3.4 in wide, 8 pt).
+
+    Examples
+    --------
+    >>> import matplotlib as mpl
+    >>> with style():
+    ...     mpl.rcParams["font.size"]
+    8.0
+    """
     extras.require("matplotlib", what="figures")
     import matplotlib as mpl
     from cycler import cycler
@@ -62,7 +73,28 @@ def style() -> Iterator[None]:
 
 
 def points(ax: Axes, t: ArrayLike, mean: ArrayLike, error: ArrayLike, **marks: Any) -> Axes:
-    """Draw simulated means with error bars of one standard error."""
+    """Draw simulated means with error bars of one standard error.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    t, mean, error : array_like, shape (n,)
+        Abscissa, mean and its standard error.
+    **marks
+        Passed to ``ax.errorbar``.
+
+    Returns
+    -------
+    Axes
+        `ax`.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> len(points(Figure().subplots(), [1.0, 2.0], [0.5, 0.6], [0.1, 0.1]).containers)
+    1
+    """
     ax.errorbar(
         np.asarray(t), np.asarray(mean), yerr=np.asarray(error),
         **{"fmt": "o", "markersize": 3, "capsize": 2, "linewidth": 1, **marks},
@@ -109,6 +141,18 @@ def distinct(curves: Mapping[str, NDArray[Any]]) -> list[tuple[list[str], NDArra
 def check_format(path: str | os.PathLike[str], name: str = "plot") -> str:
     """Return the format of a figure's file, or raise ValueError if matplotlib knows none.
 
+    Parameters
+    ----------
+    path : path
+        File of a figure.
+    name : str
+        What the sentence calls it.
+
+    Returns
+    -------
+    str
+        The format: the suffix without its dot, png without one.
+
     Raises
     ------
     dmft.extras.MissingExtraError
@@ -135,6 +179,15 @@ def check_format(path: str | os.PathLike[str], name: str = "plot") -> str:
 
 def save(figure: Figure, path: str | os.PathLike[str], *, force: bool = False) -> None:
     """Write a figure atomically; the suffix gives the format, png without one.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    path : path
+        Where to write it.
+    force : bool, default False
+        Overwrite an existing file.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from dmft.report.page import report
 from dmft.run.job import Job
 from dmft.run.told import Bar, hidden
 from dmft.sweep import Folder, execute
-from dmft.sweep.execute import available_cores, processes
+from dmft.sweep.executors import available_cores, processes
 from dmft.systems import SYSTEMS
 from dmft.systems.base import MainJob, Section
 

@@ -28,7 +28,9 @@ __all__ = [
     "evaluate",
     "from_plain",
     "is_closed_form",
+    "resolved",
     "sampled",
+    "switch_times",
 ]
 
 Array = NDArray[np.float64]
@@ -189,6 +191,32 @@ Schedule = float | PowerLaw | Annealing | Switch | TabulatedFunction | Callable[
 def is_closed_form(schedule: Schedule) -> bool:
     """Return whether `evaluate` takes the schedule: it is neither a Switch nor a function."""
     return isinstance(schedule, (float, int, PowerLaw, Annealing, TabulatedFunction))
+
+
+def resolved(schedule: Schedule, t: float) -> Schedule:
+    """Return what holds at time t, at a switch what holds after it.
+
+    Examples
+    --------
+    >>> resolved(Switch(10.0, before=1.0, after=0.0), 10.0)
+    0.0
+    """
+    while isinstance(schedule, Switch):
+        schedule = schedule.before if t < schedule.time else schedule.after
+    return schedule
+
+
+def switch_times(schedule: Schedule) -> set[float]:
+    """Return the times of all switches of a schedule.
+
+    Examples
+    --------
+    >>> sorted(switch_times(Switch(10.0, before=Switch(5.0, before=2.0, after=1.0), after=0.0)))
+    [5.0, 10.0]
+    """
+    if not isinstance(schedule, Switch):
+        return set()
+    return {schedule.time} | switch_times(schedule.before) | switch_times(schedule.after)
 
 
 def evaluate(schedule: Schedule, t: Array) -> Array:

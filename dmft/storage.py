@@ -56,8 +56,6 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK)
 # Below this many values compression costs more than it saves.
 COMPRESS_FROM = 1000
-
-
 # What h5py and h5netcdf raise on files that are none.
 HDF5_ERRORS = (
     OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError,

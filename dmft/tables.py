@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -12,10 +12,21 @@ from numpy.typing import NDArray
 
 from dmft import storage
 
-__all__ = ["Columns", "save_csv", "write_csv"]
+__all__ = ["Columns", "of_rows", "save_csv", "write_csv"]
 
 # Columns of equal length by name.
 Columns = dict[str, NDArray[Any]]
+
+
+def of_rows(rows: Sequence[Mapping[str, Any]]) -> Columns:
+    """Return the columns of rows that have the same keys.
+
+    Examples
+    --------
+    >>> of_rows([{"t": 1.0, "m": 0.5}, {"t": 2.0, "m": 0.75}])["m"].tolist()
+    [0.5, 0.75]
+    """
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def write_csv(file: IO[str], columns: Mapping[str, NDArray[Any]]) -> None:

@@ -1,6 +1,8 @@
 """What users have, and what must not change unseen: names, import paths, commands, old files."""
 
+import dataclasses
 import importlib
+import inspect
 import json
 from pathlib import Path
 
@@ -31,14 +33,13 @@ PATHS = (
 
 
 def commands(parent, prefix=()):
-    """Yield each command with its options."""
+    """Yield each command with its arguments."""
     for name in parent:
         if name.startswith("-"):
             continue
         one = parent[name]
         if one.default_command is not None:
-            arguments = one.assemble_argument_collection()
-            yield " ".join((*prefix, name)), {n for a in arguments for n in a.names}
+            yield " ".join((*prefix, name)), one.assemble_argument_collection(parse_docstring=True)
         yield from commands(one, (*prefix, name))
 
 
@@ -46,6 +47,37 @@ def commands(parent, prefix=()):
 def test_names_stay(name):
     assert getattr(dmft, name) is not None
     assert name in dmft.__all__
+
+
+def public():
+    """Yield the functions and classes that users have, by name."""
+    homes = {f"dmft.theory.{k}": home for s in SYSTEMS.values() for k, home in s.theory.items()}
+    homes |= {name: name for name in ("dmft", "dmft.data", "dmft.observables", "dmft.plots")}
+    for name, home in homes.items():
+        module = importlib.import_module(home)
+        for one in module.__all__:
+            found = getattr(module, one)
+            if inspect.isfunction(found) or inspect.isclass(found):
+                yield f"{name}.{one}", found
+
+
+# The first is drawn from runs of hours, the second writes a file.
+WITHOUT_EXAMPLE = {"dmft.plots.measured_threshold", "dmft.plots.save"}
+
+
+@pytest.mark.parametrize(("name", "thing"), [pytest.param(*p, id=p[0]) for p in public()])
+def test_docstrings_have_their_sections(name, thing):
+    """Arguments, what comes back and an example; what classes hold.  Doctests run the examples."""
+    text = inspect.getdoc(thing)
+    fields = dataclasses.is_dataclass(thing) or hasattr(thing, "_fields")
+    if inspect.isclass(thing):
+        assert not fields or "Attributes\n---" in text or "Parameters\n---" in text
+        return
+    assert "Parameters\n---" in text or not inspect.signature(thing).parameters
+    # A context manager such as plots.style gives nothing.
+    gives = inspect.signature(thing).return_annotation not in ("None", "Iterator[None]")
+    assert "Returns\n---" in text or not gives
+    assert "Examples\n---" in text or name in WITHOUT_EXAMPLE
 
 
 def test_all_is_what_the_systems_export():
@@ -81,10 +113,16 @@ def test_from_imports_stay():
 
 
 def test_commands_and_options_stay():
-    now = dict(commands(app))
+    now = {name: {n for a in arguments for n in a.names} for name, arguments in commands(app)}
     for name, options in COMMANDS.items():
         assert name in now, name
         assert set(options) <= now[name], name
+
+
+def test_every_option_is_explained():
+    for name, arguments in commands(app):
+        silent = [a.names for a in arguments if not a.children and not a.parameter.help]
+        assert not silent, f"{name}: {silent}"
 
 
 def test_help_of_a_lazy_command_is_that_of_its_function():

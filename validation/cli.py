@@ -12,7 +12,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from dmft.arguments import FAILED, OK, Force, Whole, guarded
+from dmft.arguments import FAILED, OK, Force, Whole, check_products, drawn, guarded
 from validation.systems import SYSTEMS
 
 __all__ = ["app", "main"]
@@ -52,16 +52,12 @@ def compare_runs(
     plot
         Figure to write (png, pdf, svg): theory, runs, their mean and error.
     """
-    from dmft import figures, storage, tables
+    from dmft import tables
     from dmft._api import load
     from validation.printing import MOST_ROWS, print_table, print_verdict
     from validation.runs import replay
 
-    if output is not None:
-        storage.check_target(output, force=force)
-    if plot is not None:
-        storage.check_target(plot, force=force, name="plot")
-        figures.check_format(plot)
+    check_products(output, plot, force=force)
     solution = load(theory)
     ensembles, result = replay(solution, simulation)
     print_table(result.table, most=MOST_ROWS)
@@ -70,8 +66,7 @@ def compare_runs(
     if plot is not None:
         from validation.figures import comparison
 
-        figures.save(comparison(solution, ensembles, result), plot, force=force)
-        print(f"saved {plot}")
+        drawn(comparison(solution, ensembles, result), plot, force=force)
     for ensemble in ensembles:
         print(f"N = {ensemble.n:g}: {ensemble.seeds} runs, {len(ensemble.t)} times")
     return print_verdict(solution, result)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft.solution import Solution
+from dmft.tables import Columns
 from validation.ensemble import Ensemble, Observable
+from validation.extrapolation import extrapolate
 from validation.statistics import (
     DEVIATION,
     Verdict,
-    extrapolate,
     judge,
     mean_and_scatter,
     standard_error,
@@ -23,11 +24,9 @@ from validation.statistics import (
     visible_shift,
 )
 
-__all__ = ["Columns", "Comparison", "columns_of", "compare", "compare_numbers", "expected"]
+__all__ = ["Comparison", "columns_of", "compare", "compare_limits", "compare_numbers", "expected"]
 
 Array = NDArray[np.float64]
-# A table, by the names of its columns.
-Columns = dict[str, NDArray[Any]]
 
 # Standard errors below this fraction of the mean are rounding: the mean of equal numbers.
 ROUNDING = 1e-13
@@ -199,8 +198,7 @@ def _notes(ensembles: Sequence[Ensemble], error: Array) -> tuple[str, ...]:
             f" {np.min(error):.1g}); runs at two or more N take them out"
         )
     else:
-        sizes = ", ".join(f"{runs.n:g}" for runs in ensembles)
-        notes.append(f"taken out: corrections of order 1/N, by a linear fit to N = {sizes}")
+        notes.append(_taken_out(runs.n for runs in ensembles))
     return tuple(notes)
 
 
@@ -248,6 +246,49 @@ def compare_numbers(
     visible = _visible(np.array(names), values, error, freedom)
     verdict = judge(mean - values, scatter, freedom, visible, deviation)
     return Comparison(columns_of(names, values, mean, error, t), verdict)
+
+
+def compare_limits(
+    names: Sequence[str],
+    values: ArrayLike,
+    samples: Mapping[int, Array],
+    deviation: float = DEVIATION,
+) -> Comparison:
+    """Compare numbers of a theory with the limit, linear in 1/N, of samples of several N.
+
+    With one N there is no limit: its mean is compared.
+
+    Parameters
+    ----------
+    names : sequence of str
+        What each number is.
+    values : array_like, shape (n_entries,)
+        The theory.
+    samples : mapping of int to ndarray
+        N -> one row for each run, shape (n_seeds, n_entries).
+    deviation : float
+        As in :func:`compare`.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two runs of one N, or a number that does not scatter.
+    """
+    if len(samples) == 1:
+        (sample,) = samples.values()
+        return compare_numbers(names, values, sample, deviation=deviation)
+    values = np.asarray(values, dtype=np.float64)
+    fit = extrapolate(list(samples), list(samples.values()))
+    error = standard_error(fit.scatter)
+    visible = _visible(np.array(names), values, error, fit.freedom)
+    verdict = judge(fit.limit - values, fit.scatter, fit.freedom, visible, deviation)
+    return Comparison(columns_of(names, values, fit.limit, error), verdict, (_taken_out(samples),))
+
+
+def _taken_out(sizes: Iterable[float]) -> str:
+    """Return the sentence about corrections that a fit to several N takes out."""
+    told = ", ".join(f"{n:g}" for n in sizes)
+    return f"taken out: corrections of order 1/N, by a linear fit to N = {told}"
 
 
 def columns_of(

@@ -11,7 +11,8 @@ import numpy as np
 from scipy.stats import norm
 
 from dmft.solution import Solution
-from validation.comparison import Columns, Comparison
+from dmft.tables import Columns
+from validation.comparison import Comparison
 from validation.statistics import DISAGREE_BELOW, Finding, sigmas
 
 __all__ = ["SEEN", "Claim", "Evidence", "evidence_of", "wrong_on_purpose"]
@@ -20,6 +21,8 @@ __all__ = ["SEEN", "Claim", "Evidence", "evidence_of", "wrong_on_purpose"]
 POINTS = 201
 # A deliberate error counts as seen where it is rejected at so many standard deviations.
 SEEN = 5.0
+# Beyond this many the p-value, 1e-316, is 0 in floating-point numbers.
+MOST = 38.0
 WORDS = {Finding.AGREE: "holds", Finding.UNDECIDED: "undecided", Finding.DISAGREE: "FAILS"}
 
 
@@ -151,6 +154,6 @@ def wrong_on_purpose(found: Evidence, p_value: float, claim: str, asked: float =
     return replace(
         found, claim=claim, false_alarm=float(2.0 * norm.sf(asked)),
         setting=f"{found.setting}; the theory is wrong on purpose: large z is what is claimed",
-        verdict=f"the wrong theory is rejected at {min(seen, 38.0):.1f} sigma (asked: {asked:g})",
+        verdict=f"the wrong theory is rejected at {min(seen, MOST):.1f} sigma (asked: {asked:g})",
         finding=Finding.AGREE if seen > asked else Finding.DISAGREE,
     )  # fmt: skip

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dmft import extras
+from dmft import extras, figures
 from dmft.solution import Solution
-from validation.comparison import Columns, Comparison
+from dmft.tables import Columns
+from validation.comparison import Comparison
 from validation.ensemble import Ensemble
 from validation.evidence import Evidence
 
@@ -22,15 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["comparison", "figure"]
 
 MARKS = "osD^v"
-# Colours of Okabe and Ito, which can be told apart without colour vision.
-THEORY, SIMULATION = "#0072B2", "#D55E00"
-STYLE = {
-    "font.size": 8,
-    "axes.labelsize": 8,
-    "legend.fontsize": 7,
-    "legend.frameon": False,
-    "lines.linewidth": 1.2,
-}
+THEORY, SIMULATION = figures.COLORS[:2]
 # Series that are drawn at most, beside the panel of z.
 MOST_SERIES = 3
 # Runs of each N that are drawn at most, and points of the theory's curve.
@@ -40,10 +33,9 @@ GREEK = ("alpha", "beta", "delta", "epsilon", "gamma", "kappa", "lambda", "mu", 
 
 def figure(evidence: Evidence) -> str:
     """Return the figure of a claim, theory and simulation and z, as a base64 PNG."""
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+    with figures.style():
         canvas = Figure(figsize=(9.0, 2.5), layout="constrained")
         names = [name for name in evidence.curve if name != "t"][:MOST_SERIES]
         if names:
@@ -71,12 +63,11 @@ def comparison(theory: Solution, ensembles: Sequence[Ensemble], result: Comparis
         An ImportError: matplotlib is not installed (extra `plot`).
     """
     extras.require("matplotlib", what="figures")
-    import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
 
     known = theory.columns(theory.end)
     names = [name for name in ensembles[0].series if name in known][:MOST_SERIES]
-    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+    with figures.style():
         canvas = Canvas(figsize=(2.9 * (len(names) + 1), 2.8), layout="constrained")
         axes = np.atleast_1d(canvas.subplots(1, len(names) + 1))
         for ax, name in zip(axes, names, strict=False):
@@ -92,13 +83,13 @@ def _runs(ax: Axes, theory: Solution, ensembles: Sequence[Ensemble], name: str) 
     t = ensembles[0].t
     fine = np.linspace(t[0], min(t[-1], theory.end), POINTS)
     for k, runs in enumerate(ensembles):
-        mark = {"fmt": MARKS[k % len(MARKS)], "markersize": 3, "capsize": 2, "linewidth": 1}
-        ax.plot(runs.t, runs[name][:MOST_RUNS].T, color="#b0b0b0", linewidth=0.5, zorder=0)
-        ax.errorbar(
-            runs.t, runs.mean(name), yerr=runs.standard_error(name), color=SIMULATION,
-            label=f"mean of {runs.seeds} runs, N = {runs.n:g}", **mark,  # type: ignore[arg-type]
+        each: dict[str, Any] = {"color": "#b0b0b0", "linestyle": "-", "linewidth": 0.5, "zorder": 0}
+        ax.plot(runs.t, runs[name][:MOST_RUNS].T, **each)
+        figures.points(
+            ax, runs.t, runs.mean(name), runs.standard_error(name), color=SIMULATION,
+            label=f"mean of {runs.seeds} runs, N = {runs.n:g}", fmt=MARKS[k % len(MARKS)],
         )  # fmt: skip
-    ax.plot(fine, theory.columns(fine)[name], color=THEORY, label="theory")
+    ax.plot(fine, theory.columns(fine)[name], color=THEORY, linestyle="-", label="theory")
     ax.set(xlabel="time $t$", ylabel=_symbol(name))
 
 
@@ -113,13 +104,11 @@ def _symbol(name: str) -> str:
 
 
 def _against_time(ax: Axes, evidence: Evidence, name: str) -> None:
-    ax.plot(evidence.curve["t"], evidence.curve[name], color=THEORY, label="theory")
+    t = evidence.curve["t"]
+    ax.plot(t, evidence.curve[name], color=THEORY, linestyle="-", label="theory")
     own = evidence.table["quantity"] == name
-    t, mean, error = (evidence.table[key][own] for key in ("t", "mean", "standard_error"))
-    ax.errorbar(
-        t, mean, yerr=error, fmt="o", markersize=3, capsize=2, linewidth=1, color=SIMULATION,
-        label="simulation",
-    )  # fmt: skip
+    columns = (evidence.table[key][own] for key in ("t", "mean", "standard_error"))
+    figures.points(ax, *columns, color=SIMULATION, label="simulation")
     ax.set(xlabel="time $t$", ylabel=_symbol(name))
 
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from dmft.arguments import FAILED, OK
 from dmft.solution import Solution
-from validation.comparison import Columns, Comparison
+from dmft.tables import Columns
+from validation.comparison import Comparison
 
 __all__ = ["MOST_ROWS", "print_step_error", "print_table", "print_verdict"]
 

@@ -23,8 +23,8 @@ from threadpoolctl import threadpool_limits
 from dmft import checks, extras, storage, tables, threads
 from dmft._version import __version__
 from dmft.run.told import Bar, hidden
-from dmft.sweep.execute import available_cores
-from validation.comparison import Columns
+from dmft.sweep.executors import available_cores
+from dmft.tables import Columns
 from validation.evidence import WORDS, Evidence
 from validation.figures import figure
 from validation.systems import SYSTEMS

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from dmft import storage, tables
 from dmft.solution import Solution
-from validation.comparison import Columns, Comparison, compare
+from dmft.tables import Columns
+from validation.comparison import Comparison, compare
 from validation.ensemble import Ensemble
 from validation.systems import SYSTEMS
 from validation.systems.base import resolve

@@ -23,7 +23,6 @@ PACKAGE = "datapackage.json"
 tables_app = App(
     name="tables",
     help="Check or remake the reference data.",
-    suppress_keyboard_interrupt=False,
 )
 Names = Annotated[list[str], Parameter(negative="")]
 
@@ -82,7 +81,7 @@ def check(
     from dmft.reference.check import MACHINE
     from dmft.reference.check import check as compare
     from dmft.reference.package import read
-    from dmft.sweep.execute import available_cores
+    from dmft.sweep.executors import available_cores
 
     chosen = _chosen(names)
     data = _folder(data)
@@ -185,7 +184,7 @@ def _made(parts: dict[str, list[str]], workers: int) -> Iterator[tuple[str, dict
 
     from dmft import checks
     from dmft.run.told import Bar, hidden
-    from dmft.sweep.execute import processes
+    from dmft.sweep.executors import processes
 
     workers = checks.integer("workers", workers, low=1, high=1024)
     todo = [(name, which) for name, several in parts.items() for which in several]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from dmft.arguments import OK, PART, Force, Whole, checkpoint_of, numbers
+from dmft.arguments import OK, PART, Force, Whole, checkpoint_of
 
 __all__ = ["resume", "show"]
 
@@ -22,7 +22,7 @@ def resume(
 ) -> int:
     """Go on with a run, from its file or its checkpoint, and replace the file.
 
-    With the same number of threads the result is that of a run which was never stopped.
+    The result is that of a run which was never stopped, to the last bit.
 
     Parameters
     ----------
@@ -42,6 +42,7 @@ def resume(
         Threads to use; all unless given.
     """
     from dmft._api import resume as go_on
+    from dmft.run.output import Mode
     from dmft.run.shell import carried_out, going_on, stops
 
     output = run.with_suffix("") if run.suffix == PART else run
@@ -56,7 +57,7 @@ def resume(
             source, t_end, threads=threads, stop=conditions, checkpoint=part,
             checkpoint_every=checkpoint_every,
         ),
-        output,
+        output, Mode(goes_on=True),
     )  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def show(
         training loss above that of the signal.  mse: 2 (1 - m).  Of two-layer networks: cosines
         between student and teacher units; specialization, 0 where all units are alike.
     """
-    from dmft import extras, figures, storage, tables
+    from dmft import extras, figures, parse, storage, tables
     from dmft._api import load
     from dmft.run.shell import summary
     from dmft.systems import SYSTEMS
@@ -98,7 +99,7 @@ def show(
         extras.require("matplotlib", what="--plot")
     solution = load(run)
     system = SYSTEMS[solution.system]
-    chosen = None if times is None else numbers("times", times)
+    chosen = None if times is None else parse.numbers("times", times)
     if observable is None:
         table = solution.table(chosen)
     else:

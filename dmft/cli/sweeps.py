@@ -6,17 +6,21 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing import active_children
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
-from dmft.arguments import FAILED, INTERRUPTED, OK, Force, Whole, say
+from dmft.arguments import FAILED, INTERRUPTED, OK, Force, Whole, check_products, say
 
 if TYPE_CHECKING:
-    from dmft.sweep import Job, Outcome
+    from dmft.run.job import Job
+    from dmft.sweep import Outcome
+    from dmft.sweep.executors import Maker
 
 __all__ = ["collect", "sweep"]
 
@@ -24,28 +28,13 @@ __all__ = ["collect", "sweep"]
 MOST_FAILURES = 10
 
 
-def sweep(
-    recipe: Path,
-    /,
-    *,
-    output: Path,
-    workers: Whole | None = None,
-    threads: Whole | None = None,
-    scheduler: str | None = None,
-    dask_local: Whole | None = None,
-    scheduler_timeout: float = 10.0,
-    index: Whole | None = None,
-    of: Whole | None = None,
-    yes: Annotated[bool, Parameter(negative="")] = False,
-) -> int:
-    """Do all runs of a recipe; called again it does what is missing or failed.
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the runs are done.
 
     Parameters
     ----------
-    recipe
-        TOML file with the tables model, run and axes; see "Sweeps" in the documentation.
-    output
-        Folder of the runs: a NetCDF file for each, and manifest.jsonl.
     workers
         Processes on this machine; one for each core unless given.
     threads
@@ -56,58 +45,134 @@ def sweep(
         Number of workers of a Dask cluster on this machine.
     scheduler_timeout
         Seconds to wait for the scheduler.
+    """
+
+    workers: Whole | None = None
+    threads: Whole | None = None
+    scheduler: str | None = None
+    dask_local: Whole | None = None
+    scheduler_timeout: float = 10.0
+
+    @property
+    def on_dask(self) -> bool:
+        """Whether a Dask cluster does the runs."""
+        return (self.scheduler, self.dask_local) != (None, None)
+
+    def checked(self) -> Numbers:
+        """Return the numbers that hold, or raise ValueError."""
+        from dmft import checks
+        from dmft.run.told import LOG
+        from dmft.sweep.executors import available_cores
+
+        if self.scheduler is not None and self.dask_local is not None:
+            raise ValueError("give --scheduler or --dask-local, not both")
+        if self.scheduler is not None and ":" not in self.scheduler:
+            raise ValueError(
+                f"scheduler = {self.scheduler!r} is not allowed: it must look like tcp://host:port"
+            )
+        if self.workers is not None and self.on_dask:
+            raise ValueError("--workers is for processes: without --scheduler, --dask-local")
+        cores = available_cores()
+        name, given = ("workers", self.workers)
+        if self.dask_local is not None:
+            name, given = ("dask_local", self.dask_local)
+        workers = checks.integer(name, cores if given is None else given, low=1, high=4096)
+        timeout = checks.positive_number("scheduler_timeout", self.scheduler_timeout)
+        threads = self.threads
+        if threads is None:
+            threads = 1 if self.scheduler is not None else max(1, cores // workers)
+        threads = checks.integer("threads", threads, low=1)
+        if threads > cores and self.scheduler is None:
+            LOG.warning("threads = %d: not more than %d can be had here", threads, cores)
+        return Numbers(workers, threads, timeout)
+
+
+class Numbers(NamedTuple):
+    """Workers, threads of each run, seconds to wait for the scheduler."""
+
+    workers: int
+    threads: int
+    timeout: float
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Which runs are done.
+
+    Parameters
+    ----------
     index
         Do only one run, number 0, 1, ... of the recipe: for array jobs, in this process.
     of
         With index: do the runs index, index + of, index + 2 of, ...
+    """
+
+    index: Whole | None = None
+    of: Whole | None = None
+
+    def chosen(self, jobs: list[Job]) -> list[Job]:
+        """Return the runs to do, or raise ValueError."""
+        from dmft import checks
+
+        if self.index is None:
+            if self.of is not None:
+                raise ValueError("--of goes with --index")
+            return jobs
+        if self.of is None:
+            return [jobs[checks.integer("index", self.index, low=0, high=len(jobs) - 1)]]
+        of = checks.integer("of", self.of, low=1)
+        return jobs[checks.integer("index", self.index, low=0, high=of - 1) :: of]
+
+
+PLACE, WHOLE = Place(), Part()
+
+
+def sweep(
+    recipe: Path,
+    /,
+    *,
+    output: Path,
+    place: Place = PLACE,
+    part: Part = WHOLE,
+    yes: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Do all runs of a recipe; called again it does what is missing or failed.
+
+    Parameters
+    ----------
+    recipe
+        TOML file with the tables model, run and axes; see "Sweeps" in the documentation.
+    output
+        Folder of the runs: a NetCDF file for each, and manifest.jsonl.
     yes
         Begin even if there are very many runs.
     """
-    from dmft import checks
-    from dmft.run.told import LOG
     from dmft.sweep import Folder, execute, read
-    from dmft.sweep.execute import available_cores, dask, processes
+    from dmft.sweep.executors import dask, processes
     from dmft.sweep.recipe import MANY
 
-    if scheduler is not None and dask_local is not None:
-        raise ValueError("give --scheduler or --dask-local, not both")
-    if scheduler is not None and ":" not in scheduler:
-        raise ValueError(
-            f"scheduler = {scheduler!r} is not allowed: it must look like tcp://host:port"
-        )
-    if index is not None and (scheduler, dask_local, workers) != (None, None, None):
+    numbers = place.checked()
+    if part.index is not None and (place.on_dask or place.workers is not None):
         raise ValueError("--index is for one process: without --workers, --scheduler, --dask-local")
-    if workers is not None and (scheduler, dask_local) != (None, None):
-        raise ValueError("--workers is for processes: without --scheduler, --dask-local")
-    cores = available_cores()
-    workers = checks.integer("workers", cores if workers is None else workers, low=1, high=4096)
-    if dask_local is not None:
-        workers = checks.integer("dask_local", dask_local, low=1, high=4096)
-    timeout = checks.positive_number("scheduler_timeout", scheduler_timeout)
-    if threads is None:
-        threads = 1 if scheduler is not None else max(1, cores // workers)
-    threads = checks.integer("threads", threads, low=1)
-    if threads > cores and scheduler is None:
-        LOG.warning("threads = %d: not more than %d can be had here", threads, cores)
     found = read(recipe)
     if found.number > MANY and not yes:
         raise ValueError(
             f"sweep = {str(recipe)!r} has {found.number} runs: add --yes if you mean it"
         )
     everything = found.jobs()
-    jobs = _chosen(everything, index, of)
+    jobs = part.chosen(everything)
     folder = Folder(output)
     folder.check()
-    with _sigterm_as_ctrl_c():
-        if scheduler is not None or dask_local is not None:
-            with dask(scheduler, workers, timeout) as maker:
-                folder.prepare()
-                folder.expect([job.name for job in everything])
-                return _told(execute(jobs, folder, maker, threads=threads), jobs, output)
+    with _sigterm_as_ctrl_c(), ExitStack() as stack:
+        maker: Maker | None = None
+        if place.on_dask:
+            maker = stack.enter_context(dask(place.scheduler, numbers.workers, numbers.timeout))
+        elif part.index is None:
+            maker = partial(processes, min(numbers.workers, len(jobs)))
         folder.prepare()
         folder.expect([job.name for job in everything])
-        local = None if index is not None else lambda: processes(min(workers, len(jobs)))
-        return _told(execute(jobs, folder, local, threads=threads), jobs, output)
+        return _told(execute(jobs, folder, maker, threads=numbers.threads), jobs, output)
 
 
 @contextmanager
@@ -133,19 +198,6 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _chosen(jobs: list[Job], index: int | None, of: int | None) -> list[Job]:
-    from dmft import checks
-
-    if index is None:
-        if of is not None:
-            raise ValueError("--of goes with --index")
-        return jobs
-    if of is None:
-        return [jobs[checks.integer("index", index, low=0, high=len(jobs) - 1)]]
-    of = checks.integer("of", of, low=1)
-    return jobs[checks.integer("index", index, low=0, high=of - 1) :: of]
 
 
 def _told(outcome: Outcome, jobs: list[Job], output: Path) -> int:
@@ -186,14 +238,13 @@ def collect(
     """
     import numpy as np
 
-    from dmft import storage, tables
-    from dmft.arguments import numbers
+    from dmft import parse, tables
     from dmft.solution import TIME_SLACK
     from dmft.sweep import Folder
     from dmft.sweep import collect as make
 
-    storage.check_target(output, force=force)
-    chosen = [] if times is None else numbers("times", times)
+    check_products(output, force=force)
+    chosen = [] if times is None else parse.numbers("times", times)
     table = make(runs, chosen, escape)
     tables.save_csv(output, table, force=force)
     for t in chosen:

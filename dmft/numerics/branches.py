@@ -28,6 +28,14 @@ EPS = float(np.finfo(np.float64).eps)
 # The slope at a crossing is taken over this part of the bracket.  It only scales an error estimate,
 # for which two digits are plenty.
 DIFFERENCE = 1e-5
+# A maximum is sought to this distance, absolute, which the value there feels in second order:
+# PLACE_SQUARED, half the last digit of a number of order 1.
+PLACE, PLACE_SQUARED = 1e-7, 1e-14
+# A maximum closer to an end of the interval than this part of it is one of the end.
+AT_END = 1e-5
+# The curvature at a maximum is taken over at most this part of the interval.  It only scales an
+# error estimate.
+BEND = 1e-3
 
 
 class Crossing(NamedTuple):
@@ -198,17 +206,20 @@ def turning_point(function: Scalar, low: float, high: float, noise: float = 1e-1
 
     width = high - low
     rough = minimize_scalar(
-        lambda x: -function(float(x)), bounds=(low, high), method="bounded", options={"xatol": 1e-7}
+        lambda x: -function(float(x)),
+        bounds=(low, high),
+        method="bounded",
+        options={"xatol": PLACE},
     )
     at, value = float(rough.x), -float(rough.fun)
-    if not min(at - low, high - at) > 1e-5 * width:
+    if not min(at - low, high - at) > AT_END * width:
         text = f"the function has no maximum inside ({low:g}, {high:g})"
         return Crossing(math.nan, math.nan, text, math.nan)
-    step = min(1e-3 * width, at - low, high - at)
+    step = min(BEND * width, at - low, high - at)
     left, right = function(at - step), function(at + step)
     bend = (2.0 * value - left - right) / step**2
     if not bend > 0.0:
         return Crossing(math.nan, math.nan, "the function is flat at its maximum", math.nan)
-    # `at` is off by no more than its tolerance, which the maximum feels in second order.
-    error = noise + EPS * abs(value) + 0.5 * bend * 1e-14
+    # `at` is off by no more than PLACE.
+    error = noise + EPS * abs(value) + 0.5 * bend * PLACE_SQUARED
     return Crossing(value, error, f"the branch ends at {value:.10g}", at)

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from dmft import storage, tables
 from dmft._version import __version__
+from dmft.data import PACKAGE
 from dmft.reference_table import Column, ReferenceTable
 
-__all__ = ["PACKAGE", "describe", "path_of", "read", "write"]
+__all__ = ["describe", "path_of", "read", "write"]
 
-PACKAGE = "datapackage.json"
 HEAD: dict[str, Any] = {
     "profile": "tabular-data-package",
     "name": "dmft-reference-data",

@@ -13,7 +13,7 @@ from dmft.run.told import Bar, hidden
 from dmft.solution import Solution
 from dmft.systems.base import Lines, Panel, System
 
-__all__ = ["dynamics"]
+__all__ = ["COLUMNS", "dynamics"]
 
 COLUMNS = 3
 # Characters of a line of the title, which fits a screen of 400 pixels.
@@ -50,7 +50,7 @@ def dynamics(
     bar = Bar(runs, unit="run", desc="report", disable=hidden(progress))
     for k, (name, run) in enumerate(bar):
         titles.append("<br>".join(textwrap.wrap(f"{name}: {run.label}", TITLE_WIDTH)))
-        style = {"color": COLORS[k % 7], "dash": PLOTLY_DASHES[k % 6], "width": 2}
+        style = {**_line(k), "width": 2}
         for i, curve in enumerate(system.curves(run)):
             for x, y, quantity in _lines(curve):
                 figure.add_scatter(
@@ -67,6 +67,12 @@ def dynamics(
         sliders=[slider], margin={"t": 90 + 20 * lines},
     )  # fmt: skip
     return figure
+
+
+def _line(k: int) -> dict[str, str]:
+    """Return colour and dash of run k; with one dash fewer than colours, pairs differ longest."""
+    dashes = PLOTLY_DASHES[: len(COLORS) - 1]
+    return {"color": COLORS[k % len(COLORS)], "dash": dashes[k % len(dashes)]}
 
 
 def _lines(curve: tuple[Any, Any] | Lines) -> list[tuple[Any, Any, str]]:

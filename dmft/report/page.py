@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import textwrap
 from collections.abc import Collection, Mapping
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from dmft import citations, extras, storage
 from dmft._version import __version__
-from dmft.report.dynamics import dynamics
+from dmft.report.dynamics import COLUMNS, dynamics
 from dmft.report.scores import read, scores
 from dmft.report.typography import typeset, typeset_figure
 from dmft.solution import Solution
@@ -125,7 +126,7 @@ def _figures(
         if runs and system.panels:
             text = f"{len(runs)} of {len(own)} runs; the slider chooses one, or all."
             each = dynamics(system, runs, progress)
-            height = ROW * -(-len(system.panels) // 3) + each.layout.margin.t - TOP
+            height = ROW * math.ceil(len(system.panels) / COLUMNS) + each.layout.margin.t - TOP
             figures.append(_laid_out(Diagram("Dynamics of each run", each, text), height))
         if len(names) > 1:
             figures[first:] = [

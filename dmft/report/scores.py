@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.figures import COLORS
+from dmft.figures import COLORS, MARKS
 from dmft.systems.base import Diagram
 
 __all__ = ["read", "scores"]
@@ -23,7 +23,6 @@ WANTED = ("quantity", "theory", "mean", "standard_error", "z")
 SHOWN = (*WANTED, "t", "t_prime", "key", "claim", "level")
 # Tables whose last time is later have a logarithmic axis of time.
 LATE = 30.0
-SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star", "hexagon")
 TEXT = (
     "z = (mean - theory)/standard error for every compared quantity; the band is |z| <= 2. z-scores"
     " of one simulation are correlated."
@@ -94,7 +93,7 @@ def _figure(table: Mapping[str, list[str]]) -> Any:
             if own.size:
                 figure.add_scatter(
                     x=place.x[own], y=z[own], mode="markers", name=kind[:60], legendgroup=kind,
-                    marker={"symbol": SYMBOLS[k % 7], "color": COLORS[k % 7], "size": 6},
+                    marker=_marker(k),
                     text=[_hover(table, kind, int(i)) for i in own], hoverinfo="text+y",
                     row=1, col=col,
                 )  # fmt: skip
@@ -105,6 +104,10 @@ def _figure(table: Mapping[str, list[str]]) -> Any:
     figure.update_yaxes(range=[-1.1 * reach, 1.1 * reach])
     figure.update_yaxes(title="z", row=1, col=1)
     return figure
+
+
+def _marker(k: int) -> dict[str, Any]:
+    return {"symbol": MARKS[k % len(MARKS)], "color": COLORS[k % len(COLORS)], "size": 6}
 
 
 def _hover(table: Mapping[str, list[str]], kind: str, i: int) -> str:

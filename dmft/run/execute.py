@@ -21,7 +21,7 @@ from dmft.run.told import LOG
 from dmft.run.warned import CheckpointWarning
 from dmft.solution import Solution, Status, saved_as
 
-__all__ = ["Running", "asked", "execute", "limited_threads"]
+__all__ = ["Running", "asked", "execute", "go_on", "limited_threads"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +127,44 @@ def execute(
             save(ending.seconds)
             signal.raise_signal(signal.SIGTERM)
     return solution(record, ending)
+
+
+def go_on(
+    plan: Plan,
+    running: Running,
+    before: Solution,
+    path: str | os.PathLike[str],
+    watched: Iterable[str],
+    restore: Callable[[Solver], None] | None = None,
+) -> Solution:
+    """Go on with a run that was saved to `path`.
+
+    `watched` are the series that conditions compare with earlier times: so they end the run where
+    they would have ended it.  `restore` brings a new solver to where the run ended; without it
+    `plan.start()` begins there.
+
+    Raises
+    ------
+    dmft.storage.FileError
+        A ValueError: what the file holds of the solver is not what the solver needs.
+    """
+
+    def begin() -> Solver:
+        solver = plan.start()
+        if restore is not None:
+            try:
+                restore(solver)
+            except (LookupError, TypeError, ValueError) as error:
+                raise storage.FileError(f"{str(path)!r} cannot be continued: {error}") from error
+        return solver
+
+    values = {name: before.series[name][1:].tolist() for name in watched}
+    past = [
+        Progress(t, dict(zip(values, row, strict=True)), 0.0, 0.0)
+        for t, *row in zip(before.t[1:].tolist(), *values.values(), strict=True)
+    ]
+    seconds = float(before.stats.get("seconds", 0.0))
+    return execute(plan, replace(running, past=past), begin, seconds)
 
 
 class _Checkpoints:

@@ -13,25 +13,65 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dmft import storage
+from dmft import checks, storage
 from dmft.run.contract import Method, Solver
 from dmft.run.job import Job
-from dmft.run.provenance import made
+from dmft.run.planning import provenance
 from dmft.run.stop import Progress
 from dmft.solution import Solution, Status
 
-__all__ = ["METHOD", "FixedPointJob", "FixedPointSolution", "Found"]
+__all__ = [
+    "METHOD",
+    "FixedPointJob",
+    "FixedPointSolution",
+    "Found",
+    "Start",
+    "checked_start",
+    "start_in_text",
+]
 
 Array = NDArray[np.float64]
 
 
 def _no_dynamics(problem: Any, options: Any, tol: float) -> Solver:
     raise ValueError("method 'fixed_point' has no dynamics: there is nothing to advance in time")
+
+
+Start = Literal["informed", "uninformed"] | float
+
+
+def checked_start(start: object) -> Start:
+    """Return a start as one of the two words or as a float in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        It is neither.
+    """
+    if start == "informed" or start == "uninformed":
+        return start
+    wanted = "'informed', 'uninformed' or a number in [0, 1]"
+    return checks.finite_number("start", start, low=0.0, high=1.0, wanted=wanted)
+
+
+def start_in_text(text: str) -> Start:
+    """Return the start that a text stands for.
+
+    Raises
+    ------
+    ValueError
+        It is neither a word nor a number, as :func:`checked_start`.
+    """
+    try:
+        number = checks.number_in_text("start", text)
+    except ValueError:
+        return checked_start(text)
+    return checked_start(number)
 
 
 METHOD = Method("fixed_point", type(None), _no_dynamics, None)
@@ -126,11 +166,11 @@ class FixedPointJob(Job):
         if (callback := running.get("callback")) is not None:
             last = {name: float(values[-1]) for name, values in found.series.items()}
             callback(Progress(float(size - 1), last, 1.0, seconds))
-        provenance = {"t_end": float(size - 1), "tol": None, "options": {}, **made()}
         return self.result(
             method=METHOD.name, t=np.arange(size, dtype=np.float64), series=found.series,
             status=Status.FINISHED if found.converged else Status.FAILED, message=found.message,
-            errors={}, stats={"iterations": size - 1, "seconds": seconds}, provenance=provenance,
+            errors={}, stats={"iterations": size - 1, "seconds": seconds},
+            provenance=provenance(float(size - 1), None, {}),
         )  # fmt: skip
 
     def go_on(self, path: Path, **running: Any) -> FixedPointSolution:

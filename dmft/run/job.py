@@ -13,7 +13,7 @@ from typing import Any
 
 from dmft._version import __version__
 from dmft.run.contract import Method
-from dmft.run.stop import Progress, Stop
+from dmft.run.stop import OverlapReached, Progress, Relaxed, Stop
 from dmft.solution import Solution
 
 __all__ = ["Job"]
@@ -47,8 +47,16 @@ class Job(abc.ABC):
         """Go on from a checkpoint."""
 
     def stops(self) -> list[Stop]:
-        """Return the conditions that end the run before t_end."""
-        return []
+        """Return the conditions that end the run before t_end: stop_overlap and stop_relaxed.
+
+        Raises
+        ------
+        ValueError
+            One of them is out of its range.
+        """
+        known = {"stop_overlap": OverlapReached, "stop_relaxed": Relaxed}
+        given = {kind: getattr(self, name, None) for name, kind in known.items()}
+        return [kind(value) for kind, value in given.items() if value is not None]
 
     @cached_property
     def name(self) -> str:

@@ -84,12 +84,15 @@ def advance(solver: Solver, t_end: float, watching: Watching) -> Ending:
                 watching.checkpoint(now.seconds)
                 saved = time.perf_counter()
         seconds = time.perf_counter() - began
+    return Ending(Status.FINISHED, _reached(solver.t, t_end, restarts), seconds)
+
+
+def _reached(t: float, t_end: float, restarts: list[str]) -> str:
+    """Return the sentence about a run that reached its end."""
     message = f"reached t = {t_end:g}"
-    if solver.t > t_end * (1 + 1e-12):
-        message = f"reached t = {solver.t:g}, the first step beyond t_end = {t_end:g}"
-    if restarts:
-        message += f" ({restarts[-1]})"
-    return Ending(Status.FINISHED, message, seconds)
+    if t > t_end * (1 + 1e-12):
+        message = f"reached t = {t:g}, the first step beyond t_end = {t_end:g}"
+    return f"{message} ({restarts[-1]})" if restarts else message
 
 
 def _show(bar: Any, now: Progress) -> None:

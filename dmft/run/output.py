@@ -16,14 +16,14 @@ from dmft import storage
 from dmft.arguments import checkpoint_of
 from dmft.solution import Solution, Status, saved_as
 
-__all__ = ["Mode", "held", "intend", "kept", "rescued"]
+__all__ = ["Mode", "held", "kept", "rescued"]
 
 # How a file tells that its run needs nothing more.
 GOOD = (Status.FINISHED.name, Status.STOPPED.name)
 
 
 class Mode(NamedTuple):
-    """What this process may do with an output that is there when its run has ended.
+    """What a command may do with an output that is there when its run has ended.
 
     Attributes
     ----------
@@ -37,15 +37,6 @@ class Mode(NamedTuple):
     goes_on: bool = False
 
 
-# What commands of this process have been told, until their runs have ended.
-_modes: dict[Path, Mode] = {}
-
-
-def intend(output: Path, mode: Mode) -> None:
-    """Note what may be done with an output when its run has ended."""
-    _modes[output.absolute()] = mode
-
-
 @contextmanager
 def held(output: Path) -> Iterator[None]:
     """Keep other processes from running to the same output; the lock ends with the process.
@@ -55,8 +46,7 @@ def held(output: Path) -> Iterator[None]:
     dmft.storage.FileError
         A ValueError: another process is doing so.
     """
-    lock: FileLock | None = FileLock(output.with_name(f".{output.name}.lock"))
-    assert lock is not None
+    lock, locked = FileLock(output.with_name(f".{output.name}.lock")), True
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -66,18 +56,18 @@ def held(output: Path) -> Iterator[None]:
         ) from None
     except (OSError, NotImplementedError):
         # A file system without locks: what is left is the check when the run is saved.
-        lock = None
+        locked = False
     try:
         yield
     finally:
-        if lock is not None:
+        if locked:
             # First the name, while nobody else can have it.
             with suppress(OSError):
                 os.unlink(lock.lock_file)
             lock.release()
 
 
-def kept(solution: Solution, output: Path) -> tuple[Path, str]:
+def kept(solution: Solution, output: Path, mode: Mode) -> tuple[Path, str]:
     """Save a run; return where, and, if that is not `output`, a sentence that says why.
 
     Raises
@@ -85,7 +75,6 @@ def kept(solution: Solution, output: Path) -> tuple[Path, str]:
     OSError
         It cannot be saved: the disk is full, the folder is gone.
     """
-    mode = _modes.pop(output.absolute(), Mode())
     if mode.goes_on and solution.status is Status.FAILED and _good(output):
         return _beside(solution, output, "-failed"), f"{output} is kept: its run is finished"
     if mode.replaces:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dmft import storage
-from dmft.arguments import FAILED, INTERRUPTED, OK, STOPPED, checkpoint_of, say
-from dmft.run.output import Mode, held, intend, kept, rescued
+from dmft.arguments import FAILED, INTERRUPTED, OK, STOPPED, Watching, checkpoint_of, say
+from dmft.run.output import Mode, held, kept, rescued
 from dmft.run.stop import OverlapReached, Relaxed, Stop, WallTime
 from dmft.run.warned import CheckpointWarning, FailedRunWarning
 from dmft.solution import Solution, Status
 
-__all__ = ["begun", "carried_out", "going_on", "stops", "summary"]
+__all__ = ["begun", "carried_out", "commanded", "going_on", "stops", "summary"]
 
 # Values of a run besides its scalars that the summary shows at most, and in one line.
 MOST, PER_LINE = 24, 6
@@ -60,7 +60,6 @@ def begun(output: Path | None, *, force: bool) -> Path | None:
             )
         # A run that is killed before its first checkpoint must not be taken for the old one.
         part.unlink(missing_ok=True)
-    intend(output, Mode(replaces=force))
     return part
 
 
@@ -73,7 +72,6 @@ def going_on(output: Path) -> Path:
         A ValueError: the file cannot be written.
     """
     storage.check_target(output, force=True)
-    intend(output, Mode(goes_on=True))
     return checkpoint_of(output)
 
 
@@ -96,17 +94,41 @@ def stops(
     return found
 
 
-def carried_out(run: Callable[[], Solution], output: Path | None) -> int:
+def commanded(
+    run: Callable[..., Solution],
+    output: Path | None,
+    watching: Watching,
+    *,
+    stop_overlap: float | None = None,
+    resumable: bool = True,
+) -> int:
+    """Do the run that a command asks for: ``run(stop=, checkpoint=, checkpoint_every=, threads=)``.
+
+    What the run itself needs is checked before: from here on old checkpoints are gone.
+    """
+    conditions = stops(stop_overlap, watching.stop_relaxed, watching.max_seconds)
+    part = begun(output, force=watching.force)
+    return carried_out(
+        lambda: run(
+            stop=conditions, checkpoint=part if resumable else None,
+            checkpoint_every=watching.checkpoint_every, threads=watching.threads,
+        ),
+        output, Mode(replaces=watching.force),
+    )  # fmt: skip
+
+
+def carried_out(run: Callable[[], Solution], output: Path | None, mode: Mode) -> int:
     """Do a run, save it in place of its checkpoint, summarise it and return the exit status.
 
-    Without `output` it is not saved, and a last line says how it is.
+    `mode` says what may be done with a file that is there then.  Without `output` the run is not
+    saved, and a last line says how it is.
 
     SIGTERM, which batch systems send before they kill, interrupts the run as Ctrl-C does: what was
     reached is saved to the file that was asked for.
     """
     if output is not None:
         with held(output):
-            return _saved(_done(run), output)
+            return _saved(_done(run), output, mode)
     solution = _done(run)
     print(summary(solution))
     print("not saved   (--output run.nc saves a run, and `dmft show` and `dmft resume` read it)")
@@ -153,10 +175,10 @@ def _sigterm_noted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _saved(solution: Solution, output: Path) -> int:
+def _saved(solution: Solution, output: Path, mode: Mode) -> int:
     part = checkpoint_of(output)
     try:
-        place, why = kept(solution, output)
+        place, why = kept(solution, output, mode)
     except OSError as error:
         print(summary(solution))
         return say(rescued(solution, output, error), FAILED)

@@ -60,10 +60,23 @@ Stop = StopCondition | Callable[[Progress], bool]
 class OverlapReached:
     """Stop once \\|m\\| >= `overlap`, in (0, 1): of runs that show an overlap m.
 
+    Parameters
+    ----------
+    overlap : float
+        In (0, 1).
+
     Raises
     ------
     ValueError
         `overlap` is out of its range; when it is asked, the run shows no m.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 0.5})
+    >>> how = {"method": "gradient_descent", "step": 0.1, "stop": OverlapReached(0.3)}
+    >>> dmft.solve(model, 10.0, m0=0.2, **how).message
+    'stopped at t = 1: overlap 0.3 reached'
     """
 
     overlap: float
@@ -145,6 +158,11 @@ class Relaxed:
 @dataclass(frozen=True)
 class WallTime:
     """Stop after this many seconds of this call.
+
+    Parameters
+    ----------
+    seconds : float
+        Seconds, > 0.
 
     Raises
     ------

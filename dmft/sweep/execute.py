@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from multiprocessing import get_context, parent_process
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from filelock import Timeout
 
-from dmft import checks, extras
+from dmft import checks
 from dmft.run import loop
 from dmft.run.job import Job
 from dmft.run.stop import Progress
 from dmft.run.told import LOG, hidden, tqdm
 from dmft.solution import Status
+from dmft.sweep.executors import TRIES, Maker, interrupted
 from dmft.sweep.folder import Folder, Line, digest
 
-__all__ = ["Outcome", "available_cores", "dask", "execute", "processes"]
+__all__ = ["Outcome", "execute"]
 
-# How often a run is tried whose process died (kill -9, out of memory).
-TRIES = 3
 WATCH_SECONDS = 0.5
 TELL_SECONDS = 1.0
 LOG_SECONDS = 60.0
 BUSY, INTERRUPTED = "busy", "interrupted"
-
-Maker = Callable[[], AbstractContextManager[Executor]]
-
-# For the workers of a local Dask cluster.  Its default environment makes glibc give memory back at
-# once, which costs runs, whose arrays are large, a sixth of their time; its profiler takes more.
-DASK = {
-    "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
-    "distributed.worker.profile.enabled": False,
-}
 
 
 class Outcome(NamedTuple):
@@ -70,79 +48,6 @@ class Outcome(NamedTuple):
     new: int
     failed: list[Line]
     interrupted: bool
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use: fewer than there are, in a batch job."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@contextmanager
-def processes(workers: int) -> Iterator[Executor]:
-    """Yield processes of this machine."""
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_process)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-# Set in a process that is to begin nothing more.
-_interrupted = threading.Event()
-
-
-def _begin_process() -> None:
-    """Begin no run after Ctrl-C or SIGTERM, and end when the parent process is killed."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: _interrupted.set())
-
-    def watch() -> None:
-        parent = parent_process()
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def dask(scheduler: str | None, workers: int | None, timeout: float = 10.0) -> Iterator[Maker]:
-    """Yield a maker of executors on a Dask cluster: one that runs, or a local one of `workers`.
-
-    Raises
-    ------
-    dmft.extras.MissingExtraError
-        An ImportError: dask.distributed is not installed (extra `cluster`).
-    ValueError
-        The scheduler does not answer within `timeout` seconds.
-    """
-    extras.require("distributed", what="a Dask cluster")
-    from dask import config
-    from distributed import Client, LocalCluster
-
-    with ExitStack() as stack:
-        address: Any = scheduler
-        if scheduler is None:
-            stack.enter_context(config.set(DASK))
-            address = LocalCluster(  # type: ignore[no-untyped-call]
-                n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
-                silence_logs=logging.ERROR,
-            )  # fmt: skip
-            stack.enter_context(address)
-        try:
-            client = Client(  # type: ignore[no-untyped-call]
-                address, timeout=timeout, set_as_default=False
-            )
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                f"scheduler = {scheduler!r} does not answer: gave up after {timeout:g} s"
-            ) from error
-        stack.enter_context(client)
-        yield lambda: client.get_executor(  # type: ignore[no-untyped-call]
-            retries=TRIES - 1, pure=False
-        )
 
 
 def execute(
@@ -195,10 +100,8 @@ def execute(
         _passes(left, folder, executor, threads, ended, _Watch(bar, folder, done))
     failed = [line for line in ended.values() if line.status == "failed"]
     new = sum(line.done for line in ended.values())
-    interrupted = len(ended) < len(left) or any(
-        line.status == INTERRUPTED for line in ended.values()
-    )
-    return Outcome(done + new, new, failed, interrupted)
+    cut_short = len(ended) < len(left) or any(line.status == INTERRUPTED for line in ended.values())
+    return Outcome(done + new, new, failed, cut_short)
 
 
 def _passes(
@@ -294,7 +197,7 @@ class _Pass(NamedTuple):
 
     def here(self, todo: Sequence[Job]) -> bool:
         """Do the jobs one after the other in this process, which does not die: return False."""
-        _interrupted.clear()
+        interrupted.clear()
         for job in todo:
             line = do(job, self.folder.path, self.threads, self.patient)
             self.note(line)
@@ -379,7 +282,7 @@ def do(job: Job, path: Path, threads: int, patient: bool) -> Line:
     """
     folder, name, began = Folder(path), job.name, time.monotonic()
     try:
-        while not _interrupted.is_set():
+        while not interrupted.is_set():
             with suppress(Timeout), folder.lock(name, WATCH_SECONDS if patient else 0.0):
                 line = folder.finished(name, folder.lines().get(name))
                 if line is None:
@@ -406,7 +309,7 @@ def _run(job: Job, folder: Folder, threads: int) -> Line:
     solution = job.do(folder.checkpoint(name), threads=threads, callback=tell)
     seconds = float(solution.stats["seconds"])
     if solution.status is Status.INTERRUPTED:
-        _interrupted.set()
+        interrupted.set()
         if solution.state:
             solution.save(folder.checkpoint(name), force=True)
         return Line(name, INTERRUPTED, solution.message, seconds, "", job.parameters)

@@ -3,9 +3,9 @@ ended.
 
 The manifest has a header and then a line for each ending; the last one of a run counts.  A line has
 a checksum of its own, without which it is none, and a file counts as finished where its SHA-256 is
-that of its line.  `.work` holds locks and what a run tells
-of its progress.  Any number of processes may use one folder: a run is done under its lock, which
-the system releases when its process dies.
+that of its line.  `.work` holds locks and what a run tells of its progress.  Any number of
+processes may use one folder: a run is done under its lock, which the system releases when its
+process dies.
 """
 
 from __future__ import annotations

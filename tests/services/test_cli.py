@@ -340,3 +340,19 @@ def test_interrupted_run_is_saved(here):
     s = dmft.load("run.nc")
     assert 2.0 < s.t[-1] < 60.0
     assert np.all(np.isfinite(s.m))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "committee learning-curve --number 2",
+        "generative mmse-curve --alpha 1 --delta 0.5",
+        "two-layer error-against-width --K 2 --M 2 --learning-rate 0.1 --sigma 0.1",
+        "measure-threshold --p 3 --delta-p 1",
+    ],
+)
+def test_table_and_figure_are_two_files(here, capsys, command):
+    status, out, err = dmft_says(capsys, f"{command} --output both.png --plot ./both.png")
+    assert (status, out) == (2, "")
+    assert "plot = 'both.png' is not allowed: it is the file of the table" in err
+    assert not list(here.iterdir())

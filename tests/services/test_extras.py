@@ -10,7 +10,7 @@ import dmft
 from dmft import extras
 from dmft.cli import main
 from dmft.sweep import Folder
-from dmft.sweep.execute import dask
+from dmft.sweep.executors import dask
 
 ROOT = Path(__file__).parents[2]
 RECIPE = """

@@ -15,7 +15,7 @@ import dmft
 from dmft import storage
 from dmft.cli import main
 from dmft.run.contract import StepResult
-from dmft.run.output import Mode, held, intend, kept
+from dmft.run.output import Mode, held, kept
 from dmft.run.shell import carried_out, going_on
 from dmft.run.warned import CheckpointWarning
 from dmft.systems.spiked.solvers.slices import Slices
@@ -110,8 +110,7 @@ def test_a_file_that_appears_meanwhile_is_kept(here, capsys):
         output.write_text("mine")
         return descent()
 
-    intend(output, Mode(replaces=False))
-    assert carried_out(meanwhile, output) == 0
+    assert carried_out(meanwhile, output, Mode(replaces=False)) == 0
     assert output.read_text() == "mine"
     assert "run-2.nc" in capsys.readouterr().out
     assert dmft.load(here / "run-2.nc").success
@@ -244,13 +243,13 @@ def test_names_that_the_terminal_cannot_show(here):
     assert dmft.load("Läufe.nc").success
 
 
-def test_kept_outside_of_a_command_replaces(here):
+def test_a_run_that_went_on_replaces_its_file(here):
     output = here / "run.nc"
     output.write_text("old")
-    assert kept(descent(), output) == (output, "")
+    assert kept(descent(), output, Mode()) == (output, "")
     with held(output):
         going_on(output)
-    assert kept(descent(), output) == (output, "")
+    assert kept(descent(), output, Mode(goes_on=True)) == (output, "")
 
 
 @pytest.mark.parametrize(("step", "t"), [("50", 50.0), ("5", 5.0), ("3", 6.0)])

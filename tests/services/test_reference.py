@@ -147,7 +147,7 @@ def test_a_table_is_there_before_the_next_one_is_made(monkeypatch):
             yield pool
 
     monkeypatch.setattr(reference, "part", part)
-    monkeypatch.setattr(sys.modules["dmft.sweep.execute"], "processes", threads)
+    monkeypatch.setattr(sys.modules["dmft.sweep.executors"], "processes", threads)
     made = reference._made({"short_times": ["a", "b"], "complexity": ["c"]}, 1)
     name, table = next(made)
     assert (name, len(table["x"])) == ("short_times", 4)

@@ -12,22 +12,9 @@ from validation.comparison import compare, compare_numbers, expected
 from validation.ensemble import Ensemble, Observable
 from validation.statistics import Finding
 from validation.systems.spiked.simulate import simulate
-from validation.systems.spiked.trajectories import simulate_revealed
 
 SEED = SpikedMatrixTensor(3, 0.7, 1.0)
 TIMES = np.array([1.0, 2.0, 5.0, 10.0])
-
-
-@pytest.fixture(scope="module")
-def theory():
-    return dmft.solve(SEED, 2.0, m0=0.3, method="gradient_descent", step=0.1)
-
-
-@pytest.fixture(scope="module")
-def runs():
-    """Two N, 12 runs each."""
-    times = [0.0, 0.5, 1.0, 2.0]
-    return [simulate_revealed(SEED, n=n, seeds=12, m0=0.3, times=times) for n in (300, 600)]
 
 
 def test_limit_over_several_n_agrees(theory, runs):

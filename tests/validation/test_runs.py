@@ -5,28 +5,14 @@ import csv
 import numpy as np
 import pytest
 
-import dmft
 from dmft.systems.spiked.model import SpikedMatrixTensor
 from dmft.tables import save_csv
 from tests.validation.toy import drawn, relaxation
 from validation.runs import format_of, read_runs, replay, runs_table
 from validation.statistics import Finding
 from validation.systems.spiked.own_runs import parameters
-from validation.systems.spiked.trajectories import simulate_revealed
 
 SEED = SpikedMatrixTensor(3, 0.7, 1.0)
-
-
-@pytest.fixture(scope="module")
-def theory():
-    return dmft.solve(SEED, 2.0, m0=0.3, method="gradient_descent", step=0.1)
-
-
-@pytest.fixture(scope="module")
-def runs():
-    """Two N, 12 runs each."""
-    times = [0.0, 0.5, 1.0, 2.0]
-    return [simulate_revealed(SEED, n=n, seeds=12, m0=0.3, times=times) for n in (300, 600)]
 
 
 def write(path, table):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from validation.extrapolation import extrapolate
 from validation.statistics import (
     DEVIATION,
     Finding,
-    extrapolate,
     joint_test,
     judge,
     mean_and_scatter,

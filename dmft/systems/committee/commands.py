@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from dmft.arguments import OK, Force, Whole
+from dmft.arguments import OK, Force, Whole, check_products, drawn, tabulated
 
 if TYPE_CHECKING:
     from dmft.systems.committee.model import CommitteeMachine
-    from dmft.tables import Columns
 
 __all__ = ["app", "fixed_point", "learning_curve", "thresholds"]
 
 app = App(
     name="committee",
     help="Committee machine: fixed points, thresholds, learning curves.",
-    suppress_keyboard_interrupt=False,
 )
 # cyclopts would write --k.
 Units = Annotated[Whole, Parameter(name="--K")]
 UnitsOrNone = Annotated[Whole | None, Parameter(name="--K")]
 
 
-def _machine(K: int, prior: str) -> CommitteeMachine:
-    from dmft.systems.committee.model import CommitteeMachine
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class MachineOptions:
+    """A machine.
 
-    return CommitteeMachine(K, prior)  # type: ignore[arg-type]
+    Parameters
+    ----------
+    K
+        Hidden units: 1 or 2.
+    prior
+        Distribution of the weights: gaussian or binary.
+    """
+
+    K: Units = 2
+    prior: str = "gaussian"
+
+    def machine(self) -> CommitteeMachine:
+        """Return the machine, or raise ValueError."""
+        from dmft.systems.committee.model import CommitteeMachine
+
+        return CommitteeMachine(self.K, self.prior)  # type: ignore[arg-type]
+
+
+MACHINE = MachineOptions()
 
 
 @app.command
 def fixed_point(
     *,
     alpha: float,
-    K: Units = 2,
-    prior: str = "gaussian",
+    of: MachineOptions = MACHINE,
     start: str = "uninformed",
     output: Path | None = None,
     force: Force = False,
@@ -48,31 +65,20 @@ def fixed_point(
     ----------
     alpha
         Examples per input, in (0, 1e4].
-    K
-        Hidden units: 1 or 2.
-    prior
-        Distribution of the weights: gaussian or binary.
     start
         uninformed: a random start of message passing; informed: the teacher's weights; a number s
         in [0, 1]: overlaps of s times the identity.
     output
         File of the run, .nc, which `dmft show` reads; without it the result is only printed.
     """
+    from dmft.run.fixed_point import start_in_text
+    from dmft.run.output import Mode
     from dmft.run.shell import begun, carried_out
-    from dmft.systems.committee.job import STARTS, CommitteeJob
+    from dmft.systems.committee.job import CommitteeJob
 
-    given: Any = start if start in STARTS else _number(start)
-    job = CommitteeJob(_machine(K, prior), alpha, given)
+    job = CommitteeJob(of.machine(), alpha, start_in_text(start))
     begun(output, force=force)
-    return carried_out(job.begin, output)
-
-
-def _number(text: str) -> float | str:
-    """Return the number that a start stands for; what is none is refused as it was given."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    return carried_out(job.begin, output, Mode(replaces=force))
 
 
 @app.command
@@ -98,18 +104,18 @@ def thresholds(
     from dmft.systems.committee.tables import threshold_table
 
     machines = [
-        _machine(units, weights)
+        MachineOptions(K=units, prior=weights).machine()
         for units in ((1, 2) if K is None else (K,))
         for weights in (PRIORS if prior is None else (prior,))
     ]
-    return _written(threshold_table(machines), output, force)
+    check_products(output, force=force)
+    return tabulated(threshold_table(machines), output, force=force)
 
 
 @app.command
 def learning_curve(
     *,
-    K: Units = 2,
-    prior: str = "gaussian",
+    of: MachineOptions = MACHINE,
     first: float = 0.05,
     last: float | None = None,
     number: Whole = 60,
@@ -121,10 +127,6 @@ def learning_curve(
 
     Parameters
     ----------
-    K
-        Hidden units: 1 or 2.
-    prior
-        Distribution of the weights: gaussian or binary.
     first
         Smallest alpha, > 0.
     last
@@ -136,41 +138,24 @@ def learning_curve(
     plot
         Figure to write (png, pdf, svg), the computational gap shaded.
     """
-    from dmft import checks, figures, storage
+    from dmft import checks
     from dmft.systems.committee.tables import LAST, grid
     from dmft.systems.committee.theory.curves import learning_curve as curve_of
     from dmft.systems.committee.theory.potential import check_alpha
 
-    machine = _machine(K, prior)
+    machine = of.machine()
     last = LAST[machine.prior] if last is None else last
     check_alpha(first, "first")
     check_alpha(last, "last")
     if not first < last:
         raise ValueError(f"last = {last:g} is not allowed: it must be > first = {first:g}")
     number = checks.integer("number", number, low=2, high=100_000)
-    for name, target in (("output", output), ("plot", plot)):
-        if target is not None:
-            storage.check_target(target, force=force, name=name)
-    if plot is not None:
-        figures.check_format(plot)
+    check_products(output, plot, force=force)
     curve = curve_of(machine, grid(machine, first, last, number))
     if output is not None or plot is None:
-        _written(curve.table(), output, force)
+        tabulated(curve.table(), output, force=force)
     if plot is not None:
         from dmft.systems.committee.plots import learning_curve_figure
 
-        figures.save(learning_curve_figure(curve), plot, force=force)
-        print(f"saved {plot}")
-    return OK
-
-
-def _written(table: Columns, output: Path | None, force: bool) -> int:
-    """Print a table, or save it."""
-    from dmft import tables
-
-    if output is None:
-        tables.write_csv(sys.stdout, table)
-        return OK
-    tables.save_csv(output, table, force=force)
-    print(f"saved {output}")
+        drawn(learning_curve_figure(curve), plot, force=force)
     return OK

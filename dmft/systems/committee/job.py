@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft import checks
-from dmft.run.fixed_point import FixedPointJob, Found
+from dmft import storage
+from dmft.run.fixed_point import FixedPointJob, Found, Start, checked_start
 from dmft.solution import Solution
 from dmft.systems.committee import _branches, _channel, _overlaps, _prior
 from dmft.systems.committee._branches import BranchPoint
@@ -32,7 +32,6 @@ __all__ = ["CommitteeJob"]
 
 Array = NDArray[np.float64]
 
-STARTS = ("informed", "uninformed")
 # An uninformed run is shown from these overlaps, those of random weights of 1e6 inputs.
 UNINFORMED = 1e-3
 # State evolution is followed until it is this close to the fixed point, where no figure shows a
@@ -74,17 +73,11 @@ class CommitteeJob(FixedPointJob):
 
     machine: CommitteeMachine
     alpha: float
-    start: str | float = "uninformed"
+    start: Start = "uninformed"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alpha", check_alpha(self.alpha))
-        wanted = "'informed', 'uninformed' or a number in [0, 1]"
-        if isinstance(self.start, str):
-            if self.start not in STARTS:
-                raise ValueError(f"start = {self.start!r} is not allowed: it must be {wanted}")
-        else:
-            start = checks.finite_number("start", self.start, low=0.0, high=1.0, wanted=wanted)
-            object.__setattr__(self, "start", start)
+        object.__setattr__(self, "start", checked_start(self.start))
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -133,8 +126,6 @@ class CommitteeJob(FixedPointJob):
 
     def load(self, path: Path) -> Solution:
         """Load a run of the committee machine."""
-        from dmft import storage
-
         return restore(storage.read(path))
 
 

@@ -14,7 +14,7 @@ from dmft.systems.committee.theory.curves import Branch, LearningCurve, learning
 from dmft.systems.committee.theory.evolution import fixed_point
 from dmft.systems.committee.theory.potential import generalization_error
 from dmft.systems.committee.theory.transitions import THRESHOLD_NAMES
-from dmft.tables import Columns
+from dmft.tables import Columns, of_rows
 
 __all__ = ["ENTRIES"]
 
@@ -48,10 +48,6 @@ MEANINGS = {
 }
 
 
-def _columns(rows: list[dict[str, Any]]) -> Columns:
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-
-
 def _thresholds(machine: CommitteeMachine) -> Callable[[], Columns]:
     def make() -> Columns:
         table = threshold_table([machine])
@@ -76,7 +72,7 @@ def _fixed_points(machine: CommitteeMachine) -> Callable[[], Columns]:
                         "eg_gibbs": generalization_error(machine, state.q, "gibbs"),
                     }
                 )  # fmt: skip
-        return _columns(rows)
+        return of_rows(rows)
 
     return make
 
@@ -91,7 +87,7 @@ def _curve(machine: CommitteeMachine) -> Callable[[], Columns]:
             for branch in curve.branches.values()
             if np.isfinite(branch.eg[n])
         ]
-        return _columns(rows)
+        return of_rows(rows)
 
     return make
 

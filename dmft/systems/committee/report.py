@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.figures import COLORS, PLOTLY_DASHES
+from dmft.figures import COLORS, MARKS, PLOTLY_DASHES
 from dmft.systems.base import Diagram
 from dmft.systems.committee.model import CommitteeMachine, Prior
 from dmft.systems.committee.plots import BRANCHES, GAP_COLOR, MEANINGS, title_of
@@ -20,7 +20,6 @@ __all__ = ["curves", "diagrams"]
 
 Table = Mapping[str, NDArray[Any]]
 
-SYMBOLS = ("circle", "diamond", "square", "cross", "triangle-up", "star", "hexagon")
 TEXT = (
     "Points: the runs, each at its fixed point; colours are branches, symbols starts. Vertical"
     " lines: thresholds. Shaded: the computational gap, where perfect learning is possible but"
@@ -78,7 +77,7 @@ def _against_alpha(machine: CommitteeMachine, rows: Table, ordinate: Ordinate) -
                 x=rows["alpha"][own], y=rows[ordinate.column][own], mode="lines+markers",
                 name=f"{text}, start {start}", text=[_hover(rows, int(n)) for n in own],
                 hoverinfo="text", line={"color": COLORS[i], "dash": PLOTLY_DASHES[i]},
-                marker={"symbol": SYMBOLS[k % len(SYMBOLS)], "size": 8, "color": COLORS[i]},
+                marker={"symbol": MARKS[k % len(MARKS)], "size": 8, "color": COLORS[i]},
             )  # fmt: skip
     _mark_thresholds(figure, machine)
     figure.update_xaxes(title="examples per input alpha")

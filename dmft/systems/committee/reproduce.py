@@ -22,6 +22,7 @@ from dmft.systems.committee.plots import MEANINGS, learning_curve_figure, title_
 from dmft.systems.committee.tables import LAST, grid, threshold_table
 from dmft.systems.committee.theory.curves import LearningCurve, learning_curve
 from dmft.systems.committee.theory.evolution import fixed_point
+from dmft.systems.main_job import COMPARED, Row, against, in_words
 
 __all__ = ["Simulator", "main_job"]
 
@@ -73,7 +74,7 @@ CAPTION = (
     " learning is possible, as its free entropy is largest, but AMP does not find it. With Gaussian"
     " weights there is none."
 )
-HEADER = ["machine", "alpha", "theory", "mean", "standard error", "z"]
+HEADER = ["machine", "alpha", *COMPARED]
 
 
 def main_job(*, quick: bool) -> MainJob:
@@ -134,30 +135,26 @@ def _shown(alpha: float) -> str:
     return f"{alpha:.10f}" if math.isfinite(alpha) else "none"
 
 
-def _simulated(simulator: Simulator, size: Size, doing: Any) -> list[dict[str, Any]]:
+def _simulated(simulator: Simulator, size: Size, doing: Any) -> list[Row]:
     """Return eg of message passing at finite N against theory, a row for each alpha."""
     rows = []
     for machine in PAIRS:
         for alpha in SIMULATED[machine.prior]:
             doing(f"message passing, {title_of(machine)}, alpha = {alpha:g}")
             errors = simulator(machine, alpha=alpha, n=size.n, seeds=size.seeds, steps=size.steps)
-            mean = float(errors.mean())
-            scatter = float(errors.std(ddof=1)) / math.sqrt(len(errors))
-            expected = fixed_point(machine, alpha, "uninformed").eg
+            (compared,) = against(fixed_point(machine, alpha, "uninformed").eg, errors)
             rows.append(
                 {
                     "K": machine.K, "prior": machine.prior, "alpha": alpha, "quantity": "eg",
-                    "theory": expected, "mean": mean, "standard_error": scatter,
-                    "z": (mean - expected) / scatter, "N": size.n, "seeds": size.seeds,
-                    "steps": size.steps,
+                    **compared, "N": size.n, "seeds": size.seeds, "steps": size.steps,
                 }
             )  # fmt: skip
     return rows
 
 
-def _comparison(folder: Path, rows: list[dict[str, Any]], size: Size) -> PageTable:
+def _comparison(folder: Path, rows: list[Row], size: Size) -> PageTable:
     """Write theory against simulation; return it for the page."""
-    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    columns = tables.of_rows(rows)
     tables.save_csv(folder / "comparison.csv", columns, force=True)
     text = (
         f"eg of the overlaps that message passing reaches after {size.steps} iterations, N ="
@@ -165,18 +162,12 @@ def _comparison(folder: Path, rows: list[dict[str, Any]], size: Size) -> PageTab
         " With few instances z follows Student's distribution."
     )
     cells = [
-        [
-            f"K = {row['K']}, {row['prior']}", f"{row['alpha']:g}", f"{row['theory']:.6f}",
-            f"{row['mean']:.5f}", f"{row['standard_error']:.5f}", f"{row['z']:+.2f}",
-        ]
-        for row in rows
-    ]  # fmt: skip
+        [f"K = {row['K']}, {row['prior']}", f"{row['alpha']:g}", *in_words(row)] for row in rows
+    ]
     return PageTable("Theory against message passing", text, HEADER, cells)
 
 
-def _picture(
-    folder: Path, curves: list[LearningCurve], rows: list[dict[str, Any]], size: Size
-) -> Picture:
+def _picture(folder: Path, curves: list[LearningCurve], rows: list[Row], size: Size) -> Picture:
     """Draw the learning curves, with the simulations as points."""
     with figures.style():
         canvas = learning_curve_figure(*curves)

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft import storage
-from dmft.run.fixed_point import METHOD, FixedPointJob, Found
+from dmft.run.fixed_point import METHOD, FixedPointJob, Found, Start, checked_start
 from dmft.systems.generative.model import SpikedGenerative
 from dmft.systems.generative.solution import GenerativeSolution, restore
 from dmft.systems.generative.theory.information import information
 from dmft.systems.generative.theory.iteration import overlap_u, start_at, step
-from dmft.systems.generative.theory.solutions import TOLERANCE, Start, checked_start, fixed_point
+from dmft.systems.generative.theory.solutions import TOLERANCE, fixed_point
 
 __all__ = ["GenerativeJob"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from dmft.checks import plain_number, word
+from dmft.run.fixed_point import start_in_text
 from dmft.systems.base import RecipeKeys
 from dmft.systems.generative.job import GenerativeJob
 from dmft.systems.generative.model import SpikedGenerative
-from dmft.systems.generative.theory.solutions import start_in_text
 
 __all__ = ["KEYS", "job_of"]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.figures import COLORS
+from dmft.figures import COLORS, MARKS
 from dmft.systems.base import Diagram
 from dmft.systems.generative.model import SpikedGenerative
 from dmft.systems.generative.solution import GenerativeSolution
@@ -23,8 +23,6 @@ Columns = Mapping[str, NDArray[Any]]
 # What makes one curve: runs that differ in their noise only.
 CURVE = ("alpha", "activation", "channel", "beta", "start")
 POINTS = 80
-# Curves differ in colour and in these marks; dashes tell the methods apart.
-MARKS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
 SHOWN = {
     "mmse": (
         "Mean square error against the noise", "mean square error per component",

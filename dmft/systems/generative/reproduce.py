@@ -6,10 +6,9 @@ Simulations come in through a callable, so that nothing here depends on `validat
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from dmft.systems.generative.job import GenerativeJob
 from dmft.systems.generative.model import ACTIVATIONS, Activation, SpikedGenerative
 from dmft.systems.generative.theory.solutions import fixed_point
 from dmft.systems.generative.theory.tables import mmse_table, transition_table
+from dmft.systems.main_job import COMPARED, Row, against, in_words
 from dmft.tables import Columns
 
 if TYPE_CHECKING:
@@ -84,8 +84,7 @@ def main_job(*, quick: bool) -> MainJob:
         curves = {one: _curve(folder, one, size, doing) for one in ACTIVATIONS}
         rows = [] if simulator is None else _simulated(simulator, size, doing)
         if rows:
-            columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
-            tables.save_csv(folder / "comparison.csv", columns, force=True)
+            tables.save_csv(folder / "comparison.csv", tables.of_rows(rows), force=True)
         pictures = [_mmse_picture(folder, curves, rows, size), _transition_picture(folder)]
         compared = [_comparison_table(rows, size)] if rows else []
         return Section(
@@ -112,11 +111,9 @@ def _curve(
     return table
 
 
-def _simulated(
-    simulator: Simulator, size: Size, doing: Callable[[str], None]
-) -> list[dict[str, Any]]:
+def _simulated(simulator: Simulator, size: Size, doing: Callable[[str], None]) -> list[Row]:
     """Return rows of theory, mean, standard error and z, one for each simulated point."""
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for activation in ACTIVATIONS:
         for alpha, delta in POINTS[activation]:
             doing(f"generative: AMP, {activation}")
@@ -125,20 +122,18 @@ def _simulated(
             values = simulator(
                 model, k=round(size.p / alpha), seeds=size.seeds, root_seed=len(rows)
             )
-            mean, error = float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
-            expected = fixed_point(model).mmse
+            (compared,) = against(fixed_point(model).mmse, values)
             rows.append(
                 {
                     "activation": activation, "alpha": alpha, "delta": delta, "quantity": "mmse",
-                    "theory": expected, "mean": mean, "standard_error": error,
-                    "z": (mean - expected) / error, "p": size.p, "seeds": size.seeds,
+                    **compared, "p": size.p, "seeds": size.seeds,
                 }
             )  # fmt: skip
     return rows
 
 
 def _mmse_picture(
-    folder: Path, curves: dict[Activation, Columns], rows: list[dict[str, Any]], size: Size
+    folder: Path, curves: dict[Activation, Columns], rows: list[Row], size: Size
 ) -> Picture:
     """Draw MMSE(Delta) of the three activations, with spectral methods and simulated points."""
     from matplotlib.figure import Figure as Canvas
@@ -169,7 +164,7 @@ def _mmse_picture(
     return Picture("mmse.png", "Mean square error against the noise", text)
 
 
-def _draw_points(ax: Axes, rows: list[dict[str, Any]]) -> None:
+def _draw_points(ax: Axes, rows: list[Row]) -> None:
     for k, alpha in enumerate(ALPHAS):
         own = [row for row in rows if row["alpha"] == alpha]
         columns = ([row[name] for row in own] for name in ("delta", "mean", "standard_error"))
@@ -196,19 +191,16 @@ def _transition_picture(folder: Path) -> Picture:
     return Picture("transitions.png", "Transitions", text)
 
 
-def _comparison_table(rows: list[dict[str, Any]], size: Size) -> PageTable:
+def _comparison_table(rows: list[Row], size: Size) -> PageTable:
     largest = max(abs(row["z"]) for row in rows)
     text = (
         f"p = {size.p}, {size.seeds} instances of each point. z is (mean - theory)/standard error;"
         f" the largest |z| of the {len(rows)} entries is {largest:.2f}. With so few instances z"
         " follows Student's distribution, so values of 3 to 4 do occur by chance."
     )
-    header = ["activation", "alpha", "Delta", "theory", "mean", "standard error", "z"]
+    header = ["activation", "alpha", "Delta", *COMPARED]
     cells = [
-        [
-            row["activation"], f"{row['alpha']:g}", f"{row['delta']:g}", f"{row['theory']:.6f}",
-            f"{row['mean']:.5f}", f"{row['standard_error']:.5f}", f"{row['z']:+.2f}",
-        ]
+        [row["activation"], f"{row['alpha']:g}", f"{row['delta']:g}", *in_words(row)]
         for row in rows
-    ]  # fmt: skip
+    ]
     return PageTable("Mean square error of AMP in numbers", text, header, cells)

@@ -41,6 +41,8 @@ def respond(
     """
     n, paths, kinds = len(memory), len(curvature), len(weights)
     # 1024 paths at a time: the accumulators and four rows of the past fit into the first cache.
+    # The sums stand here, in one long function: in a function of their own they took 1.3 times
+    # (double) to 1.4 times (single precision) as long, for 60 steps of 5000 paths.
     width = 1024
     total = np.zeros(width, dtype=past.dtype)
     lanes = np.zeros((kinds, width), dtype=np.float64)

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import cyclopts
 from cyclopts import Parameter
 
-from dmft.arguments import Force, Number, Whole
+from dmft.arguments import Number, Watching, Whole
 
 if TYPE_CHECKING:
-    from dmft.systems.glm.model import Model
+    from dmft.systems.glm.model import GaussianMixture, Model
 
 __all__ = ["mixture", "phase_retrieval"]
 
@@ -94,12 +95,11 @@ class Algorithm:
     replicas: Whole = 4
     seed: Whole = 0
 
-    @property
-    def how(self) -> dict[str, Any]:
-        """The arguments of `solve`."""
-        given = dataclasses.asdict(self)
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of `solve`."""
         from dmft import parse
 
+        given = dataclasses.asdict(self)
         rate = parse.schedule("learning_rate", given.pop("learning_rate"))
         verify = False if given.pop("no_verify") else None
         return {"T": given.pop("temperature"), "verify": verify, "learning_rate": rate, **given}
@@ -107,8 +107,8 @@ class Algorithm:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class RunControl:
-    """How a run is watched, the same for all models.
+class GlmWatching(Watching):
+    """How a run is watched.
 
     Parameters
     ----------
@@ -116,37 +116,22 @@ class RunControl:
         Stop once |m| reaches this, in (0, 1).
     stop_relaxed
         Stop once m, q and the loss, having moved, changed by less than this since t/2.
-    max_seconds
-        Stop after this many seconds; go on with `dmft resume`.
-    checkpoint_every
-        Seconds between two checkpoints, > 0.
-    threads
-        Threads to use; all unless given.
     """
 
     stop_overlap: float | None = None
-    stop_relaxed: float | None = None
-    max_seconds: float | None = None
-    checkpoint_every: float = 60.0
-    threads: Whole | None = None
-    force: Force = False
+
+
+WATCHING = GlmWatching()
 
 
 def _run(
-    model: Model, output: Path | None, algorithm: Algorithm, watching: RunControl, **start: Any
+    model: Model, output: Path | None, algorithm: Algorithm, watching: GlmWatching, **start: Any
 ) -> int:
-    from dmft.run.shell import begun, carried_out, stops
+    from dmft.run.shell import commanded
     from dmft.systems.glm.solve import solve
 
-    part = begun(output, force=watching.force)
-    conditions = stops(watching.stop_overlap, watching.stop_relaxed, watching.max_seconds)
-    return carried_out(
-        lambda: solve(
-            model, **algorithm.how, **start, stop=conditions, checkpoint=part,
-            checkpoint_every=watching.checkpoint_every, threads=watching.threads,
-        ),
-        output,
-    )  # fmt: skip
+    run = partial(solve, model, **algorithm.arguments(), **start)
+    return commanded(run, output, watching, stop_overlap=watching.stop_overlap)
 
 
 @phase_retrieval.command(name="solve")
@@ -157,7 +142,7 @@ def solve_phase_retrieval(
     a: float = 1.0,
     unregularised: Annotated[bool, Parameter(negative="")] = False,
     algorithm: Algorithm,
-    watching: RunControl | None = None,
+    watching: GlmWatching = WATCHING,
 ) -> int:
     """Run gradient descent on the sphere and save it.
 
@@ -175,31 +160,16 @@ def solve_phase_retrieval(
     from dmft.systems.glm.model import PhaseRetrieval
 
     model = PhaseRetrieval(alpha, None if unregularised else a)
-    return _run(model, output, algorithm, watching or RunControl())
+    return _run(model, output, algorithm, watching)
 
 
-@mixture.command(name="solve")
-def solve_mixture(
-    *,
-    output: Path | None = None,
-    alpha: float,
-    delta: float,
-    loss: Literal["logistic", "square", "smoothed-hinge"] = "logistic",
-    ridge: float = 0.1,
-    rho: float = 0.5,
-    bias: float = 0.0,
-    fit_bias: Annotated[bool, Parameter(negative="")] = False,
-    width: float | None = None,
-    q0: float = 1.0,
-    algorithm: Algorithm,
-    watching: RunControl | None = None,
-) -> int:
-    """Run gradient descent or stochastic gradient descent and save it.
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class MixtureOptions:
+    """The mixture and the loss.
 
     Parameters
     ----------
-    output
-        File to write (NetCDF-4); without it the summary is printed and nothing is saved.
     alpha
         Samples per dimension, > 0.
     delta
@@ -216,12 +186,45 @@ def solve_mixture(
         The bias follows the gradient, from 0.
     width
         Width of the rounded corner of the smoothed hinge loss, in (0, 1]; 0.1 unless given.
+    """
+
+    alpha: float
+    delta: float
+    loss: Literal["logistic", "square", "smoothed-hinge"] = "logistic"
+    ridge: float = 0.1
+    rho: float = 0.5
+    bias: float = 0.0
+    fit_bias: Annotated[bool, Parameter(negative="")] = False
+    width: float | None = None
+
+    def model(self) -> GaussianMixture:
+        """Return the model, or raise ValueError."""
+        from dmft.systems.glm.model import GaussianMixture
+
+        if self.fit_bias and self.bias != 0.0:
+            raise ValueError("give --bias or --fit-bias, not both")
+        bias = True if self.fit_bias else self.bias
+        return GaussianMixture(
+            self.alpha, self.delta, self.loss, self.ridge, self.rho, bias, self.width
+        )
+
+
+@mixture.command(name="solve")
+def solve_mixture(
+    *,
+    output: Path | None = None,
+    mixture: MixtureOptions,
+    q0: float = 1.0,
+    algorithm: Algorithm,
+    watching: GlmWatching = WATCHING,
+) -> int:
+    """Run gradient descent or stochastic gradient descent and save it.
+
+    Parameters
+    ----------
+    output
+        File to write (NetCDF-4); without it the summary is printed and nothing is saved.
     q0
         |w|^2/N at t = 0, >= m0^2.
     """
-    from dmft.systems.glm.model import GaussianMixture
-
-    if fit_bias and bias != 0.0:
-        raise ValueError("give --bias or --fit-bias, not both")
-    model = GaussianMixture(alpha, delta, loss, ridge, rho, True if fit_bias else bias, width)
-    return _run(model, output, algorithm, watching or RunControl(), q0=q0)
+    return _run(mixture.model(), output, algorithm, watching, q0=q0)

@@ -7,6 +7,7 @@ for 400 steps), and going on to twice the number of steps costs eight times what
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,8 +33,8 @@ __all__ = [
     "CONFIDENCE",
     "Descent",
     "Problem",
+    "Replayed",
     "StepOptions",
-    "compared",
     "count_of",
     "everywhere",
     "half_width",
@@ -88,13 +89,36 @@ def everywhere(ones: Sequence[One], work: Callable[[One], None]) -> None:
         list(pool.map(work, ones))
 
 
-def compared(found: Array, saved: Array) -> None:
-    """Raise ValueError unless a run that was replayed has the numbers of the saved one."""
-    if found.shape != saved.shape or not np.all(np.abs(found - saved) <= SAME):
-        raise ValueError("its steps, taken again, give other numbers")
+class Replayed(abc.ABC):
+    """A solver whose runs go on by taking their steps again: no file holds all paths."""
+
+    @abc.abstractmethod
+    def advance(self) -> StepResult:
+        """Take one step."""
+
+    @abc.abstractmethod
+    def _samples(self) -> dict[str, Array]:
+        """Return the one-time quantities of each replica, shape (replicas, n+1)."""
+
+    def replay(self, state: Mapping[str, Array]) -> None:
+        """Take the steps of a saved run again.
+
+        Raises
+        ------
+        ValueError
+            The numbers are not those of the saved run.
+        """
+        saved = state["m"]
+        if saved.ndim != 2:
+            raise ValueError("its state is damaged")
+        for _ in range(saved.shape[1] - 1):
+            self.advance()
+        found = self._samples()["m"]
+        if found.shape != saved.shape or not np.all(np.abs(found - saved) <= SAME):
+            raise ValueError("its steps, taken again, give other numbers")
 
 
-class Descent:
+class Descent(Replayed):
     """Stepper of all replicas (contract: :class:`dmft.run.contract.Solver`).
 
     Parameters
@@ -178,22 +202,6 @@ class Descent:
             )
         self.n = following
         return StepResult(True)
-
-    def replay(self, state: Mapping[str, Array]) -> None:
-        """Take the steps of a saved run again.
-
-        Raises
-        ------
-        ValueError
-            The numbers are not those of the saved run.
-        """
-        saved = state["m"]
-        if saved.ndim != 2:
-            raise ValueError("its state is damaged")
-        for _ in range(saved.shape[1] - 1):
-            self.advance()
-        found = self._samples()["m"]
-        compared(found, saved)
 
     def _samples(self) -> dict[str, Array]:
         """Return the one-time quantities of each replica, shape (replicas, n+1)."""

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from dmft import checks
 from dmft.solution import finished
 from dmft.systems.glm.model import Model
+from dmft.systems.glm.options import StepOptions
 from dmft.systems.glm.solve import solve
 
 __all__ = ["Flow", "gradient_flow"]
@@ -67,7 +68,7 @@ def gradient_flow(model: Model, times: ArrayLike, step: float, **how: Any) -> Fl
     step : float
         Largest step, > 0.
     **how
-        m0 and further arguments of :func:`dmft.solve`; at least two replicas.
+        m0 and further arguments of :func:`dmft.solve`; replicas >= 2, whose scatter is needed.
 
     Raises
     ------
@@ -85,6 +86,7 @@ def gradient_flow(model: Model, times: ArrayLike, step: float, **how: Any) -> Fl
     0.666
     """
     step = checks.positive_number("step", step)
+    checks.integer("replicas", how.get("replicas", StepOptions.replicas), low=2)
     t = np.atleast_1d(np.asarray(times, dtype=np.float64))
     places = np.round(t / step).astype(int)
     if t.ndim != 1 or np.any(np.abs(places * step - t) > 1e-9 * (1.0 + t)) or np.any(t < 0.0):

@@ -10,7 +10,6 @@ from typing import Any
 from dmft import storage
 from dmft.run.contract import Method
 from dmft.run.job import Job
-from dmft.run.stop import OverlapReached, Relaxed, Stop
 from dmft.systems.glm.descent import StepOptions
 from dmft.systems.glm.files import model_to
 from dmft.systems.glm.methods import STEPS
@@ -34,8 +33,7 @@ class GlmJob(Job):
         What is trained.
     t_end : float
         Time to reach.
-    m0, q0, step, T, batch, persistence, paths, response_paths, response_stride, replicas,
-    seed
+    m0, q0, step, T, batch, persistence, paths, response_paths, response_stride, replicas, seed
         As in :func:`dmft.systems.glm.solve.solve`.
     stop_overlap, stop_relaxed : float, optional
         Conditions that end the run before t_end.
@@ -80,11 +78,6 @@ class GlmJob(Job):
 
     def __str__(self) -> str:
         return f"{self.model!r}, m0 = {self.m0:g}, step = {self.step:g}, t_end = {self.t_end:g}"
-
-    def stops(self) -> list[Stop]:
-        """Return the conditions that end the run before t_end."""
-        conditions = ((OverlapReached, self.stop_overlap), (Relaxed, self.stop_relaxed))
-        return [kind(value) for kind, value in conditions if value is not None]
 
     def begin(self, **running: Any) -> GlmSolution:
         """Do the run from t = 0."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dmft.run.contract import Record, StepResult
 from dmft.systems.glm import memory
-from dmft.systems.glm.descent import Problem, compared, everywhere, largest
+from dmft.systems.glm.descent import Problem, Replayed, everywhere, largest
 from dmft.systems.glm.generalization import test_error
 from dmft.systems.glm.grid import FlowGrid, LogMap, packed
 from dmft.systems.glm.model import Setting
@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 ROOM = 2.0
 
 
-class LongFlow:
+class LongFlow(Replayed):
     """Stepper of all replicas (contract: :class:`dmft.run.contract.Solver`).
 
     Parameters
@@ -144,21 +144,6 @@ class LongFlow:
     def _end(self, one: Stages) -> float:
         """Return the largest rate of the linearised flow."""
         return radius(one.replica) + max(float(one.mu[one.replica.n]), 0.0)
-
-    def replay(self, state: Mapping[str, Array]) -> None:
-        """Take the steps of a saved run again.
-
-        Raises
-        ------
-        ValueError
-            The numbers are not those of the saved run.
-        """
-        saved = state["m"]
-        if saved.ndim != 2:
-            raise ValueError("its state is damaged")
-        for _ in range(saved.shape[1] - 1):
-            self.advance()
-        compared(self._samples()["m"], saved)
 
     def _state(self, one: Stages) -> Array:
         """Return m, q, mu and loss at the ends of the steps."""

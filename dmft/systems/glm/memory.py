@@ -82,29 +82,30 @@ def check(use: Use, limit: float | None) -> float:
     if total <= most:
         return total
     said = f"{total / GB:.2g} GB are needed for {use.steps} steps,"
-    said += f" and {most / GB:.2g} GB can be used"
+    raise ValueError(_too_much(use, most, f"{said} and {most / GB:.2g} GB can be used"))
+
+
+def _too_much(use: Use, most: float, said: str) -> str:
+    """Return the sentence about a run that does not fit: which option is too large, and what fits.
+
+    A longer stride costs least, then fewer paths with responses, then fewer paths.
+    """
     less = use
     while less.stride > 0 and less.stride < use.steps and needed(less) > most:
         less = less._replace(stride=2 * less.stride)
     if needed(less) <= most:
-        raise ValueError(
-            f"response_stride = {use.stride} is not allowed: {said}; with {less.stride} they fit"
-        )
+        return f"response_stride = {use.stride} is not allowed: {said}; with {less.stride} they fit"
     while less.response_paths > 1 and needed(less) > most:
         less = less._replace(response_paths=less.response_paths // 2)
     if needed(less) <= most:
-        raise ValueError(
-            f"response_paths = {use.response_paths} is not allowed: {said};"
-            f" {less.response_paths} fit"
-            + (f" with response_stride = {less.stride}" if less.stride > 0 else "")
-        )
+        with_stride = f" with response_stride = {less.stride}" if less.stride > 0 else ""
+        refused = f"response_paths = {use.response_paths} is not allowed: {said};"
+        return f"{refused} {less.response_paths} fit{with_stride}"
     less = use
     while less.paths > 1 and needed(less) > most:
         paths = less.paths // 2
         less = less._replace(paths=paths, response_paths=min(paths, use.response_paths))
-    raise ValueError(
-        f"paths = {use.paths} is not allowed: {said};"
-        f" {less.paths} with response_paths = {less.response_paths} fit"
-        if needed(less) <= most
-        else f"step is not allowed: {said}, even with a single path; take fewer steps"
-    )
+    if needed(less) <= most:
+        fit = f"{less.paths} with response_paths = {less.response_paths} fit"
+        return f"paths = {use.paths} is not allowed: {said}; {fit}"
+    return f"step is not allowed: {said}, even with a single path; take fewer steps"

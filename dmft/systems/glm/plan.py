@@ -16,9 +16,9 @@ from dmft import checks, storage
 from dmft.checks import flag
 from dmft.run.contract import Method, Record, Solver, method_of
 from dmft.run.loop import Ending
-from dmft.run.provenance import made
+from dmft.run.planning import end_of, provenance, times_of
 from dmft.schedules import as_plain, from_plain
-from dmft.solution import Solution, Status
+from dmft.solution import Solution
 from dmft.systems.glm.descent import Problem, count_of
 from dmft.systems.glm.files import SavedModel
 from dmft.systems.glm.methods import FLOW, METHODS, STEPS
@@ -116,11 +116,14 @@ class GlmPlan:
 
     def solution(self, record: Record, ending: Ending) -> Solution:
         """Return the solution."""
+        told = provenance(
+            self.t_end, None, self._plain_options(), verify=self.verify, t_eval=self.t_eval
+        )
         return GlmSolution(
             model=self.model, m0=self.start_at.m0, q0=self.start_at.q0, method=self.method.name,
             t=record.t, series=record.series, grid=record.grid, status=ending.status,
             message=ending.message, errors=record.errors,
-            stats={**record.stats, "seconds": ending.seconds}, provenance=self._provenance(),
+            stats={**record.stats, "seconds": ending.seconds}, provenance=told,
             state=record.state,
         )  # fmt: skip
 
@@ -130,17 +133,6 @@ class GlmPlan:
         if isinstance(self.options, StepOptions):
             plain["learning_rate"] = as_plain(self.options.learning_rate, [])
         return plain
-
-    def _provenance(self) -> dict[str, Any]:
-        """Return what a file tells of how the run was made."""
-        return {
-            "t_end": self.t_end,
-            "tol": None,
-            "options": self._plain_options(),
-            "verify": self.verify,
-            **({} if self.t_eval is None else {"t_eval": list(self.t_eval)}),
-            **made(),
-        }
 
 
 def planned(model: Model, t_end: float, request: Request) -> GlmPlan:
@@ -169,7 +161,7 @@ def planned(model: Model, t_end: float, request: Request) -> GlmPlan:
         options = dataclasses.replace(options, learning_rate=rate)
     if method is FLOW and setting.fitted:
         raise ValueError("bias = True is not for method 'flow': it follows the weights alone")
-    times = None if request.t_eval is None else _times(request.t_eval, t_end)
+    times = times_of(request.t_eval, t_end)
     verify = method.verifiable if request.verify is None else flag("verify", request.verify)
     if verify and not method.verifiable:
         raise ValueError(f"verify is not for method {method.name!r}: its steps are exact")
@@ -211,13 +203,6 @@ def _start(request: Request, *, spherical: bool) -> Start:
     return Start(m0, q0)
 
 
-def _times(t_eval: ArrayLike, t_end: float) -> tuple[float, ...]:
-    times = checks.array_in("t_eval", t_eval, 0.0, t_end)
-    if times.ndim != 1:
-        raise ValueError(f"t_eval has {times.ndim} axes: it must be a list of times")
-    return tuple(times.tolist())
-
-
 def continued(
     before: GlmSolution, path: str | os.PathLike[str], t_end: float | None, model: Any = None
 ) -> GlmPlan:
@@ -234,7 +219,7 @@ def continued(
     if before.method not in METHODS or not before.state:
         raise storage.FileError(f"{said}: it is of method {before.method!r}")
     known = before.provenance
-    end = _later(before, path, t_end)
+    end = end_of(before, path, t_end)
     options = {name: value for name, value in known["options"].items() if name != "type"}
     method = METHODS[before.method]
     times = tuple(known["t_eval"]) if "t_eval" in known else None
@@ -265,16 +250,3 @@ def _again(before: GlmSolution, path: str | os.PathLike[str], model: Any) -> Mod
                 f" {getattr(saved, name)!r}"
             )
     return model
-
-
-def _later(before: GlmSolution, path: str | os.PathLike[str], t_end: float | None) -> float:
-    """Return the time to reach, checked."""
-    reached, planned_end = float(before.t[-1]), float(before.provenance["t_end"])
-    end = checks.positive_number("t_end", planned_end if t_end is None else t_end)
-    if t_end is None and before.status is Status.FINISHED:
-        raise ValueError(f"{str(path)!r} has reached its t_end = {planned_end:g}: give a later one")
-    if end < reached:
-        raise ValueError(
-            f"t_end = {end:g} is not allowed: the run has reached t = {reached:g}; give a later one"
-        )
-    return end

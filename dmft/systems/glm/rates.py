@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft import checks
-from dmft.schedules import PowerLaw, Switch, TabulatedFunction, evaluate, is_closed_form
+from dmft.schedules import PowerLaw, Switch, TabulatedFunction, evaluate, is_closed_form, resolved
 
 __all__ = ["Rate", "lowered", "rates"]
 
@@ -69,8 +69,7 @@ def lowered(rate: Any, step: float, steps: int) -> Rate:
 
 def _at(rate: Any, t: float) -> float:
     """Return the value of a schedule or function at t."""
-    while isinstance(rate, Switch):
-        rate = rate.before if t < rate.time else rate.after
+    rate = resolved(rate, t)
     if is_closed_form(rate):
         return float(evaluate(rate, np.array(t)))
     try:

@@ -151,7 +151,7 @@ class Replica:
         mean = self.columns.weights
         self.loss[n] = setting.alpha * float(mean @ value)
         force = setting.alpha * self.batches.fraction * float(mean @ (slope * h))
-        self.mu[n] = self._multiplier(n, force)
+        self.mu[n] = self._multiplier(force)
         if n == 0:
             self.control = bool(np.any(self.curvature < 0.0))
         self.F[n] = slope
@@ -164,7 +164,7 @@ class Replica:
             return row
         return np.asarray(self.setting.delta * (row + w.m[n] * w.m[: n + 1]))
 
-    def _multiplier(self, n: int, force: float) -> float:
+    def _multiplier(self, force: float) -> float:
         algorithm = self.weights.algorithm
         return algorithm.T - force if algorithm.ridge is None else algorithm.ridge
 

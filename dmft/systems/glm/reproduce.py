@@ -26,6 +26,7 @@ from dmft.systems.glm.replica import Start
 from dmft.systems.glm.solution import GlmSolution
 from dmft.systems.glm.solve import solve
 from dmft.systems.glm.theory import mixture
+from dmft.systems.main_job import COMPARED, Ensemble, Row, against, in_words, mean_and_error
 
 __all__ = ["Simulators", "main_job"]
 
@@ -45,22 +46,13 @@ CURVE = np.geomspace(0.3, 10.0, 25)
 POINTS, POINT_N, POINT_SEEDS = (0.5, 1.0, 2.0, 4.0), 100, 40
 
 
-class Runs(Interface):
-    """Finite-N runs: times (n,), and series of shape (seeds, n)."""
-
-    @property
-    def t(self) -> Array: ...
-    @property
-    def series(self) -> Mapping[str, Array]: ...
-
-
 class Simulators(Interface):
     """What simulates at finite N (``validation.systems.glm.compare.SIMULATORS``)."""
 
     def runs(
         self, model: Model, start: Start, options: StepOptions, steps: Sequence[int], *, n: int,
         seeds: int,
-    ) -> Runs: ...  # fmt: skip
+    ) -> Ensemble: ...  # fmt: skip
 
     def test_errors(self, model: GaussianMixture, *, n: int, seeds: int) -> Array: ...
 
@@ -122,32 +114,23 @@ def _theory(alpha: float, size: Size) -> GlmSolution:
 
 def _descent(
     folder: Path, simulators: Simulators | None, size: Size, doing: Doing
-) -> tuple[Picture, list[dict[str, Any]]]:
+) -> tuple[Picture, list[Row]]:
     """Draw m(t) and the loss of theory and simulation; write the table with z-scores."""
     from matplotlib.figure import Figure as Canvas
 
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     with figures.style():
         canvas = Canvas(figsize=(7.2, 2.9), layout="constrained")
         axes = dict(zip(QUANTITIES, canvas.subplots(1, 2), strict=True))
-        for k, alpha in enumerate(ALPHAS):
+        for alpha, color in zip(ALPHAS, figures.COLORS, strict=False):
             doing(f"phase retrieval, alpha={alpha:g}")
             run = _theory(alpha, size)
-            label = rf"$\alpha={alpha:g}$"
             for name, ax in axes.items():
-                plots.series(ax, run, name, color=figures.COLORS[k], label=label)
-            if simulators is None:
-                continue
-            found = simulators.runs(
-                PhaseRetrieval(alpha),
-                START,
-                StepOptions(step=STEP),
-                SHOWN,
-                n=size.n,
-                seeds=size.seeds,
-            )
-            rows += _compare(alpha, run, found, size)
-            _points(axes, found, figures.COLORS[k])
+                plots.series(ax, run, name, color=color, label=rf"$\alpha={alpha:g}$")
+            if simulators is not None:
+                found = _simulated(simulators, alpha, size)
+                rows += _compare(alpha, run, found, size)
+                _points(axes, found, color)
         axes["train_loss"].set_yscale("log")
         axes["m"].legend()
         drawn = f"; points: $N={size.n}$, {size.seeds} instances" if rows else ""
@@ -156,61 +139,57 @@ def _descent(
         )
         figures.save(canvas, folder / "phase_retrieval.png", force=True)
     if rows:
-        columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
-        tables.save_csv(folder / "comparison.csv", columns, force=True)
-    text = (
+        tables.save_csv(folder / "comparison.csv", tables.of_rows(rows), force=True)
+    title = "Phase retrieval: overlap and loss"
+    return Picture("phase_retrieval.png", title, _descent_caption(size)), rows
+
+
+def _descent_caption(size: Size) -> str:
+    return (
         "Gradient descent from an overlap of 0.3 finds the hidden vector if there are enough"
         " measurements. Lines are the theory at N = infinity with two standard errors, points"
         f" the mean of {size.seeds} simulations at N = {size.n}, bars one standard error;"
         " simulations carry corrections of order 1/N."
     )
-    return Picture("phase_retrieval.png", "Phase retrieval: overlap and loss", text), rows
 
 
-def _points(axes: Mapping[str, Any], found: Runs, color: str) -> None:
-    t = found.t[1:]
+def _simulated(simulators: Simulators, alpha: float, size: Size) -> Ensemble:
+    return simulators.runs(
+        PhaseRetrieval(alpha), START, StepOptions(step=STEP), SHOWN, n=size.n, seeds=size.seeds
+    )
+
+
+def _points(axes: Mapping[str, Any], found: Ensemble, color: str) -> None:
     for name, ax in axes.items():
-        values = found.series[name][:, 1:]
-        error = values.std(axis=0, ddof=1) / math.sqrt(len(values))
-        figures.points(ax, t, values.mean(axis=0), error, color=color)
+        figures.points(ax, found.t[1:], *mean_and_error(found.series[name][:, 1:]), color=color)
 
 
-def _compare(alpha: float, run: GlmSolution, found: Runs, size: Size) -> list[dict[str, Any]]:
+def _compare(alpha: float, run: GlmSolution, found: Ensemble, size: Size) -> list[Row]:
     """Return rows of theory, mean, standard error of the difference and z at each time."""
-    rows, steps = [], np.array((0, *SHOWN))
+    steps, rows = np.array(SHOWN), []
+    shared = {"alpha": alpha, "m0": START.m0, "N": size.n, "seeds": size.seeds}
     for name in QUANTITIES:
-        values, own = found.series[name], run.standard_error(name)[steps]
-        mean = values.mean(axis=0)
-        error = np.hypot(values.std(axis=0, ddof=1) / math.sqrt(len(values)), own)
-        for k in range(1, len(steps)):
-            theory = float(run.series[name][steps[k]])
-            rows.append(
-                {
-                    "level": f"alpha = {alpha:g}", "t": float(found.t[k]), "quantity": name,
-                    "theory": theory, "mean": float(mean[k]), "standard_error": float(error[k]),
-                    "z": float((mean[k] - theory) / error[k]), "alpha": alpha, "m0": START.m0,
-                    "N": size.n, "seeds": size.seeds,
-                }
-            )  # fmt: skip
+        own_error = run.standard_error(name)[steps]
+        compared = against(run.series[name][steps], found.series[name][:, 1:], own_error)
+        for t, row in zip(found.t[1:].tolist(), compared, strict=True):
+            labels = {"level": f"alpha = {alpha:g}", "t": t, "quantity": name}
+            rows.append({**labels, **row, **shared})
     return rows
 
 
-def _comparison_table(rows: list[dict[str, Any]], size: Size) -> PageTable:
+def _comparison_table(rows: list[Row], size: Size) -> PageTable:
     text = (
         f"N = {size.n}, {size.seeds} instances. z is (mean - theory)/standard error, which contains"
         " that of the theory; with few instances it follows Student's distribution, so values of 3"
         " do occur by chance."
     )
-    header = ["alpha", "t", "quantity", "theory", "mean", "standard error", "z"]
+    header = ["alpha", "t", "quantity", *COMPARED]
     told = [STEP * step for step in TOLD]
     cells = [
-        [
-            f"{row['alpha']:g}", f"{row['t']:g}", row["quantity"], f"{row['theory']:.5f}",
-            f"{row['mean']:.5f}", f"{row['standard_error']:.5f}", f"{row['z']:+.2f}",
-        ]
+        [f"{row['alpha']:g}", f"{row['t']:g}", row["quantity"], *in_words(row, theory=5)]
         for row in rows
         if any(math.isclose(row["t"], t) for t in told)
-    ]  # fmt: skip
+    ]
     return PageTable("Theory against simulation in numbers", text, header, cells)
 
 
@@ -218,29 +197,18 @@ def _errors(folder: Path, simulators: Simulators | None, doing: Doing) -> Pictur
     """Draw the error of minimisers on a mixture against alpha; write it as a table."""
     from matplotlib.figure import Figure as Canvas
 
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     with figures.style():
         canvas = Canvas(figsize=(7.2, 2.9), layout="constrained")
         axes = canvas.subplots(1, len(RIDGES), sharey=True)
         for ax, ridge in zip(axes, RIDGES, strict=True):
             doing(f"minimisers on a mixture, ridge={ridge:g}")
-            for k, loss in enumerate(LOSSES):
-                curve = [_minimiser(alpha, loss, ridge) for alpha in CURVE]
-                rows += curve
-                errors = [row["test_error"] for row in curve]
-                ax.plot(CURVE, errors, color=figures.COLORS[k], label=loss)
-                if simulators is not None:
-                    _drawn_errors(ax, simulators, loss, ridge, figures.COLORS[k])
-            bayes = [mixture.bayes_error(alpha, DELTA) for alpha in CURVE]
-            ax.plot(CURVE, bayes, color="black", linestyle="-", label="Bayes")
-            ax.set(title=rf"$\lambda={ridge:g}$", xlabel=r"samples per dimension $\alpha$")
-            ax.set_xscale("log")
+            rows += _errors_of_ridge(ax, ridge, simulators)
         axes[0].set_ylabel("error on a new sample")
         axes[0].legend()
         canvas.suptitle(rf"mixture of two clusters, $\Delta={DELTA:g}$", fontsize="medium")
         figures.save(canvas, folder / "minimisers.png", force=True)
-    columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
-    tables.save_csv(folder / "minimisers.csv", columns, force=True)
+    tables.save_csv(folder / "minimisers.csv", tables.of_rows(rows), force=True)
     text = (
         "What ridge minimisers of three losses get wrong on new samples, and the least possible"
         " error: a strong ridge brings every loss near the Bayes-optimal average of the samples, a"
@@ -252,7 +220,23 @@ def _errors(folder: Path, simulators: Simulators | None, doing: Doing) -> Pictur
     return Picture("minimisers.png", "Mixtures: error of minimisers against Bayes", text)
 
 
-def _minimiser(alpha: float, loss: str, ridge: float) -> dict[str, Any]:
+def _errors_of_ridge(ax: Any, ridge: float, simulators: Simulators | None) -> list[Row]:
+    """Draw the error of each loss and the least one at a ridge; return the rows of the table."""
+    rows: list[Row] = []
+    for loss, color in zip(LOSSES, figures.COLORS, strict=False):
+        curve = [_minimiser(alpha, loss, ridge) for alpha in CURVE]
+        rows += curve
+        ax.plot(CURVE, [row["test_error"] for row in curve], color=color, label=loss)
+        if simulators is not None:
+            _drawn_errors(ax, simulators, loss, ridge, color)
+    bayes = [mixture.bayes_error(alpha, DELTA) for alpha in CURVE]
+    ax.plot(CURVE, bayes, color="black", linestyle="-", label="Bayes")
+    ax.set(title=rf"$\lambda={ridge:g}$", xlabel=r"samples per dimension $\alpha$")
+    ax.set_xscale("log")
+    return rows
+
+
+def _minimiser(alpha: float, loss: str, ridge: float) -> Row:
     found = mixture.erm(GaussianMixture(alpha, DELTA, loss, ridge))
     if not found.success:
         raise ArithmeticError(f"minimiser, loss = {loss}, alpha = {alpha:g}: {found.message}")
@@ -265,5 +249,5 @@ def _drawn_errors(ax: Any, simulators: Simulators, loss: str, ridge: float, colo
     for alpha in POINTS:
         model = GaussianMixture(alpha, DELTA, loss, ridge)
         found = simulators.test_errors(model, n=POINT_N, seeds=POINT_SEEDS)
-        error = found.std(ddof=1) / math.sqrt(len(found))
-        figures.points(ax, [alpha], [found.mean()], [error], color=color)
+        mean, error = mean_and_error(found)
+        figures.points(ax, [alpha], [mean], [error], color=color)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from dataclasses import dataclass
 from typing import Any, cast
 
-from dmft import storage
 from dmft.run.contract import Solver
-from dmft.run.execute import asked, execute
-from dmft.run.stop import Progress
-from dmft.systems.glm.descent import Descent
-from dmft.systems.glm.long_flow import LongFlow
+from dmft.run.execute import asked, execute, go_on
+from dmft.systems.glm.descent import Replayed
 from dmft.systems.glm.model import Model
 from dmft.systems.glm.plan import Request, continued, planned
 from dmft.systems.glm.solution import GlmSolution
@@ -92,20 +88,9 @@ def resume(
     request, running = asked(_Again, how)
     plan = continued(before, path, t_end, request.model)
 
-    def begin() -> Solver:
-        new = plan.start()
-        assert isinstance(new, (Descent, LongFlow))
-        try:
-            new.replay(before.state)
-        except (LookupError, TypeError, ValueError) as error:
-            raise storage.FileError(f"{str(path)!r} cannot be continued: {error}") from error
-        return new
+    def restore(new: Solver) -> None:
+        assert isinstance(new, Replayed)
+        new.replay(before.state)
 
-    past = [
-        Progress(float(t), {"m": float(m), "q": float(q), "train_loss": float(loss)}, 0.0, 0.0)
-        for t, m, q, loss in zip(
-            before.t[1:], before.m[1:], before.q[1:], before.train_loss[1:], strict=True
-        )
-    ]
-    running = dataclasses.replace(running, past=past)
-    return cast(GlmSolution, execute(plan, running, begin, float(before.stats.get("seconds", 0.0))))
+    watched = ("m", "q", "train_loss")
+    return cast(GlmSolution, go_on(plan, running, before, path, watched, restore))

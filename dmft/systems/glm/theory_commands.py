@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from dmft.arguments import FAILED, OK, Force, Number, say
+from dmft.arguments import FAILED, OK, Force, Number, Numbers, say, tabulated
 
 __all__ = ["erm", "local_entropy", "thresholds"]
 
-Numbers = Annotated[list[Number], Parameter(consume_multiple=True)]
 Words = Annotated[list[str], Parameter(consume_multiple=True)]
 
 
@@ -175,16 +173,9 @@ def _written(
     """
     if not rows:
         raise ValueError("there is nothing to tabulate: give at least one value to each option")
-    import numpy as np
-
     from dmft import tables
 
-    table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    if output is None:
-        tables.write_csv(sys.stdout, table)
-    else:
-        tables.save_csv(output, table, force=force)
-        print(f"saved {output}")
+    tabulated(tables.of_rows(rows), output, force=force)
     for sentence in failures:
         say(sentence, FAILED)
     return FAILED if failures else OK

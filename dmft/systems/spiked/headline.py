@@ -5,7 +5,6 @@ Simulations come in through a callable, so that nothing here depends on `validat
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from dmft import figures, tables
 from dmft.solution import finished
 from dmft.systems.base import PageTable, Picture
+from dmft.systems.main_job import COMPARED, Ensemble, Row, against, in_words
 from dmft.systems.spiked import plots
 from dmft.systems.spiked.model import SpikedMatrixTensor
 from dmft.systems.spiked.solution import SpikedSolution
@@ -25,7 +25,6 @@ from dmft.systems.spiked.solve import solve
 __all__ = ["FULL", "QUICK", "Simulator", "Sizes", "comparison_table", "dynamics", "steps"]
 
 Array = NDArray[np.float64]
-Row = dict[str, Any]
 
 # Gradient flow succeeds from 1/Delta_2 = 2 on for p = 3 and Delta_p = 1.
 P, DELTA_P, M0, T_END = 3, 1.0, 0.2, 10.0
@@ -41,15 +40,6 @@ SHOWN_TIMES = (1.0, 2.0, 5.0, 10.0)
 # The level and the last time at which small N are simulated.  Corrections are largest below the
 # threshold, where m grows slowly; up to t = 3 a run takes 0.05 s of processor time.
 SMALL_LEVEL, SMALL_END = "below", 3.0
-
-
-class Ensemble(Interface):
-    """Finite-N runs: times (n,), and the series m, mu, e of shape (seeds, n)."""
-
-    @property
-    def t(self) -> Array: ...
-    @property
-    def series(self) -> Mapping[str, Array]: ...
 
 
 class Simulator(Interface):
@@ -110,8 +100,9 @@ def dynamics(
         )
         plots.save(canvas, folder / "dynamics.png", force=True)
     large = _chosen(rows, N=sizes.n)
-    _save(folder / "comparison.csv", large)
-    _save(folder / "finite_n.csv", [row for row in rows if row["N"] != sizes.n])
+    small = [row for row in rows if row["N"] != sizes.n]
+    for file, chosen in (("comparison.csv", large), ("finite_n.csv", small)):
+        tables.save_csv(folder / file, tables.of_rows(chosen), force=True)
     return Picture("dynamics.png", "Dynamics against simulation", _caption(sizes)), large
 
 
@@ -162,14 +153,9 @@ def _compare(solution: SpikedSolution, ensemble: Ensemble) -> Iterator[Row]:
     """Yield theory, mean, standard error and z of each quantity at each time."""
     theory_at = solution.at(ensemble.t)
     for quantity in plots.NAMES:
-        values = ensemble.series[quantity]
-        mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / math.sqrt(len(values))
-        for k, t in enumerate(ensemble.t):
-            expected = float(getattr(theory_at, quantity)[k])
-            yield {
-                "t": float(t), "quantity": quantity, "theory": expected, "mean": float(mean[k]),
-                "standard_error": float(error[k]), "z": float((mean[k] - expected) / error[k]),
-            }  # fmt: skip
+        found = against(getattr(theory_at, quantity), ensemble.series[quantity])
+        for t, row in zip(ensemble.t.tolist(), found, strict=True):
+            yield {"t": t, "quantity": quantity, **row}
 
 
 def _points(ax: Any, rows: list[Row], **style: Any) -> None:
@@ -201,10 +187,6 @@ def _column(rows: list[Row], name: str) -> Array:
     return np.array([row[name] for row in rows])
 
 
-def _save(path: Path, rows: list[Row]) -> None:
-    tables.save_csv(path, {name: _column(rows, name) for name in rows[0]}, force=True)
-
-
 def comparison_table(rows: list[Row], sizes: Sizes) -> PageTable:
     """Return theory against simulation at the large N, for the page."""
     z = [abs(row["z"]) for row in rows]
@@ -213,11 +195,11 @@ def comparison_table(rows: list[Row], sizes: Sizes) -> PageTable:
         f" |z| of the {len(z)} (correlated) entries is {max(z):.2f}. With so few seeds z follows"
         " Student's distribution, so values of 3 to 4 do occur by chance."
     )
-    header = ["1/Delta_2", "t", "quantity", "theory", "mean", "standard error", "z"]
+    header = ["1/Delta_2", "t", "quantity", *COMPARED]
     cells = [
         [
-            f"{row['inv_delta_2']:.3g}", f"{row['t']:g}", row["quantity"], f"{row['theory']:.6f}",
-            f"{row['mean']:.6f}", f"{row['standard_error']:.6f}", f"{row['z']:+.2f}",
+            f"{row['inv_delta_2']:.3g}", f"{row['t']:g}", row["quantity"],
+            *in_words(row, simulation=6),
         ]
         for row in rows
         if row["t"] in SHOWN_TIMES

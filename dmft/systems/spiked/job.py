@@ -13,7 +13,6 @@ import numpy as np
 from dmft import checks
 from dmft.run.contract import Method
 from dmft.run.job import Job
-from dmft.run.stop import OverlapReached, Relaxed, Stop
 from dmft.schedules import TabulatedFunction
 from dmft.systems.spiked.methods import METHODS
 from dmft.systems.spiked.model import SpikedMixture
@@ -97,11 +96,6 @@ class SpikedJob(Job):
         deltas = ", ".join(f"Delta_{p} = {delta:.6g}" for p, delta in self.model.channels.items())
         return f"{deltas}, {self.protocol}, t_end = {self.t_end:g}"
 
-    def stops(self) -> list[Stop]:
-        """Return the conditions that end the run before t_end."""
-        conditions = ((OverlapReached, self.stop_overlap), (Relaxed, self.stop_relaxed))
-        return [kind(value) for kind, value in conditions if value is not None]
-
     def _possible(self) -> list[Protocol]:
         """Return the protocol, or protocols that serve to check one with open stages."""
         return possible(self.protocol, checks.positive_number("t_end", self.t_end))
@@ -118,10 +112,8 @@ class SpikedJob(Job):
 
     def begin(self, **running: Any) -> SpikedSolution:
         """Do the run from t = 0."""
-        request = self._request()
-        how = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
         try:
-            return solve(self.model, self.t_end, **how, **running)
+            return solve(self.model, self.t_end, **vars(self._request()), **running)
         except SearchInterrupted as interrupted:
             return interrupted.run
 

@@ -16,10 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 from dmft import checks
 from dmft.numerics.crossing import first_crossing
 from dmft.numerics.sampling import refined
-from dmft.solution import TIME_SLACK
 from dmft.systems.spiked.protocol import Thermal
+from dmft.systems.spiked.response import (
+    chi_C,
+    fdt_ratio,
+    integrated_response,
+    inverse_effective_temperature,
+)
 from dmft.systems.spiked.solution import SpikedSolution
-from dmft.two_time import panels
 
 __all__ = [
     "aging",
@@ -37,160 +41,41 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-# Integrals over R use panels that become shorter towards both ends, down to END over the fastest
-# rate of the run, with Gauss points of this order on each.
-ORDER, END = 12, 0.25
-# Step of difference quotients, relative to the distance from the nearer end: it trades the error of
-# the quotient against that of the interpolation of C.
-STEP = 2e-3
-
-
-def integrated_response(solution: SpikedSolution, t: ArrayLike, t_prime: ArrayLike) -> Array:
-    """Return ``chi(t,t') = int_t'^t R(t,s) eta(s) ds``, the response at t to a field since t'.
-
-    Parameters
-    ----------
-    solution : SpikedSolution
-        Any run.
-    t, t_prime : array_like
-        Times, broadcast, 0 <= t_prime <= t <= time reached.
-
-    Returns
-    -------
-    ndarray
-        In equilibrium at T > 0 ``T chi = 1 - C(t,t')``.
-
-    Raises
-    ------
-    ValueError
-        A pair of times is outside the triangle.
-    """
-    t, t_prime = np.broadcast_arrays(np.asarray(t, float), np.asarray(t_prime, float))
-    out = np.empty(t.shape)
-    for index in np.ndindex(t.shape):
-        out[index] = _integral(solution, float(t[index]), float(t_prime[index]))
-    return out
-
-
-def _integral(solution: SpikedSolution, t: float, t_prime: float) -> float:
-    solution.R(t, t_prime)  # This refuses times outside the triangle.
-    drive = solution.protocol.driving(solution.model)
-    jumps = drive.breaks[(drive.breaks > t_prime) & (drive.breaks < t)]
-    x, weights, _ = panels.gauss(ORDER)
-    total = 0.0
-    for a, b in zip([t_prime, *jumps], [*jumps, t], strict=True):
-        if b > a:
-            h = END / max(drive.fastest(0.0, t), 1.0 / t)
-            grid = panels.slice_grid(b - a, min(h, b - a), 2)
-            # Points are measured from the nearer end, so that no digits cancel at either end.
-            half = 0.5 * grid.widths[:, None]
-            s = a + (grid.edges[:-1, None] + half * (1.0 + x)).ravel()
-            s = np.minimum(s, np.nextafter(t, 0.0))
-            values = solution.R(t, s) * drive.rate(s)
-            total += float(np.sum((half * weights).ravel() * values))
-    return total
-
-
-def chi_C(solution: SpikedSolution, t: float, points: int = 60) -> tuple[Array, Array, Array]:
-    """Return t', C(t,t') and chi(t,t') from t' = t down to 0: the parametric curve chi(C).
-
-    Its slope is -X/T.  In equilibrium it is straight with slope -1/T; in aging the slope changes at
-    the plateau.
-
-    Parameters
-    ----------
-    solution : SpikedSolution
-        Any run.
-    t : float
-        Time of the curve, in (0, time reached].
-    points : int, default 60
-        Number of points, graded to both ends.
-
-    Raises
-    ------
-    ValueError
-        t is outside its range, or points < 4.
-    """
-    points = checks.integer("points", points, low=4, high=100_000)
-    end = float(solution.t[-1])
-    wanted = f"a time in (0, {end:g}], which the run reached"
-    t = checks.positive_number("t", t, wanted=wanted)
-    t = checks.finite_number("t", t, high=end * (1.0 + TIME_SLACK), wanted=wanted)
-    t = min(t, end)
-    half = np.concatenate([[0.0], 0.5 * np.geomspace(min(1e-2 / t, 1e-2), 1.0, points // 2)])
-    t_prime = t * np.concatenate([1.0 - half, half[-2::-1]])
-    return t_prime, solution.C(t, t_prime), integrated_response(solution, t, t_prime)
-
-
-def fdt_ratio(solution: SpikedSolution, t: ArrayLike, t_prime: ArrayLike) -> Array:
-    """Return the fluctuation-dissipation ratio ``X(t,t') = T eta R(t,t') / d_t' C(t,t')``, T at t'.
-
-    Parameters
-    ----------
-    solution : SpikedSolution
-        A run at T > 0.
-    t, t_prime : array_like
-        Times, broadcast, 0 < t_prime < t <= time reached.
-
-    Returns
-    -------
-    ndarray
-        1 in equilibrium; d_t' C is a difference quotient, good to about 1e-5.  The effective
-        temperature is T/X: :func:`inverse_effective_temperature`, also at T = 0.
-
-    Raises
-    ------
-    ValueError
-        A pair of times is outside the open triangle.
-    """
-    t_prime = np.asarray(t_prime, float)
-    T = solution.protocol.driving(solution.model).temperature(t_prime)
-    return np.asarray(T * inverse_effective_temperature(solution, t, t_prime))
-
-
-def inverse_effective_temperature(
-    solution: SpikedSolution, t: ArrayLike, t_prime: ArrayLike
-) -> Array:
-    """Return ``1/T_eff(t,t') = eta(t') R(t,t') / d_t' C(t,t')``, the slope of -chi(C).
-
-    Parameters
-    ----------
-    solution : SpikedSolution
-        Any run, also at T = 0.
-    t, t_prime : array_like
-        Times, broadcast, 0 < t_prime < t <= time reached.
-
-    Returns
-    -------
-    ndarray
-        1/T in equilibrium, X/T with the ratio X of :func:`fdt_ratio` at T > 0 (Cugliandolo, Kurchan
-        and Peliti 1997).  d_t' C is a difference quotient, good to about 1e-5.
-
-    Raises
-    ------
-    ValueError
-        A pair of times is outside the open triangle.
-    """
-    t, t_prime = np.broadcast_arrays(np.asarray(t, float), np.asarray(t_prime, float))
-    if np.any((t_prime <= 0.0) | (t_prime >= t)):
-        raise ValueError("t_prime is not allowed at 0 or t: it must be in (0, t)")
-    step = STEP * np.minimum(t_prime, t - t_prime)
-    near = (solution.C(t, t_prime + step) - solution.C(t, t_prime - step)) / (2.0 * step)
-    far = (solution.C(t, t_prime + 2 * step) - solution.C(t, t_prime - 2 * step)) / (4.0 * step)
-    slope = (4.0 * near - far) / 3.0
-    rate = solution.protocol.driving(solution.model).rate(t_prime)
-    return np.asarray(rate * solution.R(t, t_prime) / slope)
-
 
 def aging(solution: SpikedSolution, t_w: ArrayLike, ratios: ArrayLike, mu: float = 1.0) -> Array:
     """Return ``C(t_w + x t_w^mu, t_w)``: one row for each t_w, one column for each ratio x.
 
     If the rows coincide, the run ages with that exponent mu (mu = 1: simple aging).
 
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+    t_w : array_like, shape (n,) or ()
+        Waiting times, >= 0 (dimensionless, like all times).
+    ratios : array_like, shape (k,) or ()
+        The x, >= 0.
+    mu : float, default 1
+        Exponent of the waiting time.
+
+    Returns
+    -------
+    ndarray, shape (n, k)
+        C at these pairs of times, in [-1, 1].
+
     Raises
     ------
     ValueError
         A time is outside [0, time reached].
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 1.0})
+    >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> aging(run, [0.5], [0.0, 1.0]).round(4).tolist()
+    [[1.0, 0.9515]]
     """
     t_w = np.atleast_1d(np.asarray(t_w, float))[:, None]
     return solution.C(t_w + np.atleast_1d(np.asarray(ratios, float)) * t_w**mu, t_w)
@@ -198,6 +83,18 @@ def aging(solution: SpikedSolution, t_w: ArrayLike, ratios: ArrayLike, mu: float
 
 def escape_time(solution: SpikedSolution, level: float = 0.1) -> float:
     """Return the first time at which \\|m\\| reaches the level; NaN if it does not.
+
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+    level : float, default 0.1
+        The level, in (0, 1).
+
+    Returns
+    -------
+    float
+        The time (dimensionless), or NaN.
 
     Raises
     ------
@@ -222,10 +119,33 @@ def relaxation_time(solution: SpikedSolution, t_w: float, level: float = math.ex
 
     It is NaN if the run ends before.
 
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+    t_w : float
+        Waiting time, in [0, time reached].
+    level : float, default 1/e
+        The level of C, in (0, 1).
+
+    Returns
+    -------
+    float
+        tau (dimensionless), or NaN.
+
     Raises
     ------
     ValueError
         t_w is outside [0, time reached], or the level not in (0, 1).
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 1.0})
+    >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> round(relaxation_time(run, 0.5, 0.97), 2)
+    0.37
     """
     level, end = _level(level), float(solution.t[-1])
     wanted = f"a time in [0, {end:g}], which the run reached"
@@ -264,6 +184,15 @@ def training_loss(solution: SpikedSolution, t: ArrayLike) -> Array:
     ------
     ValueError
         A time is outside its range, or the start is thermal: there is no signal.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 1.0})
+    >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> training_loss(run, 0.0).round(12).tolist()
+    [0.48]
     """
     _spiked(solution, "training_loss")
     weights = solution.protocol.driving(solution.model).weights(t)
@@ -275,10 +204,33 @@ def mean_square_error(
 ) -> Array:
     """Return ``|x - x*|^2/N = 2 (1 - m)``; for the mean of the Bayes posterior (T = 1) ``1 - m``.
 
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+    t : array_like
+        Times in [0, time reached].
+    posterior_mean : bool, default False
+        Of the posterior mean, in equilibrium at T = 1, instead of x.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of t, per component of x (dimensionless).
+
     Raises
     ------
     ValueError
         A time is outside [0, time reached], or the start is thermal: there is no signal.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 1.0})
+    >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> float(mean_square_error(run, 0.0))
+    1.6
     """
     _spiked(solution, "mean_square_error")
     return np.asarray((1.0 if posterior_mean else 2.0) * (1.0 - solution.at(t).m))
@@ -303,10 +255,33 @@ def smallest_eigenvalue(solution: SpikedSolution, t: ArrayLike) -> Array:
     model's own loss S' = Q''(m) and K2 = Q''(1); for a thermal start the signal is x(0) with
     strength 1/T0.
 
+    Parameters
+    ----------
+    solution : SpikedSolution
+        Any run.
+    t : array_like
+        Times in [0, time reached].
+
+    Returns
+    -------
+    ndarray
+        Of the shape of t (dimensionless).
+
     Raises
     ------
     ValueError
         A time is outside [0, time reached].
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 1.0})
+    >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    At t = 0 the isolated eigenvalue has not left the bulk, whose edge is m0^2 - 2:
+
+    >>> round(float(smallest_eigenvalue(run, 0.0)), 12)
+    -1.96
     """
     at, drive = solution.at(t), solution.protocol.driving(solution.model)
     p, m, w = drive.orders, np.asarray(at.m)[..., None], drive.weights(t)
@@ -340,10 +315,24 @@ def observable_table(
     times : array_like, optional
         Times.
 
+    Returns
+    -------
+    dict of str to ndarray
+        Columns of equal length.
+
     Raises
     ------
     ValueError
         The name is none of these, or a time is outside its range.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> model = dmft.SpikedMixture({2: 1.0})
+    >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
+
+    >>> list(observable_table(run, "mse"))
+    ['t', 'mean_square_error']
     """
     if name in ("chi-C", "fdt"):
         chosen = np.atleast_1d(solution.t[-1] if times is None else np.asarray(times, float))

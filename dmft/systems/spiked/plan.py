@@ -7,14 +7,13 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from numpy.typing import ArrayLike
 
 from dmft import checks, storage
 from dmft.run.contract import Method, Record, Solver, method_of
 from dmft.run.loop import Ending
-from dmft.run.provenance import made
+from dmft.run.planning import end_of, provenance, times_of
 from dmft.solution import Solution, Status
 from dmft.systems.spiked import verification
 from dmft.systems.spiked.methods import METHODS, Options
@@ -98,23 +97,14 @@ class SpikedPlan:
         if isinstance(self.options, GradientDescentOptions) and len(record.t) <= FEW_STEPS:
             steps = len(record.t) - 1
             message += f" ({steps} step{'' if steps == 1 else 's'} of {self.options.step:g})"
+        options = {"type": type(self.options).__name__, **dataclasses.asdict(self.options)}
+        told = provenance(self.t_end, self.tol, options, verify=self.verify, t_eval=self.t_eval)
         return SpikedSolution(
             model=self.model, protocol=self.protocol, method=self.method.name, t=record.t,
             series=record.series, grid=record.grid, status=ending.status, message=message,
             errors=record.errors, stats={**record.stats, "seconds": ending.seconds},
-            provenance=self._provenance(), state=record.state,
+            provenance=told, state=record.state,
         )  # fmt: skip
-
-    def _provenance(self) -> dict[str, Any]:
-        """Return what a file tells of how the run was made."""
-        return {
-            "t_end": self.t_end,
-            "tol": self.tol,
-            "options": {"type": type(self.options).__name__, **dataclasses.asdict(self.options)},
-            "verify": self.verify,
-            **({} if self.t_eval is None else {"t_eval": list(self.t_eval)}),
-            **made(),
-        }
 
     def _missed(self, record: Record, ending: Ending) -> str:
         """Say it where the error estimate of what was reached misses tol."""
@@ -159,17 +149,10 @@ def planned(model: SpikedMixture, t_end: float, request: Request) -> SpikedPlan:
     if request.verify and not method.verifiable:
         raise ValueError(f"verify is for method 'slices' only, not for {method.name!r}")
     protocol, note = _sampled(protocol, model, t_end, chosen)
-    times = None if request.t_eval is None else _times(request.t_eval, t_end)
+    times = times_of(request.t_eval, t_end)
     return SpikedPlan(
         model, protocol, t_end, method, tol, chosen, bool(request.verify), note, times
     )  # fmt: skip
-
-
-def _times(t_eval: ArrayLike, t_end: float) -> tuple[float, ...]:
-    times = checks.array_in("t_eval", t_eval, 0.0, t_end)
-    if times.ndim != 1:
-        raise ValueError(f"t_eval has {times.ndim} axes: it must be a list of times")
-    return tuple(times.tolist())
 
 
 def _sampled(
@@ -253,14 +236,7 @@ def continued(
 
 def _later(before: SpikedSolution, path: str | os.PathLike[str], t_end: float | None) -> float:
     """Return the time to reach, checked."""
-    reached, planned = float(before.t[-1]), float(before.provenance["t_end"])
-    end = checks.positive_number("t_end", planned if t_end is None else t_end)
-    if t_end is None and before.status is Status.FINISHED:
-        raise ValueError(f"{str(path)!r} has reached its t_end = {planned:g}: give a later one")
-    if end < reached:
-        raise ValueError(
-            f"t_end = {end:g} is not allowed: the run has reached t = {reached:g}; give a later one"
-        )
+    end, planned = end_of(before, path, t_end), float(before.provenance["t_end"])
     waiting = [s for s in before.protocol.stages if s.start == math.inf]
     if waiting and end > planned:
         raise ValueError(

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.figures import distinct
+from dmft.figures import COLORS, PLOTLY_DASHES, distinct
 from dmft.numerics.sampling import refined
 from dmft.systems.base import Diagram, Lines
-from dmft.systems.spiked import plots
+from dmft.systems.spiked import threshold_plots
 from dmft.systems.spiked.observables import chi_C
 from dmft.systems.spiked.solution import SpikedSolution
 from dmft.systems.spiked.theory import thresholds
@@ -24,7 +24,6 @@ MOST_TEMPERATURES = 3
 POINTS = 120
 # The signal is found where m is at least this at the end.
 FOUND = 0.1
-DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot", "9px,3px,2px,3px,2px,3px")
 
 Array = NDArray[np.float64]
 
@@ -88,16 +87,16 @@ def _add_lines(figure: Any, p: int, delta_p: Array, temperatures: list[float]) -
     lines = threshold_table(p, delta_p)
     found: dict[str, Array] = {}
     looks: dict[str, dict[str, Any]] = {}
-    for k, (column, text) in enumerate(plots.CURVES.items()):
+    for k, (column, text) in enumerate(threshold_plots.CURVES.items()):
         same = {text.replace("$", ""): lines[column]}
-        if column == plots.LANGEVIN:
+        if column == threshold_plots.LANGEVIN:
             same = {
                 f"{text}, T = {T:g}": 1.0 / thresholds.langevin(p, delta_p, T)[..., 0]
                 for T in temperatures
             }
         found |= same
         for i, label in enumerate(same):
-            looks[label] = {"color": plots.COLORS[k], "dash": DASHES[k], "width": 2.0 - 0.5 * i}
+            looks[label] = {"color": COLORS[k], "dash": PLOTLY_DASHES[k], "width": 2.0 - 0.5 * i}
     for labels, line in distinct(found):
         figure.add_scatter(
             x=delta_p, y=line, name=" = ".join(labels), mode="lines", hoverinfo="name",

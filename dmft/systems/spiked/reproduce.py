@@ -16,6 +16,7 @@ from dmft import tables
 from dmft.run.job import Job
 from dmft.solution import finished
 from dmft.systems.base import MainJob, PageTable, Picture, Section
+from dmft.systems.main_job import Row
 from dmft.systems.spiked import headline, plots, theory
 from dmft.systems.spiked.headline import Simulator
 from dmft.systems.spiked.job import SpikedJob
@@ -82,7 +83,7 @@ def _jobs(quick: bool) -> list[Job]:
     ]
 
 
-def _endpoint_table(rows: list[dict[str, Any]]) -> PageTable:
+def _endpoint_table(rows: list[Row]) -> PageTable:
     pairs = [(name, f"{name}_fixed_point") for name in ("m", "mu", "e")]
     header = ["p", "1/Delta_2", "Delta_p"]
     header += [text for q, _ in pairs for text in (f"{q} at the end", f"{q} fixed point")]
@@ -114,30 +115,15 @@ def _thresholds(folder: Path, p: int, doing: Any) -> Picture:
     return Picture(f"thresholds_p{p}.png", f"Phase diagram, p = {p}", text)
 
 
-def _endpoints(folder: Path, doing: Any) -> tuple[Picture, list[dict[str, Any]]]:
+def _endpoints(folder: Path, doing: Any) -> tuple[Picture, list[Row]]:
     """Compare where gradient descent ends with the fixed point of ML state evolution."""
     from matplotlib.figure import Figure as Canvas
 
     rows = []
     for p, inverse, delta_p in ENDPOINTS:
         doing(f"endpoint p={p} 1/Delta_2={inverse:g}")
-        model = SpikedMatrixTensor(p, 1.0 / inverse, delta_p)
-        end = finished(
-            solve(
-                model, ENDPOINT_TIME, m0=ENDPOINT_M0, method="gradient_descent",
-                step=ENDPOINT_STEP, progress=False,
-            )
-        )  # fmt: skip
-        fixed = theory.state_evolution.fixed_points(model, kind="ml")
-        rows.append(
-            {
-                "p": p, "inv_delta_2": inverse, "delta_p": delta_p,
-                "m": float(end.m[-1]), "m_fixed_point": float(fixed.m[-1]),
-                "mu": float(end.mu[-1]), "mu_fixed_point": float(fixed.mu[-1]),
-                "e": float(end.e[-1]), "e_fixed_point": float(fixed.e[-1]),
-            }
-        )  # fmt: skip
-    columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+        rows.append(_endpoint(p, inverse, delta_p))
+    columns = tables.of_rows(rows)
     tables.save_csv(folder / "endpoints.csv", columns, force=True)
     with plots.style():
         canvas = Canvas(figsize=(3.8, 3.0), layout="constrained")
@@ -159,6 +145,23 @@ def _endpoints(folder: Path, doing: Any) -> tuple[Picture, list[dict[str, Any]]]
         f" in m, mu and e is {worst:.1e}."
     )
     return Picture("endpoints.png", "Endpoint of gradient flow", text), rows
+
+
+def _endpoint(p: int, inverse: float, delta_p: float) -> Row:
+    """Return m, mu and e at the end of a run, and of the fixed point."""
+    model = SpikedMatrixTensor(p, 1.0 / inverse, delta_p)
+    end = finished(
+        solve(
+            model, ENDPOINT_TIME, m0=ENDPOINT_M0, method="gradient_descent",
+            step=ENDPOINT_STEP, progress=False,
+        )
+    )  # fmt: skip
+    fixed = theory.state_evolution.fixed_points(model, kind="ml")
+    row: Row = {"p": p, "inv_delta_2": inverse, "delta_p": delta_p}
+    for name in plots.NAMES:
+        row[name] = float(getattr(end, name)[-1])
+        row[f"{name}_fixed_point"] = float(getattr(fixed, name)[-1])
+    return row
 
 
 def _draw_endpoints(ax: Any, columns: dict[str, Array]) -> None:

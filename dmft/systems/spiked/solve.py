@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from dmft import checks, storage
+from dmft import checks
 from dmft.numerics.crossing import first_crossing
 from dmft.run.contract import Solver
-from dmft.run.execute import Running, asked, execute
-from dmft.run.stop import OverlapReached, Progress
+from dmft.run.execute import Running, asked, execute, go_on
+from dmft.run.stop import OverlapReached
 from dmft.solution import Status
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.plan import Request, continued, planned
@@ -66,23 +66,11 @@ def resume(
     request, running = asked(_Again, how)
     plan = continued(before, path, t_end, request.protocol)
 
-    def begin() -> Solver:
-        new = plan.start()
+    def restore(new: Solver) -> None:
         assert isinstance(new, Slices)
-        try:
-            new.resume(before.grid, before.state)  # type: ignore[arg-type]
-        except (LookupError, TypeError, ValueError) as error:
-            raise storage.FileError(f"{str(path)!r} cannot be continued: {error}") from error
-        return new
+        new.resume(before.grid, before.state)  # type: ignore[arg-type]
 
-    # So that conditions which compare with earlier times end the run where they would have.
-    past = [
-        Progress(float(t), {"m": float(m), "mu": float(mu)}, 0.0, 0.0)
-        for t, m, mu in zip(before.t[1:], before.m[1:], before.mu[1:], strict=True)
-    ]
-    running = dataclasses.replace(running, past=past)
-    seconds = float(before.stats.get("seconds", 0.0))
-    return cast(SpikedSolution, execute(plan, running, begin, seconds))
+    return cast(SpikedSolution, go_on(plan, running, before, path, ("m", "mu"), restore))
 
 
 def _settled(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from dmft.arguments import OK, Force, Number, Whole
+from dmft.arguments import Force, Number, Numbers, Watching, Whole, check_products, tabulated
 
 if TYPE_CHECKING:
     from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
@@ -18,7 +20,6 @@ __all__ = ["app", "error_against_width", "plateau", "solve"]
 app = App(
     name="two-layer",
     help="Online SGD in two-layer teacher-student networks.",
-    suppress_keyboard_interrupt=False,
 )
 Activation = Literal["erf", "relu", "linear"]
 Units = Annotated[Whole, Parameter(name="--K")]
@@ -28,31 +29,10 @@ Widths = Annotated[list[int], Parameter(name="--K", consume_multiple=True)]
 STATE, TEACHER = ("Q", "R", "v"), ("T", "v_teacher")
 
 
-@app.command
-def solve(
-    *,
-    K: Units,
-    M: TeacherUnits,
-    t_end: float,
-    learning_rate: str,
-    output: Path | None = None,
-    second_learning_rate: str = "0",
-    weight_decay: Number = 0.0,
-    activation: str = "erf",
-    sigma: Number = 0.0,
-    seed: Whole | None = None,
-    n: Whole | None = None,
-    start: Path | None = None,
-    tol: float | None = None,
-    stop_relaxed: float | None = None,
-    max_seconds: float | None = None,
-    checkpoint_every: float = 60.0,
-    threads: Whole | None = None,
-    force: Force = False,
-) -> int:
-    """Integrate one run and save it.
-
-    While it lasts the run is saved to OUTPUT.part; `dmft resume OUTPUT` goes on from there.
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """Student and teacher, and where the student begins.
 
     Parameters
     ----------
@@ -60,17 +40,6 @@ def solve(
         Hidden units of the student, in [1, 100].
     M
         Hidden units of the teacher, in [1, 100].
-    t_end
-        Time to reach, > 0, in steps per input dimension.
-    learning_rate
-        Learning rate of the first layer, > 0; VALUE,TAU,EXPONENT is the schedule
-        VALUE (1 + t/TAU)^-EXPONENT.
-    output
-        File to write (NetCDF-4); without it the summary is printed and nothing is saved.
-    second_learning_rate
-        That of the second layer, >= 0; 0: it is not trained.
-    weight_decay
-        Weight decay of both layers, >= 0.
     activation
         erf, relu or linear.
     sigma
@@ -83,37 +52,108 @@ def solve(
     start
         TOML file with Q, R and, if not ones, v; T and v_teacher of the teacher, if they are not the
         identity and ones. Instead of --seed and --n.
+    """
+
+    K: Units
+    M: TeacherUnits
+    activation: str = "erf"
+    sigma: Number = 0.0
+    seed: Whole | None = None
+    n: Whole | None = None
+    start: Path | None = None
+
+    def begin(self) -> tuple[TwoLayerNetwork, OrderParameters]:
+        """Return network and start: those of a file, or a random student."""
+        from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
+
+        given = {} if self.start is None else _read(self.start)
+        if given and (self.seed, self.n) != (None, None):
+            raise ValueError("give --start, or --seed and --n, not both")
+        teacher = {name: given[name] for name in TEACHER if name in given}
+        net = TwoLayerNetwork(self.K, self.M, self.activation, self.sigma, **teacher)
+        if given:
+            state = OrderParameters(**{name: given[name] for name in STATE if name in given})
+            return net, state.check(net)
+        n, seed = 1000 if self.n is None else self.n, 0 if self.seed is None else self.seed
+        return net, OrderParameters.random(net, n, seed)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class LearningOptions:
+    """How the student learns, and how the equations are integrated.
+
+    Parameters
+    ----------
+    learning_rate
+        Learning rate of the first layer, > 0; VALUE,TAU,EXPONENT is the schedule
+        VALUE (1 + t/TAU)^-EXPONENT.
+    second_learning_rate
+        That of the second layer, >= 0; 0: it is not trained.
+    weight_decay
+        Weight decay of both layers, >= 0.
     tol
         Relative tolerance of the integrator, in [1e-13, 0.01]; 1e-10 unless given.
+    """
+
+    learning_rate: str
+    second_learning_rate: str = "0"
+    weight_decay: Number = 0.0
+    tol: float | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of `solve`."""
+        from dmft import parse
+
+        rates = {
+            name: parse.schedule(name, getattr(self, name))
+            for name in ("learning_rate", "second_learning_rate")
+        }
+        return {**rates, "weight_decay": self.weight_decay, "tol": self.tol}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class TwoLayerWatching(Watching):
+    """How a run is watched.
+
+    Parameters
+    ----------
     stop_relaxed
         Stop once the error eg, having moved, changed by less than this part of it since t/2.
-    max_seconds
-        Stop after this many seconds; go on with `dmft resume`.
-    checkpoint_every
-        Seconds between two checkpoints, > 0.
-    threads
-        Threads to use; all unless given.
     """
-    from dmft import parse
-    from dmft.run.shell import begun, carried_out, stops
+
+
+WATCHING = TwoLayerWatching()
+
+
+@app.command
+def solve(
+    *,
+    t_end: float,
+    output: Path | None = None,
+    network: NetworkOptions,
+    learning: LearningOptions,
+    watching: TwoLayerWatching = WATCHING,
+) -> int:
+    """Integrate one run and save it.
+
+    While it lasts the run is saved to OUTPUT.part; `dmft resume OUTPUT` goes on from there.
+
+    Parameters
+    ----------
+    t_end
+        Time to reach, > 0, in steps per input dimension.
+    output
+        File to write (NetCDF-4); without it the summary is printed and nothing is saved.
+    """
+    from dmft.run.shell import commanded
     from dmft.systems.two_layer.solve import solve as run
 
-    given = {} if start is None else _read(start)
-    if start is not None and (seed, n) != (None, None):
-        raise ValueError("give --start, or --seed and --n, not both")
-    net, begin = _start({"K": K, "M": M, "activation": activation, "sigma": sigma}, given, seed, n)
-    rates = {
-        "learning_rate": parse.schedule("learning_rate", learning_rate),
-        "second_learning_rate": parse.schedule("second_learning_rate", second_learning_rate),
-    }
-    part, conditions = begun(output, force=force), stops(None, stop_relaxed, max_seconds)
-    return carried_out(
-        lambda: run(
-            net, t_end, start=begin, **rates, weight_decay=weight_decay, tol=tol, threads=threads,
-            stop=conditions, checkpoint=part, checkpoint_every=checkpoint_every,
-        ),
-        output,
-    )  # fmt: skip
+    net, start = network.begin()
+    return commanded(
+        partial(run, net, t_end, start=start, **learning.arguments()), output, watching
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -131,24 +171,12 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-def _start(
-    model: dict[str, Any], given: dict[str, Any], seed: int | None, n: int | None
-) -> tuple[TwoLayerNetwork, OrderParameters]:
-    """Return network and start: those of a file, or a random student."""
-    from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
-
-    net = TwoLayerNetwork(**model, **{k: given[k] for k in TEACHER if k in given})
-    if given:
-        return net, OrderParameters(**{k: given[k] for k in STATE if k in given}).check(net)
-    return net, OrderParameters.random(net, 1000 if n is None else n, 0 if seed is None else seed)
-
-
 @app.command
 def plateau(
     *,
     K: Widths,
-    M: Annotated[Whole | None, Parameter(name="--M")] = None,
-    learning_rate: Annotated[list[float] | None, Parameter(consume_multiple=True)] = None,
+    M: TeacherUnits | None = None,
+    learning_rate: Numbers | None = None,
     sigma: Number = 0.0,
     activation: Activation = "erf",
     output: Path | None = None,
@@ -173,10 +201,10 @@ def plateau(
     """
     from dmft.systems.two_layer.theory.tables import plateau_table
 
-    _check(output, force, "output")
+    check_products(output, force=force)
     rates = [0.0] if learning_rate is None else learning_rate
     table = plateau_table(K, rates, M=M, sigma=sigma, activation=activation)
-    return _told(table, output, force)
+    return tabulated(table, output, force=force)
 
 
 @app.command
@@ -212,20 +240,14 @@ def error_against_width(
     plot
         Figure to write (png, pdf, svg).
     """
-    from dmft import figures
     from dmft.systems.two_layer.theory.tables import width_table
 
-    _check(output, force, "output")
-    _check(plot, force, "plot")
-    if plot is not None:
-        figures.check_format(plot)
-        if output is not None and output.resolve() == plot.resolve():
-            raise ValueError(f"plot = {str(plot)!r} is not allowed: it is the file of the table")
+    check_products(output, plot, force=force)
     table = width_table(M, K, learning_rate=learning_rate, sigma=sigma, activation=activation)
     if plot is not None:
         _draw(table, plot, force)
         print(f"saved {plot}", file=sys.stderr if output is None else sys.stdout)
-    return _told(table, output, force)
+    return tabulated(table, output, force=force)
 
 
 def _draw(table: dict[str, Any], plot: Path, force: bool) -> None:
@@ -241,22 +263,3 @@ def _draw(table: dict[str, Any], plot: Path, force: bool) -> None:
         words = ", ".join(f"{k.replace('_', ' ')} = {value}" for k, value in told.items())
         ax.set_title(words, fontsize="x-small")
         figures.save(canvas, plot, force=force)
-
-
-def _check(target: Path | None, force: bool, name: str) -> None:
-    from dmft import storage
-
-    if target is not None:
-        storage.check_target(target, force=force, name=name)
-
-
-def _told(table: dict[str, Any], output: Path | None, force: bool) -> int:
-    """Print a table, or write it."""
-    from dmft import tables
-
-    if output is None:
-        tables.write_csv(sys.stdout, table)
-        return OK
-    tables.save_csv(output, table, force=force)
-    print(f"saved {output}")
-    return OK

@@ -10,7 +10,6 @@ from typing import Any
 from dmft import storage
 from dmft.run.contract import Method
 from dmft.run.job import Job
-from dmft.run.stop import Relaxed, Stop
 from dmft.schedules import PowerLaw, as_plain
 from dmft.systems.two_layer.methods import METHOD
 from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
@@ -75,10 +74,6 @@ class TwoLayerJob(Job):
     def __str__(self) -> str:
         return f"{self.net!r}, learning_rate = {self.learning_rate}, t_end = {self.t_end:g}"
 
-    def stops(self) -> list[Stop]:
-        """Return the conditions that end the run before t_end."""
-        return [] if self.stop_relaxed is None else [Relaxed(self.stop_relaxed)]
-
     def _request(self) -> Request:
         return Request(
             start=OrderParameters.random(self.net, self.n, self.seed),
@@ -88,9 +83,7 @@ class TwoLayerJob(Job):
 
     def begin(self, **running: Any) -> TwoLayerSolution:
         """Do the run from t = 0."""
-        request = self._request()
-        how = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
-        return solve(self.net, self.t_end, **how, **running)
+        return solve(self.net, self.t_end, **vars(self._request()), **running)
 
     def load(self, path: Path) -> TwoLayerSolution:
         """Load a run of two-layer networks."""

@@ -89,24 +89,26 @@ class OnlineLearning:
 
     def breaks(self) -> tuple[float, ...]:
         """Return the times > 0 at which a learning rate switches, ascending."""
-        return tuple(sorted({t for name in RATES for t in _switches(getattr(self, name))}))
+        return tuple(
+            sorted({t for name in RATES for t in schedules.switch_times(getattr(self, name))})
+        )
 
     def after(self, t: float) -> OnlineLearning:
         """Return the same with the learning rates that hold from time t on, up to the next break.
 
         A second layer whose rate is the number 0 then is not trained there, and does not decay.
         """
-        eta, eta_v = (_resolved(getattr(self, name), t) for name in RATES)
+        eta, eta_v = (schedules.resolved(getattr(self, name), t) for name in RATES)
         return replace(self, learning_rate=eta, second_learning_rate=eta_v)
 
     def rates(self, t: float) -> Rates:
         """Return the learning rates at time t, at a break those after it."""
-        eta, eta_v = (_value(name, _resolved(getattr(self, name), t), t) for name in RATES)
+        eta, eta_v = (_value(name, schedules.resolved(getattr(self, name), t), t) for name in RATES)
         return Rates(eta, eta_v, self.weight_decay)
 
     def lowered(self, t: float, sigma: float) -> Array:
         """Return what the compiled equations take at time t."""
-        eta_v = _resolved(self.second_learning_rate, t)
+        eta_v = schedules.resolved(self.second_learning_rate, t)
         trained = not isinstance(eta_v, float) or eta_v > 0.0
         return self.rates(t).lowered(sigma, decays=trained)
 
@@ -162,18 +164,6 @@ def _value(name: str, rate: Schedule, t: float) -> float:
         assert callable(rate)
         value = rate(t)
     return checks.finite_number(f"{name}({t:g})", value, low=0.0, wanted="finite and >= 0")
-
-
-def _resolved(rate: Schedule, t: float) -> Schedule:
-    while isinstance(rate, Switch):
-        rate = rate.before if t < rate.time else rate.after
-    return rate
-
-
-def _switches(rate: Schedule) -> set[float]:
-    if not isinstance(rate, Switch):
-        return set()
-    return {rate.time} | _switches(rate.before) | _switches(rate.after)
 
 
 def _table(name: str, rate: Schedule, begin: float, end: float) -> Schedule:

@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 from dmft import checks, storage
 from dmft.run.contract import Method, Record
 from dmft.run.loop import Ending
-from dmft.run.provenance import made
+from dmft.run.planning import end_of, provenance, times_of
 from dmft.schedules import Schedule
-from dmft.solution import Solution, Status
+from dmft.solution import Solution
 from dmft.systems.two_layer.learning import RATES, OnlineLearning
 from dmft.systems.two_layer.methods import METHOD, Problem
 from dmft.systems.two_layer.model import OrderParameters, TwoLayerNetwork
@@ -107,12 +107,11 @@ class TwoLayerPlan:
 
     def solution(self, record: Record, ending: Ending) -> Solution:
         """Return the solution."""
-        t_eval = {} if self.t_eval is None else {"t_eval": list(self.t_eval)}
         return TwoLayerSolution(
             model=self.net, how=self.how, method=METHOD.name, t=record.t, series=record.series,
             grid=record.grid, status=ending.status, message=ending.message, errors=record.errors,
             stats={**record.stats, "seconds": ending.seconds}, state=record.state,
-            provenance={"t_end": self.t_end, "tol": self.tol, "options": {}, **t_eval, **made()},
+            provenance=provenance(self.t_end, self.tol, {}, t_eval=self.t_eval),
         )  # fmt: skip
 
 
@@ -141,15 +140,8 @@ def planned(net: TwoLayerNetwork, t_end: float, request: Request) -> TwoLayerPla
     tol = METHOD.tolerance(request.tol, None)
     assert tol is not None
     checks.finite_number("tol", tol, high=LOOSEST, wanted=f"in [1e-13, {LOOSEST:g}]")
-    times = None if request.t_eval is None else _times(request.t_eval, t_end)
+    times = times_of(request.t_eval, t_end)
     return TwoLayerPlan(net, how.tabulated(t_end), t_end, tol, times)
-
-
-def _times(t_eval: ArrayLike, t_end: float) -> tuple[float, ...]:
-    times = checks.array_in("t_eval", t_eval, 0.0, t_end)
-    if times.ndim != 1:
-        raise ValueError(f"t_eval has {times.ndim} axes: it must be a list of times")
-    return tuple(times.tolist())
 
 
 def continued(
@@ -168,26 +160,13 @@ def continued(
     if not before.state:
         raise storage.FileError(f"{str(path)!r} cannot be continued: {before.message}")
     known = before.provenance
-    end = _later(before, path, t_end)
+    end = end_of(before, path, t_end)
     how = _again(before.how, again, float(before.t[-1]), end)
     record = Record(
         before.t, before.series, before.errors, before.grid, before.stats, before.state
     )  # fmt: skip
     times = tuple(known["t_eval"]) if "t_eval" in known else None
     return TwoLayerPlan(before.model, how, end, float(known["tol"]), times, record)
-
-
-def _later(before: TwoLayerSolution, path: str | os.PathLike[str], t_end: float | None) -> float:
-    """Return the time to reach, checked."""
-    reached, planned = float(before.t[-1]), float(before.provenance["t_end"])
-    end = checks.positive_number("t_end", planned if t_end is None else t_end)
-    if t_end is None and before.status is Status.FINISHED:
-        raise ValueError(f"{str(path)!r} has reached its t_end = {planned:g}: give a later one")
-    if end < reached:
-        raise ValueError(
-            f"t_end = {end:g} is not allowed: the run has reached t = {reached:g}; give a later one"
-        )
-    return end
 
 
 def _again(how: OnlineLearning, again: Again, reached: float, end: float) -> OnlineLearning:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.figures import COLORS, PLOTLY_DASHES
+from dmft.figures import COLORS, MARKS, PLOTLY_DASHES
 from dmft.numerics.sampling import refined
 from dmft.systems.base import Diagram, Lines
 from dmft.systems.two_layer.model import TwoLayerNetwork
@@ -22,7 +22,6 @@ __all__ = ["curves", "diagrams"]
 Array = NDArray[np.float64]
 
 POINTS = 120
-MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon")
 # Runs with the same of these are joined by a line.
 GROUP = ("M", "activation", "sigma", "learning_rate", "second_learning_rate", "weight_decay")
 TEXT = (

@@ -5,7 +5,6 @@ Simulations come in through a callable, so that nothing here depends on `validat
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from dmft import figures, tables
 from dmft.run.job import Job
 from dmft.solution import finished
 from dmft.systems.base import MainJob, PageTable, Picture, Section
+from dmft.systems.main_job import COMPARED, Ensemble, Row, against, in_words, mean_and_error
 from dmft.systems.two_layer import plots
 from dmft.systems.two_layer.job import TwoLayerJob
 from dmft.systems.two_layer.learning import OnlineLearning
@@ -39,15 +39,6 @@ SHOWN_TIMES = (1.0, 10.0, 100.0)
 # The small sweep, K and eta_v.
 SWEEP = tuple((K, eta_v) for eta_v in (0.0, ETA) for K in (2, 3, 4))
 SWEEP_TIME, SWEEP_QUICK_TIME = 1000.0, 100.0
-
-
-class Ensemble(Interface):
-    """Finite-N runs: times (n,), and series of shape (seeds, n)."""
-
-    @property
-    def t(self) -> Array: ...
-    @property
-    def series(self) -> Mapping[str, Array]: ...
 
 
 class Simulator(Interface):
@@ -153,43 +144,31 @@ def _settings() -> dict[str, tuple[TwoLayerNetwork, OnlineLearning]]:
 
 def _dynamics(
     folder: Path, simulator: Simulator, size: Size, doing: Any
-) -> tuple[Picture, list[dict[str, Any]]]:
+) -> tuple[Picture, list[Row]]:
     """Draw eg, R and Q of theory and simulation; write the table with z-scores."""
     from matplotlib.figure import Figure as Canvas
 
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     with figures.style():
         canvas = Canvas(figsize=(7.2, 2.9), layout="constrained")
         axes = dict(zip(("eg", "R_0_0", "Q_0_0"), canvas.subplots(1, 3), strict=True))
-        for k, (name, (net, how)) in enumerate(_settings().items()):
-            doing(f"dynamics, {name}")
-            run = finished(
-                solve(
-                    net, T_END, start=how.start, learning_rate=how.learning_rate,
-                    second_learning_rate=how.second_learning_rate, progress=False,
-                )
-            )  # fmt: skip
-            doing(f"simulation, {name}")
-            ensemble = simulator(net, how, TIMES, n=size.n, runs=size.seeds, seed=k)
+        for k, name in enumerate(_settings()):
+            run, ensemble = _both(name, k, simulator, size, doing)
             rows += _compare(name, run, ensemble, size)
-            tables.save_csv(
-                folder / f"dynamics_{name.replace(' ', '_')}.csv", run.table(), force=True
-            )
-            t = plots.times(run)
+            file = f"dynamics_{name.replace(' ', '_')}.csv"
+            tables.save_csv(folder / file, run.table(), force=True)
             for quantity, ax in axes.items():
+                t = plots.times(run)
                 ax.plot(t, run.columns(t)[quantity], color=figures.COLORS[k], label=name)
-                values = ensemble.series[quantity]
-                error = values.std(axis=0, ddof=1) / math.sqrt(len(values))
-                mean = values.mean(axis=0)
-                figures.points(ax, ensemble.t, mean, error, color=figures.COLORS[k])
+                simulated = mean_and_error(ensemble.series[quantity])
+                figures.points(ax, ensemble.t, *simulated, color=figures.COLORS[k])
         _labelled(axes)
         canvas.suptitle(
             rf"erf units, $K=3$, $M={M}$, $\eta={ETA:g}$, $\sigma={SIGMA:g}$; points: $N={size.n}$,"
             f" {size.seeds} seeds, one standard error"
         )
         figures.save(canvas, folder / "dynamics.png", force=True)
-    columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
-    tables.save_csv(folder / "comparison.csv", columns, force=True)
+    tables.save_csv(folder / "comparison.csv", tables.of_rows(rows), force=True)
     text = (
         "Online learning through the plateau on which all units are alike, with the first layer"
         f" alone and with both. Lines are the equations at N = infinity, points the mean of"
@@ -197,6 +176,22 @@ def _dynamics(
         " one standard error. Simulations carry corrections of order 1/N."
     )
     return Picture("dynamics.png", "Dynamics against simulation", text), rows
+
+
+def _both(
+    name: str, seed: int, simulator: Simulator, size: Size, doing: Any
+) -> tuple[TwoLayerSolution, Ensemble]:
+    """Return theory and simulation of one setting."""
+    net, how = _settings()[name]
+    doing(f"dynamics, {name}")
+    run = finished(
+        solve(
+            net, T_END, start=how.start, learning_rate=how.learning_rate,
+            second_learning_rate=how.second_learning_rate, progress=False,
+        )
+    )  # fmt: skip
+    doing(f"simulation, {name}")
+    return run, simulator(net, how, TIMES, n=size.n, runs=size.seeds, seed=seed)
 
 
 def _labelled(axes: Mapping[str, Any]) -> None:
@@ -207,37 +202,26 @@ def _labelled(axes: Mapping[str, Any]) -> None:
     axes["eg"].legend()
 
 
-def _compare(
-    name: str, run: TwoLayerSolution, ensemble: Ensemble, size: Size
-) -> list[dict[str, Any]]:
+def _compare(name: str, run: TwoLayerSolution, ensemble: Ensemble, size: Size) -> list[Row]:
     """Return rows of theory, mean, standard error and z at each time."""
     expected = run.columns(ensemble.t)
-    rows = []
-    for quantity, values in ensemble.series.items():
-        mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / math.sqrt(len(values))
-        for k, t in enumerate(ensemble.t):
-            theory = float(expected[quantity][k])
-            rows.append(
-                {
-                    "level": name, "t": float(t), "quantity": quantity, "theory": theory,
-                    "mean": float(mean[k]), "standard_error": float(error[k]),
-                    "z": float((mean[k] - theory) / error[k]), "K": 3, "M": M, "eta": ETA,
-                    "sigma": SIGMA, "N": size.n, "seeds": size.seeds,
-                }
-            )  # fmt: skip
-    return rows
+    shared = {"K": 3, "M": M, "eta": ETA, "sigma": SIGMA, "N": size.n, "seeds": size.seeds}
+    return [
+        {"level": name, "t": t, "quantity": quantity, **row, **shared}
+        for quantity, values in ensemble.series.items()
+        for t, row in zip(ensemble.t.tolist(), against(expected[quantity], values), strict=True)
+    ]
 
 
-def _comparison_table(rows: list[dict[str, Any]], size: Size) -> PageTable:
+def _comparison_table(rows: list[Row], size: Size) -> PageTable:
     text = (
         f"N = {size.n}, {size.seeds} seeds. z is (mean - theory)/standard error; with few seeds it"
         " follows Student's distribution, so values of 3 to 5 do occur by chance among so many."
     )
-    header = ["trained", "t", "quantity", "theory", "mean", "standard error", "z"]
+    header = ["trained", "t", "quantity", *COMPARED]
     cells = [
         [
-            row["level"], f"{row['t']:g}", row["quantity"], f"{row['theory']:.6f}",
-            f"{row['mean']:.5f}", f"{row['standard_error']:.5f}", f"{row['z']:+.2f}",
+            row["level"], f"{row['t']:g}", row["quantity"], *in_words(row),
         ]
         for row in rows
         if row["t"] in SHOWN_TIMES and row["quantity"] in ("eg", "Q_0_0", "R_0_0")

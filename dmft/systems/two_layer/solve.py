@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import Any, cast
 
-from dmft.run.execute import asked, execute
-from dmft.run.stop import Progress
+from dmft.run.execute import asked, execute, go_on
 from dmft.systems.two_layer.model import TwoLayerNetwork
 from dmft.systems.two_layer.plan import Again, Request, continued, planned
 from dmft.systems.two_layer.solution import TwoLayerSolution
@@ -62,11 +60,4 @@ def resume(
     """
     again, running = asked(Again, how)
     plan = continued(before, path, t_end, again)
-    # So that conditions which compare with earlier times end the run where they would have.
-    past = [
-        Progress(float(t), {"eg": float(eg)}, 0.0, 0.0)
-        for t, eg in zip(before.t[1:], before.eg[1:], strict=True)
-    ]
-    running = dataclasses.replace(running, past=past)
-    seconds = float(before.stats.get("seconds", 0.0))
-    return cast(TwoLayerSolution, execute(plan, running, seconds_before=seconds))
+    return cast(TwoLayerSolution, go_on(plan, running, before, path, ("eg",)))

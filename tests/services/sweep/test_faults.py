@@ -17,7 +17,8 @@ from dmft import storage
 from dmft.cli import main
 from dmft.run.job import Job
 from dmft.sweep import Folder, collect, execute, read
-from dmft.sweep.execute import _interrupted, do
+from dmft.sweep.execute import do
+from dmft.sweep.executors import interrupted
 from dmft.sweep.folder import Line
 from tests.services.sweep.helpers import (
     check_all,
@@ -165,10 +166,10 @@ def test_ctrl_c_ends_the_wait_for_another_sweep(here):
         try:
             with pytest.raises(TimeoutError):
                 waiting.result(1.0)
-            _interrupted.set()
+            interrupted.set()
             assert waiting.result(10.0).status == "interrupted"
         finally:
-            _interrupted.clear()
+            interrupted.clear()
     assert not folder.run(job.name).exists()
 
 

@@ -14,7 +14,7 @@ import pytest
 import dmft
 from dmft.cli import main
 from dmft.sweep import Folder, collect, execute, read
-from dmft.sweep.execute import available_cores, processes
+from dmft.sweep.executors import available_cores, processes
 from dmft.systems.spiked.job import SpikedJob as Job
 from tests.services.sweep.helpers import RECIPE, STEP, check_all, command, prepared, write
 

@@ -26,6 +26,12 @@ def test_flow_of_regression():
     assert found[2].order == pytest.approx(1.0, abs=0.15)
 
 
+def test_errors_need_two_replicas():
+    """Their scatter is part of the errors, which were NaN with one."""
+    with pytest.raises(ValueError, match="replicas = 1 is not allowed"):
+        gradient_flow(dmft.LinearRegression(2.0), [0.2], 0.1, m0=0.0, paths=64, replicas=1)
+
+
 def test_times_are_multiples_of_the_step():
     with pytest.raises(ValueError, match="times"):
         gradient_flow(dmft.LinearRegression(2.0), [0.77], 0.1, m0=0.0, paths=64)

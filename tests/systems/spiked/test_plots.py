@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 import dmft
 from dmft import plots, theory
+from dmft.systems.spiked import threshold_plots
 from dmft.systems.spiked.theory.tables import threshold_table
 from tests.exact.cases import SEED
 
@@ -81,7 +82,7 @@ def test_names_of_regions_are_inside_them(p):
     (ax,) = figure.axes
     bands = {band.name: band for band in diagram.regions}
     for name in ("gradient flow", "trivial"):
-        label = plots.REGIONS[name][0]
+        label = threshold_plots.REGIONS[name][0]
         (text,) = [one for one in ax.texts if one.get_text() == label]
         (left, bottom), (right, top) = ax.transData.inverted().transform(text.get_window_extent())
         low, high = (

@@ -131,6 +131,9 @@ def test_divergence_is_a_status_with_the_time(tmp_path):
     same(s, dmft.load(tmp_path / "run.nc"))
     with pytest.raises(ValueError, match="cannot be continued: failed at t"):
         dmft.resume(tmp_path / "run.nc", 2e3)
+    early = dmft.solve(net, 0.5 * s.t[-1], start=start, learning_rate=4.0, progress=False)
+    with pytest.warns(dmft.FailedRunWarning, match="learning_rate = 4 may be too large"):
+        dmft.resume(early, 1e3, progress=False)
 
 
 def test_stop_conditions():

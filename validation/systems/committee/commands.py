@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
-
 from dmft import checks
 from dmft.arguments import Whole
+from dmft.systems.committee.commands import MACHINE, MachineOptions
 from dmft.systems.committee.job import CommitteeJob
-from dmft.systems.committee.model import CommitteeMachine
 from validation.comparison import compare
 from validation.printing import MOST_ROWS, print_table, print_verdict
 from validation.systems.committee.compare import Setting, ensemble
@@ -23,8 +19,7 @@ MOST_ENTRIES = 8e8
 def message_passing(
     *,
     alpha: float,
-    K: Annotated[Whole, Parameter(name="--K")] = 2,
-    prior: Literal["gaussian", "binary"] = "gaussian",
+    of: MachineOptions = MACHINE,
     n: Whole = 1000,
     seeds: Whole = 40,
     start: float = 0.4,
@@ -37,10 +32,6 @@ def message_passing(
     ----------
     alpha
         Examples per input, in (0, 1e4].
-    K
-        Hidden units: 1 or 2.
-    prior
-        Distribution of the weights.
     n
         Number of inputs.
     seeds
@@ -53,7 +44,7 @@ def message_passing(
     root_seed
         The first seed.
     """
-    machine = CommitteeMachine(K, prior)
+    machine = of.machine()
     checks.finite_number("start", start, low=0.0, high=0.999, wanted="in [0, 0.999]")
     n = checks.integer("n", n, low=10)
     seeds = checks.integer("seeds", seeds, low=2)

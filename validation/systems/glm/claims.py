@@ -17,7 +17,7 @@ from dmft.systems.glm.model import GaussianMixture, PhaseRetrieval
 from dmft.systems.glm.theory import mixture
 from dmft.systems.glm.theory._intensity import random_start
 from dmft.systems.glm.theory.phase_retrieval import edge_and_outlier
-from validation.comparison import compare
+from validation.comparison import compare, compare_limits
 from validation.ensemble import Ensemble
 from validation.evidence import Claim, Evidence, evidence_of, wrong_on_purpose
 from validation.statistics import Finding
@@ -27,7 +27,6 @@ from validation.systems.glm.compare import (
     Case,
     compared,
     ensemble,
-    limits,
     setting_of,
     theory,
 )
@@ -101,7 +100,8 @@ def minimisers(quick: bool) -> Evidence:
     seeds = {float(n): count for n, count in sizes.items()}
     return evidence_of(
         "Minimisers of the ridge risk are where the fixed points say", shown,
-        f"scipy.optimize on drawn data; {LIMIT}", seeds, limits(names, values, samples, DEVIATION),
+        f"scipy.optimize on drawn data; {LIMIT}", seeds,
+        compare_limits(names, values, samples, DEVIATION),
     )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def entropy(reference: str, seed: int) -> Claim:
             f"Local entropy: Metropolis on the sphere around the {reference} reference",
             repr(AROUND), f"cos = {COS:g}, beta = {BETA:g}; {LIMIT}",
             {float(n): count for n, count in sizes.items()},
-            limits(local_entropy.QUANTITIES, values, samples, DEVIATION),
+            compare_limits(local_entropy.QUANTITIES, values, samples, DEVIATION),
         )  # fmt: skip
 
     return check
@@ -132,10 +132,11 @@ def lowest_eigenvalue(quick: bool) -> Evidence:
     law = random_start(A)
     found = edge_and_outlier(HESSIAN.alpha, A, law.r, law.h, law.weight)
     samples = {n: hessian.repeat(HESSIAN, n, count, 400) for n, count in sizes.items()}
+    names = ["lowest eigenvalue", "squared overlap"]
     return evidence_of(
         "Below the bulk of the Hessian lies an eigenvalue along the signal", repr(HESSIAN),
         f"random start; {LIMIT}", {float(n): count for n, count in sizes.items()},
-        limits(["lowest eigenvalue", "squared overlap"], [found.outlier, found.overlap], samples),
+        compare_limits(names, [found.outlier, found.overlap], samples),
     )  # fmt: skip
 
 

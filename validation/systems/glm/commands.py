@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,6 @@ TIMES = 6
 app = App(
     name="glm",
     help="Generalized linear models: the algorithms, and minimisers, at finite N.",
-    suppress_keyboard_interrupt=False,
 )
 
 
@@ -112,15 +112,45 @@ def _case(solution: object, path: Path) -> Case:
     return Case(solution.model, start, StepOptions(**options), tuple(steps.tolist()))
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RiskOptions:
+    """The mixture and the ridge risk on it.
+
+    Parameters
+    ----------
+    alpha
+        Samples per dimension, > 0.
+    delta
+        Variance of a cluster, > 0.
+    loss
+        "square", "logistic" or "hinge".
+    ridge
+        Ridge, >= 0.
+    rho
+        Weight of the class y = +1, in (0, 1).
+    fit_bias
+        A bias that is fitted; none without it.
+    """
+
+    alpha: Number
+    delta: Number
+    loss: str = "logistic"
+    ridge: Number = 0.1
+    rho: Number = 0.5
+    fit_bias: Annotated[bool, Parameter(negative="")] = False
+
+    def model(self) -> GaussianMixture:
+        """Return the model, or raise ValueError."""
+        return GaussianMixture(
+            self.alpha, self.delta, self.loss, self.ridge, self.rho, self.fit_bias
+        )
+
+
 @app.command
 def erm(
     *,
-    alpha: Number,
-    delta: Number,
-    loss: str = "logistic",
-    ridge: Number = 0.1,
-    rho: Number = 0.5,
-    fit_bias: Annotated[bool, Parameter(negative="")] = False,
+    risk: RiskOptions,
     n: Sizes = [100, 200],  # noqa: B006 - cyclopts reads it and passes a copy
     seeds: Whole = 60,
     root_seed: Whole = 0,
@@ -129,12 +159,6 @@ def erm(
 
     Parameters
     ----------
-    alpha, delta, ridge, rho
-        As in `dmft mixture erm`.
-    loss
-        "square", "logistic" or "hinge".
-    fit_bias
-        A bias that is fitted; none without it.
     n
         Two or more numbers of weights N; the limit linear in 1/N is compared.
     seeds
@@ -142,9 +166,9 @@ def erm(
     root_seed
         Root of all random numbers.
     """
-    model = GaussianMixture(alpha, delta, loss, ridge, rho, fit_bias)
     sizes = {checks.integer("n", one, low=10): checks.integer("seeds", seeds, low=2) for one in n}
-    result = minimisers.compare(model, sizes, checks.integer("root_seed", root_seed, low=0))
+    root = checks.integer("root_seed", root_seed, low=0)
+    result = minimisers.compare(risk.model(), sizes, root)
     print(f"{'':12} {'theory':>11} {'limit':>11} {'std. error':>11}")
     for row in zip(result.names, result.theory, result.limit, result.error, strict=True):
         print(f"{row[0]:12} {row[1]:11.6f} {row[2]:11.6f} {row[3]:11.6f}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from dmft.solution import finished
 from dmft.systems.glm.model import GaussianMixture, LinearRegression, Model, PhaseRetrieval
@@ -14,15 +14,9 @@ from dmft.systems.glm.options import StepOptions
 from dmft.systems.glm.replica import Start
 from dmft.systems.glm.solution import GlmSolution
 from dmft.systems.glm.solve import solve
-from validation.comparison import Comparison, columns_of, compare, compare_numbers
+from validation.comparison import Comparison, compare
 from validation.ensemble import Ensemble
-from validation.statistics import (
-    DEVIATION,
-    extrapolate,
-    judge,
-    standard_error,
-    visible_shift,
-)
+from validation.statistics import DEVIATION
 from validation.systems.glm import erm
 from validation.systems.glm.simulate import ROOT_SEED, Instance
 
@@ -32,7 +26,6 @@ __all__ = [
     "Case",
     "compared",
     "ensemble",
-    "limits",
     "setting_of",
     "theory",
 ]
@@ -161,47 +154,3 @@ def compared(
     solution = theory(case)
     runs = [ensemble(case, n=n, seeds=count, root_seed=root_seed) for n, count in sizes.items()]
     return solution, compare(solution, *runs, deviation=deviation)
-
-
-def limits(
-    names: Sequence[str],
-    values: ArrayLike,
-    samples: Mapping[int, Array],
-    deviation: float = DEVIATION,
-) -> Comparison:
-    """Compare numbers of a theory with the limit, linear in 1/N, of samples of several N.
-
-    With one N there is no limit: its mean is compared.
-
-    Parameters
-    ----------
-    names : sequence of str
-        What each number is.
-    values : array_like, shape (n_entries,)
-        The theory.
-    samples : mapping of int to ndarray
-        N -> one row for each run, shape (n_seeds, n_entries).
-    deviation : float
-        As in :func:`validation.comparison.compare`.
-
-    Raises
-    ------
-    ValueError
-        Fewer than two runs of one N, or a number that does not scatter.
-    """
-    if len(samples) == 1:
-        (sample,) = samples.values()
-        return compare_numbers(names, values, sample, deviation=deviation)
-    values = np.asarray(values, dtype=np.float64)
-    fit = extrapolate(list(samples), list(samples.values()))
-    error = standard_error(fit.scatter)
-    shift = visible_shift(fit.freedom, len(values))
-    visible = {
-        name: shift * float(e / abs(value))
-        for name, value, e in zip(names, values, error, strict=True)
-        if value != 0.0
-    }
-    verdict = judge(fit.limit - values, fit.scatter, fit.freedom, visible, deviation)
-    sizes = ", ".join(f"{n:g}" for n in samples)
-    note = f"taken out: corrections of order 1/N, by a linear fit to N = {sizes}"
-    return Comparison(columns_of(names, values, fit.limit, error), verdict, (note,))

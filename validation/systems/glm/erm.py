@@ -22,7 +22,8 @@ from scipy.special import expit, log_expit, ndtr
 
 from dmft.systems.glm.model import GaussianMixture
 from dmft.systems.glm.theory import mixture
-from validation.statistics import Verdict, extrapolate, judge, standard_error
+from validation.extrapolation import extrapolate
+from validation.statistics import Verdict, judge, standard_error
 
 __all__ = [
     "QUANTITIES",

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from dmft import checks
 from dmft.systems.glm.model import GaussianMixture
 from dmft.systems.glm.theory import mixture
-from validation.statistics import Verdict, extrapolate, judge, mean_and_scatter, standard_error
+from validation.extrapolation import extrapolate
+from validation.statistics import Verdict, judge, mean_and_scatter, standard_error
 from validation.systems.glm._metropolis import metropolis
 from validation.systems.glm.erm import Comparison, draw, minimise_weights
 

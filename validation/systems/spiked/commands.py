@@ -171,8 +171,10 @@ def limit(
     ----------
     p
         Order of the tensor channel, >= 3.
-    delta_2, delta_p
-        Noise variances of the matrix and of the tensor channel, > 0.
+    delta_2
+        Noise variance of the matrix channel, > 0.
+    delta_p
+        Noise variance of the tensor channel, > 0.
     m0
         Overlap at t = 0, in [-1, 1].
     t_end

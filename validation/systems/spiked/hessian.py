@@ -145,7 +145,7 @@ def _lanczos(
     operator = LinearOperator((n, n), matvec=noise, dtype=np.float64)
     try:
         values, vectors = eigsh(operator, k=1, which="SA", v0=tangent(rng.standard_normal(n)))
-    except Exception as error:
+    except RuntimeError as error:  # ArpackError is one
         raise ArithmeticError(f"no eigenvalue at N = {n}: {error}") from error
     samples = [tangent(rng.standard_normal(n)) for _ in range(DIRECTIONS)]
     variance = float(np.mean([np.sum(noise(v) ** 2) / (v @ v) for v in samples]))

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from dmft import checks, storage, tables
 from dmft.arguments import FAILED, Force, Number, Whole
 from dmft.solution import Status
-from dmft.systems.spiked.commands.runs import model_of
+from dmft.systems.spiked.commands.options import ModelOptions, ProtocolOptions
 from dmft.systems.spiked.model import SpikedMixture
 from dmft.systems.spiked.protocol import Protocol
-from dmft.systems.spiked.protocol.texts import protocol_of
 from dmft.systems.spiked.solution import SpikedSolution
 from dmft.systems.spiked.solve import solve
 from dmft.systems.spiked.solvers.gradient_descent import GradientDescentOptions
@@ -45,25 +44,13 @@ class Sample(NamedTuple):
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """Model, protocol and what is written.
+class RunOptions(ModelOptions, ProtocolOptions):
+    """Model, protocol and what is written.  Protocols are for gradient_descent.
 
     Parameters
     ----------
-    m0
-        Overlap at t = 0, in [-1, 1].
-    p
-        Order of the tensor channel, >= 3.
-    delta_2
-        Noise variance of the matrix channel, > 0.
-    delta_p
-        Noise variance of the tensor channel, > 0.
-    channels
-        Any mixture instead of p, delta_2, delta_p: 2=0.9,3=1.5,4=2.0
     temperature
         T >= 0 of discrete Langevin, or a schedule VALUE,TAU,EXPONENT; gradient_flow is for 0 only.
-    start, learning_rate, anneal, loss_delta, stage
-        Protocol of gradient_descent, as in `dmft solve`; --start thermal:T0 instead of --m0.
     momentum
         Momentum of the heavy ball in [0, 1), for gradient_descent.
     t_end
@@ -82,17 +69,6 @@ class RunOptions:
         File of all runs to write: NetCDF-4 (.nc), or CSV with t, m, e, seed, N and the parameters.
     """
 
-    m0: Number | None = None
-    p: Whole | None = None
-    delta_2: float | None = None
-    delta_p: float | None = None
-    channels: str | None = None
-    temperature: str = "0"
-    start: str | None = None
-    learning_rate: str = "1"
-    anneal: str | None = None
-    loss_delta: str | None = None
-    stage: Annotated[list[str] | None, Parameter(negative="")] = None
     momentum: float = 0.0
     t_end: float = 10.0
     step: float = 0.1
@@ -106,14 +82,11 @@ class RunOptions:
     def checked(self) -> tuple[SpikedMixture, Protocol, Array]:
         """Return model, protocol and times, or raise ValueError, before anything runs."""
         times = times_of(self.times, self.t_end, self.step)
-        model = model_of(self.p, self.delta_2, self.delta_p, self.channels)
+        model = self.model()
         for name, path in (("output", self.output), ("runs", self.runs)):
             if path is not None:
                 storage.check_target(path, force=self.force, name=name)
-        protocol = protocol_of(
-            self.m0, self.start, self.temperature, self.learning_rate, self.anneal,
-            self.loss_delta, self.stage or [],
-        )  # fmt: skip
+        protocol = self.protocol()
         if self.method == "gradient_flow":
             if self.momentum:
                 raise ValueError("momentum is for method 'gradient_descent' only")

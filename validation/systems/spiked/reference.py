@@ -13,7 +13,7 @@ from dmft.solution import finished
 from dmft.systems.spiked.model import SpikedMatrixTensor
 from dmft.systems.spiked.solution import SpikedSolution
 from dmft.systems.spiked.solve import solve
-from validation.comparison import Columns
+from dmft.tables import Columns
 from validation.ensemble import Ensemble
 from validation.systems.spiked.simulate import ROOT_SEED, simulate
 from validation.systems.spiked.trajectories import simulate_revealed

@@ -1,4 +1,7 @@
-"""Learning curves: every branch of fixed points against alpha, and the computational gap."""
+"""Learning curves: every branch of fixed points against alpha, and the computational gap.
+
+Equations: arXiv:1806.05451.
+"""
 
 from __future__ import annotations
 

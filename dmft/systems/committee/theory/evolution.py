@@ -1,4 +1,7 @@
-"""State evolution: the overlaps of approximate message passing, and their fixed points."""
+"""State evolution: the overlaps of approximate message passing, and their fixed points.
+
+Equations: arXiv:1806.05451.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Fixed points as curves in the precision A of the field on the spike.
 
 At given A the latent overlap solves ``q_z = alpha G/(1 + alpha G)``, and then ``q_v = E v_hat^2``
-fixes the noise at which A is consistent:
+fixes the noise at which A is consistent (arXiv:1905.12385):
 
     Wigner:   Delta = q_v/A,        Wishart:  Delta^2 + Delta q_v = beta q_v/A.
 
@@ -51,6 +51,15 @@ class Curve(NamedTuple):
     """Fixed points along the precision A, each array of shape (n,).
 
     ``delta`` is the noise at which (q_v, q_z) is a fixed point (dimensionless).
+
+    Attributes
+    ----------
+    A : ndarray, shape (n,)
+        Precision of the estimate's channel.
+    delta : ndarray, shape (n,)
+        Noise variance.
+    q_v, q_z : ndarray, shape (n,)
+        Overlaps with the spike and with the latent vector, per component.
     """
 
     A: Array

@@ -35,6 +35,13 @@ class Trajectory(NamedTuple):
 
     ``q_v = v_hat.v/p``, ``q_z = z_hat.z/k``, ``q_u = u_hat.u/n`` (NaN for Wigner) and
     ``mmse = rho - q_v``, the mean square error per component of v.
+
+    Attributes
+    ----------
+    q_v, q_z, q_u : ndarray, shape (steps + 1,)
+        Overlaps with the spike, the latent vector and the second factor, per component.
+    mmse : ndarray, shape (steps + 1,)
+        Mean square error (dimensionless).
     """
 
     q_v: Array

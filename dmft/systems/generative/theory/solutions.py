@@ -1,19 +1,21 @@
-"""Fixed points of state evolution: overlaps, mean square error and mutual information."""
+"""Fixed points of state evolution: overlaps, mean square error and mutual information.
+
+Equations: arXiv:1905.12385.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
-from dmft import checks
 from dmft.numerics import maps
 from dmft.numerics.maps import FixedPoint, MapOptions, MapStatus
+from dmft.run.fixed_point import Start, checked_start
 from dmft.systems.generative.averages import STEP
 from dmft.systems.generative.model import Activation, Channel, SpikedGenerative
 from dmft.systems.generative.theory.curves import ROUGH, Bracket, bracket, excess, latent_overlap
@@ -23,14 +25,12 @@ from dmft.systems.generative.theory.iteration import overlap_u, start_at, step
 __all__ = [
     "GenerativeFixedPoint",
     "MMSECurve",
-    "Start",
     "fixed_point",
     "fixed_points",
     "mmse_curve",
 ]
 
 Array = NDArray[np.float64]
-Start = Literal["informed", "uninformed"] | float
 
 # Promised error of the overlaps.
 TOLERANCE = 1e-9
@@ -98,22 +98,6 @@ class MMSECurve:
     success: NDArray[np.bool_]
 
 
-def checked_start(start: object) -> Start:
-    """Return a start as one of the two words or as a float in [0, 1], or raise ValueError."""
-    if start == "informed" or start == "uninformed":
-        return start
-    wanted = "'informed', 'uninformed' or a number in [0, 1]"
-    return checks.finite_number("start", start, low=0.0, high=1.0, wanted=wanted)
-
-
-def start_in_text(text: str) -> Start:
-    """Return the start that a text stands for, or raise ValueError."""
-    try:
-        return checked_start(checks.number_in_text("start", text))
-    except ValueError:
-        return checked_start(text)
-
-
 def fixed_point(model: SpikedGenerative, start: Start = "informed") -> GenerativeFixedPoint:
     """Return the fixed point of state evolution that a start leads to.
 
@@ -167,6 +151,11 @@ def fixed_points(
     starts : iterable of float
         Normalised overlaps in [0, 1], as the number `start` of :func:`fixed_point`; q_v and q_z
         start at every pair of them.
+
+    Returns
+    -------
+    list of GenerativeFixedPoint
+        Those that were found, stable or not.
 
     Raises
     ------

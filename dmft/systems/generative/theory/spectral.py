@@ -45,7 +45,13 @@ __all__ = ["SpectralErrors", "lamp_overlap", "pca_overlap", "pca_transition", "s
 
 
 class SpectralErrors(NamedTuple):
-    """Mean square error per component of v of the two spectral estimates; NaN: not defined."""
+    """Mean square error per component of v of the two spectral estimates; NaN: not defined.
+
+    Attributes
+    ----------
+    lamp, pca : float
+        Of the method that knows the weights, and of principal components (dimensionless).
+    """
 
     lamp: float
     pca: float

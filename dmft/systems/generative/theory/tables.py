@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dmft import checks
+from dmft.run.fixed_point import Start
 from dmft.systems.generative.model import Activation, Channel, SpikedGenerative
-from dmft.systems.generative.theory.solutions import Start, fixed_point
+from dmft.systems.generative.theory.solutions import fixed_point
 from dmft.systems.generative.theory.spectral import pca_transition, spectral_errors
 from dmft.systems.generative.theory.thresholds import critical_delta, linear_instability
 from dmft.tables import Columns

@@ -142,10 +142,22 @@ def growth_matrix(
     activation, channel, beta
         As in :func:`critical_delta`; the activation must have ``E phi = 0``.
 
+    Returns
+    -------
+    ndarray, shape (2, 2)
+        d(q_v', q_z')/d(q_v, q_z), dimensionless; zero is stable where its eigenvalues are below 1.
+
     Raises
     ------
     ValueError
         A parameter is out of its range, or the activation has no fixed point at zero.
+
+    Examples
+    --------
+    The transition of a linear activation is at Delta = 1 + alpha:
+
+    >>> round(float(np.max(np.abs(np.linalg.eigvals(growth_matrix(1.0, 2.0))))), 8)
+    1.0
     """
     mean, _, _ = moments(activation)
     if mean != 0.0:

@@ -2,7 +2,8 @@
 
 A sample has the label y = +1 with probability rho and -1 otherwise, and
 ``x = y v/sqrt(N) + sqrt(delta) z`` with ``|v|^2 = N``, ``z ~ N(0, 1_N)``.  There are M = alpha N
-training samples; ``m = w.v/N``, ``q = |w|^2/N``.  All quantities are dimensionless.
+training samples; ``m = w.v/N``, ``q = |w|^2/N`` (arXiv:2002.11544).  All quantities are
+dimensionless.
 """
 
 from __future__ import annotations

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from dmft.arguments import OK, Force, Whole
+from dmft.arguments import (
+    OK,
+    Force,
+    Numbers,
+    Whole,
+    check_products,
+    checkpoint_of,
+    drawn,
+    tabulated,
+)
 
 if TYPE_CHECKING:
     from dmft.systems.spiked.analysis.threshold import GrowthRun, Scan
@@ -18,7 +27,7 @@ __all__ = ["measure_relaxation", "measure_threshold"]
 def measure_threshold(
     *,
     p: Whole,
-    delta_p: Annotated[list[float], Parameter(consume_multiple=True)],
+    delta_p: Numbers,
     output: Path,
     t_end: float = 1e6,
     tol: float = 1e-6,
@@ -47,17 +56,14 @@ def measure_threshold(
     workers
         Processes that share the runs.
     """
-    from dmft import checks, storage, tables
+    from dmft import checks, tables
     from dmft.systems.spiked import plots
     from dmft.systems.spiked.analysis import threshold
 
     workers = checks.integer("workers", workers, low=1, high=1024)
     t_end = checks.finite_number("t_end", t_end, low=1e4, wanted="a finite number >= 1e4")
-    storage.check_target(output, force=force)
-    if plot is not None:
-        storage.check_target(plot, force=force, name="plot")
-        plots.check_format(plot)
-    part = output.with_name(output.name + ".part")
+    check_products(output, plot, force=force)
+    part = checkpoint_of(output)
     done = list(_scans(part))
     scans = [_measure(part, done, int(p), one, t_end, tol, workers) for one in delta_p]
     tables.save_csv(output, threshold.scan_table(*scans), force=force)
@@ -70,8 +76,7 @@ def measure_threshold(
         )
     print(f"saved {output}")
     if plot is not None:
-        plots.save(plots.measured_threshold(scans[0]), plot, force=force)
-        print(f"saved {plot}")
+        drawn(plots.measured_threshold(scans[0]), plot, force=force)
     return OK
 
 
@@ -129,12 +134,9 @@ def measure_relaxation(
     output
         CSV file to write.
     """
-    from dmft import storage, tables
     from dmft.systems.spiked.analysis import relaxation
     from dmft.systems.spiked.solution import load
 
-    storage.check_target(output, force=force)
+    check_products(output, force=force)
     table = relaxation.relaxation_tables([load(path) for path in runs])
-    tables.save_csv(output, table, force=force)
-    print(f"saved {output}")
-    return OK
+    return tabulated(table, output, force=force)

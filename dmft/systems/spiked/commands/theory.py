@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from dmft.arguments import OK, Force, Whole
+from dmft.arguments import Force, Numbers, Whole, check_products, drawn, tabulated
 from dmft.systems.spiked.theory.tables import threshold_table
 
 __all__ = ["phase_diagram", "thresholds"]
@@ -17,7 +13,7 @@ __all__ = ["phase_diagram", "thresholds"]
 def thresholds(
     *,
     p: Whole,
-    delta_p: Annotated[list[float], Parameter(consume_multiple=True)],
+    delta_p: Numbers,
     temperature: float = 1.0,
     output: Path | None = None,
     force: Force = False,
@@ -35,15 +31,9 @@ def thresholds(
     output
         CSV file to write; without it the table is printed.
     """
-    from dmft import tables
-
+    check_products(output, force=force)
     table = threshold_table(p, delta_p, T=temperature)
-    if output is None:
-        tables.write_csv(sys.stdout, table)
-        return OK
-    tables.save_csv(output, table, force=force)
-    print(f"saved {output}")
-    return OK
+    return tabulated(table, output, force=force)
 
 
 def phase_diagram(*, p: Whole, output: Path, temperature: float = 1.0, force: Force = False) -> int:
@@ -63,6 +53,4 @@ def phase_diagram(*, p: Whole, output: Path, temperature: float = 1.0, force: Fo
 
     storage.check_target(output, force=force)
     plots.check_format(output, name="output")
-    plots.save(plots.phase_diagram(theory.phase_diagram(p, T=temperature)), output, force=force)
-    print(f"saved {output}")
-    return OK
+    return drawn(plots.phase_diagram(theory.phase_diagram(p, T=temperature)), output, force=force)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft import schedules
-from dmft.schedules import Annealing, Schedule, Switch, TabulatedFunction
+from dmft.schedules import Annealing, Schedule, Switch, TabulatedFunction, resolved, switch_times
 from dmft.systems.spiked.model import Coefficients, SpikedMixture
 from dmft.systems.spiked.protocol.drive import Drive, Piece
 from dmft.systems.spiked.protocol.stage import LossDelta, Settings, Stage
@@ -103,20 +103,6 @@ def _based(schedule: Schedule, delta: float) -> Schedule:
     return schedule
 
 
-def _resolve(schedule: Schedule, t: float) -> Schedule:
-    """Return the schedule that a switch has in effect just after t."""
-    while isinstance(schedule, Switch):
-        schedule = schedule.before if t < schedule.time else schedule.after
-    return schedule
-
-
-def _times_of_switches(schedule: Schedule) -> set[float]:
-    if not isinstance(schedule, Switch):
-        return set()
-    inner = _times_of_switches(schedule.before) | _times_of_switches(schedule.after)
-    return {schedule.time} | inner
-
-
 def _pieces(
     first: Settings, stages: Sequence[Stage], model: SpikedMixture
 ) -> tuple[list[float], list[Piece]]:
@@ -126,13 +112,13 @@ def _pieces(
         deltas = tuple(span.loss_delta[p] for p in model.orders)
         inner: set[float] = set()
         for schedule in (span.T, span.learning_rate, *deltas):
-            inner |= _times_of_switches(schedule)
+            inner |= switch_times(schedule)
         for t in [span.start, *sorted(s for s in inner if span.start < s < span.end)]:
             starts.append(t)
             found.append(
                 Piece(
-                    span.number, _resolve(span.T, t), _resolve(span.learning_rate, t),
-                    tuple(_resolve(d, t) for d in deltas),
+                    span.number, resolved(span.T, t), resolved(span.learning_rate, t),
+                    tuple(resolved(d, t) for d in deltas),
                 )
             )  # fmt: skip
     return starts, found

@@ -28,7 +28,15 @@ N_POINTS = 200
 
 
 class Band(NamedTuple):
-    """A region: low < 1/Delta_2 <= high at each Delta_p, NaN where it is absent; both (n,)."""
+    """A region: low < 1/Delta_2 <= high at each Delta_p, NaN where it is absent; both (n,).
+
+    Attributes
+    ----------
+    name : str
+        What the region is.
+    low, high : ndarray, shape (n,)
+        Its ends, as 1/Delta_2 (dimensionless).
+    """
 
     name: str
     low: Array
@@ -138,6 +146,11 @@ def phase_diagram(p: int, delta_p_grid: ArrayLike | None = None, T: float = 1.0)
         around the points where lines meet, and these points.
     T : float, default 1
         Temperature of the Langevin line, >= 0.
+
+    Returns
+    -------
+    PhaseDiagram
+        Lines, regions and the points where lines meet.
 
     Raises
     ------

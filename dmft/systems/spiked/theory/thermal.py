@@ -50,6 +50,11 @@ def static_temperature(orders: Array, kernel: Array) -> float:
     orders, kernel : ndarray, shape (n_channels,)
         Orders p >= 2 and coefficients, > 0.
 
+    Returns
+    -------
+    float
+        T_K (dimensionless).
+
     Examples
     --------
     The spherical p-spin glass with Q = q^3 (Crisanti and Sommers 1992):
@@ -72,6 +77,16 @@ def static_temperature(orders: Array, kernel: Array) -> float:
 
 def dynamical_temperature(orders: Array, kernel: Array) -> float:
     """Return T_d: ``T_d^2 = max_q (1-q) Q'(q)/q``, parameters as of :func:`static_temperature`.
+
+    Parameters
+    ----------
+    orders, kernel : ndarray, shape (n_channels,)
+        Orders p >= 2 and coefficients, > 0.
+
+    Returns
+    -------
+    float
+        T_d (dimensionless), >= T_K.
 
     Examples
     --------
@@ -99,10 +114,23 @@ def check_start(T0: float, orders: Array, deltas: Array, loss_deltas: Array) -> 
     orders, deltas, loss_deltas : ndarray, shape (n_channels,)
         Orders, true noise variances, and those in the loss at t = 0.
 
+    Returns
+    -------
+    str
+        Empty if T0 >= T_d.
+
     Raises
     ------
     ValueError
         T0 is below T_K, where the annealed start is not the equilibrium.
+
+    Examples
+    --------
+    Q = q^3 has T_K = 0.829 and T_d = 0.866:
+
+    >>> p, delta = np.array([3]), np.array([1.0 / 3.0])
+    >>> check_start(0.85, p, delta, delta)[:42]
+    'T0 = 0.85 lies between T_K = 0.828805 and '
     """
     kernel = deltas / loss_deltas**2
     T_K = static_temperature(orders, kernel)

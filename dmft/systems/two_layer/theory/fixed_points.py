@@ -1,4 +1,7 @@
-"""Where online learning ends: fixed points of the equations of motion, and their stability."""
+"""Where online learning ends: fixed points of the equations of motion, and their stability.
+
+Equations: arXiv:1906.08632.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,19 @@ class FixedPoint(NamedTuple):
     `eigenvalues` are those of the Jacobian of (Q, R) or, with both layers trained, of (Q, R, v),
     per unit of time, by descending real part.  `residual` is the largest derivative left,
     relative to the learning rate.  Where `success` is false the numbers are NaN.
+
+    Attributes
+    ----------
+    Q, R, v : ndarray, shapes (K, K), (K, M) and (K,)
+        Order parameters (dimensionless).
+    eg : float
+        Generalisation error.
+    eigenvalues : ndarray of complex, shape (n,)
+        Of the Jacobian, per unit of time.
+    stable : bool
+        Whether all of them have a negative real part.
+    residual : float
+        Largest derivative left, relative to the learning rate.
     """
 
     Q: Array
@@ -66,6 +82,26 @@ def informed(
 
     Units are assigned as :func:`dmft.systems.two_layer.theory.asymptotic_error` says: extra
     units have small weights of their own (first layer), or share a teacher unit (both layers).
+
+    Parameters
+    ----------
+    net : TwoLayerNetwork
+        Student and teacher.
+    both_layers : bool, default False
+        Whether the second layer is trained, too: several units then share one of the teacher.
+    spread : float, default 1e-3
+        Squared length of the weights that each unit has for itself, > 0.
+
+    Returns
+    -------
+    OrderParameters
+        Q (K, K), R (K, M) and v (K,), dimensionless.
+
+    Examples
+    --------
+    >>> from dmft import TwoLayerNetwork
+    >>> informed(TwoLayerNetwork(K=2, M=2)).R.tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
     """
     owner, v = copies(net, both_layers)
     some = owner >= 0

@@ -1,4 +1,7 @@
-"""The symmetric plateau: all student units learn the same before each picks a teacher unit."""
+"""The symmetric plateau: all student units learn the same before each picks a teacher unit.
+
+Equations: arXiv:1906.08632; D. Saad, S. A. Solla, Phys. Rev. E 52, 4225.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,17 @@ class Plateau(NamedTuple):
     Everything is NaN where there is no symmetric fixed point: at large learning rates the branch
     that begins at eta -> 0 ends.  A rate that is not positive says
     that the symmetric state is stable: the student never specialises.
+
+    Attributes
+    ----------
+    height : float
+        Generalisation error eg.
+    escape_rate : float
+        Rate at which the units begin to differ, over eta.
+    Q_diagonal, Q_off_diagonal, R : float
+        Overlaps ``Q_ii``, ``Q_ik`` and ``R_in``.
+    learning_rate : float
+        eta.
     """
 
     height: float

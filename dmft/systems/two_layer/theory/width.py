@@ -28,6 +28,15 @@ class Width(NamedTuple):
     `growth` is the largest real part of the eigenvalues, per unit of time.  Where it is positive,
     units that are alike drift apart in the end, by ``exp(growth t)``: two units that learn nothing
     become w and -w, which cost nothing at any size.
+
+    Attributes
+    ----------
+    K : ndarray of int, shape (n,)
+        Widths.
+    eg, law, ratio : ndarray, shape (n,)
+        Final error, what it tends to at small eta, and the ratio of the two (dimensionless).
+    growth : ndarray, shape (n,)
+        Largest real part of the eigenvalues, per unit of time.
     """
 
     K: NDArray[np.int64]

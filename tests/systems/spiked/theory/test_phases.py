@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dmft import theory
-from dmft.systems.spiked import plots
+from dmft.systems.spiked import threshold_plots
 from dmft.systems.spiked.reference.entries import ENTRIES
 from dmft.systems.spiked.theory import bayes, phases, thresholds
 from dmft.systems.spiked.theory.tables import threshold_table
@@ -102,7 +102,7 @@ def test_one_table_makes_lines_tables_figures_and_reference_data() -> None:
     assert list(phases.lines(3, [1.0])) == names
     assert list(threshold_table(3, [1.0])) == ["p", "delta_p", *columns]
     ranked = sorted(THRESHOLD_LINES, key=lambda line: line.rank)
-    assert list(plots.CURVES) == [line.column for line in ranked]
+    assert list(threshold_plots.CURVES) == [line.column for line in ranked]
     entry = ENTRIES["thresholds"]
     assert [column.name for column in entry.columns] == ["p", "delta_p", *columns]
     data = Path(__file__).parents[4] / "data" / entry.system / "thresholds.csv"

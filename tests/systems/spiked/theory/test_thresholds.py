@@ -7,37 +7,33 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import mpmath as mp
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from dmft import SpikedMixture
-from dmft.systems.spiked.theory import kac_rice, thresholds
+from dmft.systems.spiked.theory import thresholds
 
 from . import reference
+from .lines import (
+    DELTAS,
+    LINES,
+    MIXTURES,
+    ORDERS,
+    PRECISION,
+    anywhere,
+    mixture,
+    order,
+    quick,
+    relative,
+    variance,
+)
 
-LINES: dict[str, Callable[..., Any]] = {
-    "ml_amp": thresholds.ml_amp,
-    "gradient_flow": thresholds.gradient_flow,
-    "trivialization": thresholds.trivialization,
-}
 REFERENCES: dict[str, Callable[..., Any]] = {
     "ml_amp": reference.ml_amp,
     "gradient_flow": reference.gradient_flow,
     "trivialization": reference.trivialization,
 }
-ORDERS = (3, 4, 5, 8, 10, 12, 20)
-DELTAS = tuple(10.0**k for k in range(-6, 7))
-MIXTURES: tuple[dict[int, float], ...] = (
-    {3: 1.5, 4: 2.0},
-    {3: 1e-6, 20: 1e6},
-    {3: 1e6, 20: 1e-6},
-    {4: 0.3, 5: 7.0, 11: 0.02, 20: 0.5},
-)
-PRECISION = 1e-13
-
 # p, Delta_p, then 1/Delta_2 of ML-AMP, gradient flow and trivialization at m = 0 and anywhere, to
 # six decimals.
 TABLE = (
@@ -48,20 +44,6 @@ TABLE = (
     (4, 1.0, 1.618034, 2.302776, 3.125586, 3.125586),
     (4, 4.0, 1.207107, 1.500000, 1.831612, 1.831612),
 )
-
-order = st.integers(3, 100)
-variance = st.floats(-6.0, 6.0).map(lambda k: 10.0**k)
-mixture = st.dictionaries(st.integers(3, 100), variance, min_size=1, max_size=5)
-quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
-
-
-def anywhere(*args: Any, **kwargs: Any) -> Any:
-    return thresholds.trivialization(*args, at="any", **kwargs)
-
-
-def relative(value: Any, exact: Any) -> float:
-    with mp.workdps(40):
-        return float(abs(mp.mpf(float(value)) / exact - 1))
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"p{row[0]}-{row[1]:g}")
@@ -105,190 +87,9 @@ def test_distance_from_the_matrix_limit_keeps_its_digits() -> None:
     assert 1.0 / thresholds.trivialization(3, 1e9) - 1.0 == pytest.approx(expected, abs=5e-16)
 
 
-def test_trivialization_maximises_over_t_where_the_marginal_minima_are_not_the_most() -> None:
-    assert f"{1.0 / thresholds.trivialization(20, 1e-4):.3f}" == "1296.848"
-    # The formula at t = 2 alone would give another line.
-    with mp.workdps(30):
-        x = mp.findroot(
-            lambda x: reference.complexity({20: 1e-4}, x, mp.mpf(0), mp.mpf(2)), (1000, 1400),
-            solver="ridder",
-        )  # fmt: skip
-    assert f"{float(x):.3f}" == "1296.770"
-
-
-@pytest.mark.parametrize("delta_p", [1e-2, 0.1, 1.0, 1e3])
-@pytest.mark.parametrize("p", [3, 4, 5, 8, 10])
-def test_trivialization_is_the_closed_formula_up_to_order_10(p: int, delta_p: float) -> None:
-    """There t = 2 is the maximum, 1 + theta <= 4 Q''/(Q'+Q''), unless Delta_p is tiny."""
-    x = 1.0 / thresholds.trivialization(p, delta_p)
-    with mp.workdps(30):
-        x = mp.mpf(float(x))
-        slope, curvature = x + 1 / mp.mpf(delta_p), x + (p - 1) / mp.mpf(delta_p)
-        theta = x / mp.sqrt(curvature)
-        assert 1 + theta <= 4 * curvature / (slope + curvature)
-        left = mp.log(curvature / slope) / 2 + (slope - curvature) / (slope + curvature)
-        right = theta**2 / 4 - theta + mp.mpf(3) / 4 + mp.log(theta) / 2
-        # Both sides are cubic in the distance from the matrix limit.
-        assert abs(left - right) <= 1e-12 * abs(left) + 1e-16
-
-
-@pytest.mark.parametrize(("p", "delta_p"), [(3, 1.0), (20, 1e-4)])
-def test_trivialization_with_the_eigenvalue_cost_by_quadrature(p: int, delta_p: float) -> None:
-    x = 1.0 / thresholds.trivialization(p, delta_p)
-    with mp.workdps(25):
-        sigma = [
-            reference.complexity({p: delta_p}, x, mp.mpf(0), 2 + mp.mpf(k) / 2000, quadrature=True)
-            for k in range(12)
-        ]
-    # On a grid of t the largest complexity is 0 up to the distance to the nearest grid point.
-    assert -1e-6 < float(max(sigma)) < 1e-12
-
-
-@pytest.mark.parametrize(
-    "channels",
-    [*({3: 10.0**k} for k in (-12, -3, -1, 0, 1, 3, 6)), {3: 1.5, 4: 2.0}, {3: 1e3, 20: 0.1}],
-    ids=str,
-)
-def test_trivialization_anywhere_agrees_with_many_digits(channels: dict[int, float]) -> None:
-    from scipy.optimize import minimize_scalar
-
-    line = anywhere(channels=channels)
-    model = SpikedMixture({2: line, **channels})
-    # The maximum is between m = 0 and where theta has fallen to 1.
-    fall = 1.0 - line * float(np.sqrt(model.d2Q(1.0)))
-    low = -min(np.sqrt(fall), 0.5 * channels[3] / line * fall)
-    m = minimize_scalar(
-        lambda m: -kac_rice.complexity(model, m), bounds=(low, 0.0), method="bounded",
-        options={"xatol": 1e-9 * abs(low)},
-    ).x  # fmt: skip
-    exact = reference.trivialization_anywhere(channels, 1.0 / line, m)
-    assert relative(line, exact) <= (PRECISION if channels[3] > 1e-6 else 1e-12)
-
-
-def test_trivialization_anywhere_for_strong_cubic_terms_is_a_power_law() -> None:
-    delta_p = np.array([1e-16, 1e-15, 1e-14])
-    scaled = delta_p**0.75 / anywhere(3, delta_p)
-    np.testing.assert_allclose(scaled, 0.8068, rtol=3e-4)
-    with pytest.raises(ValueError, match=r"delta_p = 1e-17 of order p = 3 .*>= 1e-16"):
-        anywhere(3, 1e-17)
-    assert np.isnan(anywhere(3, [1.0, 1e-17])).tolist() == [False, True]
-    assert anywhere(4, 1e-17) > 0.0
-
-
-@quick
-@given(mixture, st.booleans())
-def test_trivialization_anywhere_comes_later_with_a_cubic_term_only(
-    channels: dict[int, float], cubic: bool
-) -> None:
-    channels = {p: d for p, d in channels.items() if p > 3} | ({3: 1.0} if cubic else {4: 1.0})
-    zero = thresholds.trivialization(channels=channels)
-    # Within rounding: the cubic term may be too small to matter.
-    assert 0.0 < anywhere(channels=channels) <= zero * (1.0 + 1e-15 if cubic else 1.0)
-    if not cubic:
-        assert anywhere(channels=channels) == zero
-
-
 def test_bayes_amp_is_one() -> None:
     np.testing.assert_array_equal(thresholds.bayes_amp([3, 20], [[1e-6], [1.0]]), np.ones((2, 2)))
     assert thresholds.bayes_amp(channels={3: 1.5, 4: 2.0}) == 1.0
-
-
-@pytest.mark.parametrize("T", [0.0, 0.1, 0.5, 0.9, 0.99, 1.0, 1.01, 1.5, 4.0])
-@pytest.mark.parametrize("p", ORDERS)
-def test_langevin_agrees_with_50_digits(p: int, T: float) -> None:
-    found = thresholds.langevin(p, DELTAS, T)
-    for line, delta in zip(found, DELTAS, strict=True):
-        _compare_branches(line, {p: delta}, T)
-
-
-@pytest.mark.parametrize("T", [0.0, 0.3, 0.8, 0.97, 1.0, 1.2])
-@pytest.mark.parametrize("channels", MIXTURES, ids=str)
-def test_langevin_of_a_mixture_agrees_with_50_digits(channels: dict[int, float], T: float) -> None:
-    _compare_branches(thresholds.langevin(T=T, channels=channels), channels, T)
-
-
-def _compare_branches(line: Any, channels: dict[int, float], T: float) -> None:
-    exact = reference.langevin(channels, T) or [1.0 / max(1.0, T)]
-    assert np.count_nonzero(~np.isnan(line)) == len(exact)
-    assert np.all(np.isnan(line[len(exact) :]))
-    for value, root in zip(line, exact, strict=False):
-        assert relative(value, root) <= PRECISION
-
-
-@quick
-@given(
-    st.dictionaries(st.integers(3, 12), variance, min_size=1, max_size=4),
-    st.one_of(st.floats(0.0, 2.0), st.floats(-9.0, -1.0).map(lambda k: 1.0 - 10.0**k)),
-)
-def test_langevin_of_any_mixture(channels: dict[int, float], T: float) -> None:
-    exact = np.array([float(root) for root in reference.langevin(channels, T)])
-    # Near a tangency roots are as ill-conditioned as the square root of the precision.
-    assume(np.all(np.diff(exact) > 0.01 * exact[1:]))
-    _compare_branches(thresholds.langevin(T=T, channels=channels), channels, T)
-
-
-def test_langevin_keeps_the_branch_that_rounds_to_the_end_of_the_range() -> None:
-    # (1 - T)^98 underflows; below T = 1 the number of roots is odd.
-    for p, T in ((100, 0.9999), (100, 0.5), (20, 0.99), (4, 1.0 - 1e-12)):
-        line = thresholds.langevin(p, 1e-6, T)
-        assert line.shape == (3,)
-        assert line[0] < line[1] < 1.0
-        assert 1.0 - 1e-10 < line[2] <= 1.0
-    # T = 1, p = 4: the upper root is 1 - Delta_4/3.
-    assert thresholds.langevin(4, 1e-20, 1.0).shape == (2,)
-
-
-@pytest.mark.parametrize(("channels", "T"), [({3: 1.0}, 0.5), ({4: 0.2}, 1.0), (MIXTURES[3], 0.8)])
-def test_langevin_branches_are_marginal_and_at_the_transition(
-    channels: dict[int, float], T: float
-) -> None:
-    for delta_2 in thresholds.langevin(T=T, channels=channels):
-        susceptibility, bulk = reference.marginality(channels, T, delta_2)
-        assert relative(1.0 / delta_2, susceptibility) <= PRECISION
-        assert relative(1.0 / delta_2, bulk) <= PRECISION
-
-
-def test_langevin_closed_forms() -> None:
-    delta_p = np.array([0.1, 0.5, 1.0, 1.9])
-    line = thresholds.langevin(3, delta_p, 1.0)
-    assert line.shape == (4, 1)
-    np.testing.assert_allclose(line[:, 0], np.sqrt(delta_p / 2.0), rtol=PRECISION)
-    # p = 4, T = 1: Delta_p = 3 Delta_2^2 (1 - Delta_2), at most 4/9.
-    two = thresholds.langevin(4, 0.4, 1.0)
-    assert two.shape == (2,)
-    np.testing.assert_allclose(3.0 * two**2 * (1.0 - two), 0.4, rtol=PRECISION)
-    assert two[0] < 2.0 / 3.0 < two[1]
-    np.testing.assert_array_equal(thresholds.langevin(4, 4.0 / 9.0 + 1e-12, 1.0), [1.0])
-    close = thresholds.langevin(4, 4.0 / 9.0 * (1.0 - 1e-12), 1.0)
-    # Delta_p = 4/9 - 3 (Delta_2 - 2/3)^2 near the fold.
-    np.testing.assert_allclose(
-        close, 2.0 / 3.0 + np.array([-1, 1]) * np.sqrt(4e-12 / 27), atol=1e-9
-    )
-
-
-@pytest.mark.parametrize("delta_p", [2.0, 2.1, 10.0, 1e6])
-def test_langevin_without_a_root_is_the_instability_of_the_paramagnet(delta_p: float) -> None:
-    assert thresholds.langevin(3, delta_p, 1.0).tolist() == [1.0]
-    assert thresholds.langevin(3, delta_p, 2.0).tolist() == [0.5]
-
-
-@quick
-@given(mixture)
-def test_langevin_at_zero_temperature_is_gradient_flow(channels: dict[int, float]) -> None:
-    line = thresholds.langevin(T=0.0, channels=channels)
-    assert line.shape == (1,)
-    np.testing.assert_allclose(line[0], thresholds.gradient_flow(channels=channels), rtol=2e-14)
-
-
-@quick
-@given(mixture, st.floats(0.0, 3.0), st.floats(0.0, 3.0))
-def test_langevin_line_recedes_with_temperature_until_the_paramagnet(
-    channels: dict[int, float], T: float, other: float
-) -> None:
-    cold, hot = (thresholds.langevin(T=t, channels=channels)[0] for t in sorted((T, other)))
-    limit = 1.0 / max(1.0, T, other)
-    assert hot >= min(cold, limit) * (1.0 - PRECISION)
-    assert hot <= limit
 
 
 @quick

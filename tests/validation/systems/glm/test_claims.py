@@ -9,13 +9,13 @@ import pytest
 
 import dmft
 from dmft.cli import main
-from validation.comparison import compare
+from validation.comparison import compare, compare_limits
 from validation.evidence import Evidence
 from validation.systems import SYSTEMS
 from validation.systems.glm import compare as runs
 from validation.systems.glm import hessian
 from validation.systems.glm.claims import CLAIMS, WRONG, WrongPhaseRetrieval
-from validation.systems.glm.compare import Case, ensemble, limits, theory
+from validation.systems.glm.compare import Case, ensemble, theory
 from validation.systems.glm.simulate import simulate
 
 SMALL = runs.SETTINGS["logistic"]._replace(steps=(2, 5))
@@ -86,9 +86,9 @@ def test_errors_of_the_theory_count() -> None:
 def test_limits_take_out_a_term_in_1_over_n() -> None:
     rng = np.random.default_rng(0)
     samples = {n: 0.5 + 3.0 / n + rng.normal(0.0, 0.01, (200, 1)) for n in (50, 100)}
-    assert not limits(["m"], [0.5], samples).verdict.refuted
-    assert limits(["m"], [0.5], {50: samples[50]}).verdict.refuted
-    assert limits(["m"], [0.6], samples).verdict.refuted
+    assert not compare_limits(["m"], [0.5], samples).verdict.refuted
+    assert compare_limits(["m"], [0.5], {50: samples[50]}).verdict.refuted
+    assert compare_limits(["m"], [0.6], samples).verdict.refuted
 
 
 def test_hessians_need_an_even_size() -> None:

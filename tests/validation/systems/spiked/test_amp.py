@@ -6,7 +6,8 @@ import pytest
 from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture
 from dmft.systems.spiked.theory import state_evolution
 from validation.comparison import compare_numbers
-from validation.statistics import extrapolate, judge
+from validation.extrapolation import extrapolate
+from validation.statistics import judge
 from validation.systems.spiked.amp import endpoints, run
 from validation.systems.spiked.instances import draw
 from validation.systems.spiked.stored import Loss

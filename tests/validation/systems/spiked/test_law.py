@@ -9,7 +9,8 @@ import pytest
 from dmft.systems.spiked.model import SpikedMixture
 from tests.exact.cases import SEED
 from validation.ensemble import Ensemble
-from validation.statistics import extrapolate, judge, mean_and_scatter, standard_error
+from validation.extrapolation import extrapolate
+from validation.statistics import judge, mean_and_scatter, standard_error
 from validation.systems.spiked.simulate import simulate
 from validation.systems.spiked.trajectories import simulate_revealed
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from dmft.systems.spiked.model import SpikedMatrixTensor, SpikedMixture
 from dmft.systems.spiked.theory import hessian, kac_rice, state_evolution
-from validation.comparison import Comparison, columns_of, compare_numbers
+from validation.comparison import Comparison, columns_of, compare_limits, compare_numbers
 from validation.evidence import Evidence, evidence_of
-from validation.statistics import extrapolate, judge, standard_error
+from validation.statistics import judge
 from validation.systems.spiked import amp
 from validation.systems.spiked.claims.models import STEP, name_of
 from validation.systems.spiked.hessian import spectrum
@@ -52,14 +52,12 @@ def hessians(quick: bool) -> Evidence:
     """Spectrum of the Hessian at the start and at the end of gradient descent."""
     sizes = {80: 20, 160: 12} if quick else {200: 40, 400: 20, 800: 8}
     model = SpikedMatrixTensor(3, 1 / 3, 1.0)
-    samples = [
-        np.array([_spectral_deviations(model, n, k) for k in range(seeds)])
+    samples = {
+        n: np.array([_spectral_deviations(model, n, k) for k in range(seeds)])
         for n, seeds in sizes.items()
-    ]
-    fit = extrapolate(list(sizes), samples)
+    }
     names = [f"{name} at the {place}" for place in ("start", "end") for name in SPECTRAL]
-    table = columns_of(names, np.zeros(len(names)), fit.limit, standard_error(fit.scatter))
-    result = Comparison(table, judge(fit.limit, fit.scatter, fit.freedom))
+    result = compare_limits(names, np.zeros(len(names)), samples)
     setting = (
         f"gradient descent from m0 = {HESSIAN_START:g} to t = {HESSIAN_END:g}; listed is the"
         " deviation from the theory, extrapolated linearly in 1/N"
