@@ -32,7 +32,7 @@ def test_slow_escapes_are_followed_to_the_end(delta_2, tol):
     assert np.max(np.abs(run.at(times).m - [exact.m(t) for t in times])) < run.errors["m"]
     pairs = [(t, x * t) for t in times[::4] for x in np.linspace(0.02, 0.98, 25)]
     difference = [run.C(t, t_prime) - exact.C(t, t_prime) for t, t_prime in pairs]
-    assert np.max(np.abs(difference)) < run.errors["C"] < 10.0 * tol
+    assert np.max(np.abs(difference)) < run.errors["C"] < 20.0 * tol
 
 
 @pytest.mark.parametrize(
