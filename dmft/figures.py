@@ -5,7 +5,9 @@ matplotlib is imported when a figure is made, not with this module.
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -26,10 +28,12 @@ __all__ = [
     "PLOTLY_DASHES",
     "check_format",
     "distinct",
+    "given",
     "mathtext",
     "points",
     "save",
     "style",
+    "typeset",
 ]
 
 # Okabe and Ito's colours can be told apart without colour vision; lines differ in dash as well.
@@ -40,6 +44,18 @@ PLOTLY_DASHES = (
 # Marks of points in plotly, all but the cross "x", which stands for a run that failed.
 MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
+
+# What parameters are called in figures, as in the papers.
+SYMBOLS = {
+    "alpha": r"\alpha", "beta": r"\beta", "delta": r"\Delta", "rho": r"\rho", "sigma": r"\sigma",
+    "ridge": r"\lambda", "learning_rate": r"\eta", "second_learning_rate": r"\eta_v",
+    "weight_decay": r"\kappa", "m0": "m_0", "q0": "q_0", "eg(0)": r"\epsilon_g(0)",
+    **{name: name for name in ("K", "M", "T", "a")},
+}  # fmt: skip
+_GIVEN = re.compile(
+    rf"(?<!\w)({'|'.join(re.escape(name) for name in sorted(SYMBOLS, key=len, reverse=True))})"
+    r" ?= ?([-+]?[\d.]+(?:e[-+]?\d+)?(?![\w.]))?"
+)
 
 
 @contextmanager
@@ -115,6 +131,44 @@ def mathtext(number: float) -> str:
         return mantissa
     power = f"10^{{{int(exponent)}}}"
     return power if mantissa == "1" else rf"{mantissa}\times{power}"
+
+
+def typeset(text: str) -> str:
+    r"""Return a text with parameters such as ``alpha = 4.0`` in mathtext.
+
+    Examples
+    --------
+    >>> print(typeset("alpha = 4.0, eg(0) = 0.5, step = 0.1, T=1e-3"))
+    $\alpha=4$, $\epsilon_g(0)=0.5$, step = 0.1, $T=0.001$
+    """
+
+    def symbol(found: re.Match[str]) -> str:
+        name, value = SYMBOLS[found[1]], found[2]
+        return f"${name}=$" if value is None else f"${name}={mathtext(float(value))}$"
+
+    return _GIVEN.sub(symbol, text)
+
+
+def given(model: Any) -> str:
+    """Return the parameters of a model (a dataclass) in words; what is None is left out.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> given(dmft.GaussianMixture(2.0, 0.5))
+    'alpha = 2, delta = 0.5, logistic loss, ridge = 0.1, rho = 0.5, bias = 0'
+    """
+    parts = []
+    for one in dataclasses.fields(model):
+        value = getattr(model, one.name)
+        if not one.repr or value is None:
+            continue
+        if isinstance(value, str):
+            parts.append(f"{value} {one.name}")
+        else:
+            number = f"{value:.4g}" if isinstance(value, float) else value
+            parts.append(f"{one.name} = {number}")
+    return ", ".join(parts)
 
 
 def distinct(curves: Mapping[str, NDArray[Any]]) -> list[tuple[list[str], NDArray[Any]]]:

@@ -8,10 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dmft.tables import Columns
 
-__all__ = ["Column", "ReferenceTable"]
+__all__ = ["Again", "Column", "ReferenceTable"]
+
+
+class Again(NamedTuple):
+    """By how much a sampled column may differ when it is computed again on another machine.
+
+    Attributes
+    ----------
+    factor : float
+        Times the column `of`, the standard error.
+    of : str
+        That column.
+    sharp : float
+        In the early rows, where rounding is not amplified yet: absolute, times
+        max(1, abs(value)).
+    by, until : str, float
+        Early are the rows whose column `by` is at most `until`.
+    """
+
+    factor: float
+    of: str
+    sharp: float
+    by: str
+    until: float
 
 
 @dataclass(frozen=True)
@@ -30,9 +54,9 @@ class Column:
         an error itself.
     relative : bool, default False
         A number as `error` is relative, and so is what two machines may differ by.
-    again : float, optional
+    again : float or Again, optional
         Where the error is that of the method (scatter of simulations): by how much a column may
-        differ when it is computed again, absolute, times max(1, abs(value)).
+        differ when it is computed again; a number is absolute, times max(1, abs(value)).
     kind : {"number", "integer", "string"}
         Type, in the words of the Table Schema standard.
     """
@@ -42,7 +66,7 @@ class Column:
     error: str | float | None = None
     kind: str = "number"
     relative: bool = False
-    again: float | None = None
+    again: float | Again | None = None
 
 
 @dataclass(frozen=True)

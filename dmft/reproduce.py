@@ -14,6 +14,7 @@ from typing import Any
 from dmft import extras, storage
 from dmft._version import __version__
 from dmft.report.page import report
+from dmft.report.typography import typeset_text
 from dmft.run.job import Job
 from dmft.run.told import Bar, hidden
 from dmft.sweep import Folder, execute
@@ -155,6 +156,7 @@ def _page(folder: Path, sections: Mapping[str, Section]) -> Path:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("dmft"), autoescape=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters["typeset"] = typeset_text
     files = {name: _files(folder, name) for name in sections}
     reports = {name: (folder / name / "report.html").is_file() for name in sections}
     text = environment.get_template("index.html").render(

@@ -337,9 +337,9 @@ class Solution:
         Raises
         ------
         dmft.storage.FileError
-            A ValueError: the directory is missing or not writable, or the file exists and `force`
-            is False.
+            A ValueError: `path` does not end in .nc, is not writable, or exists without `force`.
         """
+        storage.check_run_name("path", path, "plot() makes a figure, to_dataframe() a table")
         storage.write(path, self.contents(), force=force)
 
     def to_xarray(self) -> xarray.Dataset:
@@ -395,6 +395,6 @@ def saved_as(solution: Solution, target: str | os.PathLike[str]) -> None:
         It can be no longer: the disk is full, the folder is gone.
     """
     try:
-        solution.save(target, force=True)
+        storage.write(target, solution.contents(), force=True)
     except storage.FileError as error:
         raise OSError(str(error)) from error

@@ -36,6 +36,7 @@ __all__ = [
     "Contents",
     "FileError",
     "Variable",
+    "check_run_name",
     "check_target",
     "checked_path",
     "read",
@@ -52,6 +53,8 @@ SEAL = b"\ndmft-sha256:"
 SEAL_SIZE = len(SEAL) + hashlib.sha256().digest_size * 2 + 1
 # What a NetCDF-4 file begins with: it is an HDF5 file.
 HDF5 = b"\x89HDF\r\n\x1a\n"
+# What the names of runs end in; a checkpoint ends in .part, and a name may have no ending.
+SUFFIXES = (".nc", ".part", "")
 # What file systems without hard links answer (FAT, some network drives).
 NO_LINKS = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK)
 # Below this many values compression costs more than it saves.
@@ -113,6 +116,22 @@ def checked_path(name: str, path: object) -> Path:
     if not isinstance(path, (str, os.PathLike)):
         raise FileError(f"{name} = {path!r} is not allowed: it must be the path of a file")
     return Path(path)
+
+
+def check_run_name(name: str, path: str | os.PathLike[str], otherwise: str) -> None:
+    """Refuse the name of another kind of file for a run; `otherwise` says what makes that.
+
+    Raises
+    ------
+    FileError
+        A ValueError: it ends neither in .nc nor in .part, as checkpoints do.
+    """
+    target = checked_path(name, path)
+    if target.suffix.lower() not in SUFFIXES:
+        raise FileError(
+            f"{name} = {str(target)!r} is not allowed: a run is saved as NetCDF-4 and its name ends"
+            f" in .nc, such as {target.with_suffix('.nc').name}; {otherwise}"
+        )
 
 
 @contextmanager

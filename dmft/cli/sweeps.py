@@ -63,6 +63,7 @@ class Place:
         from dmft import checks
         from dmft.run.told import LOG
         from dmft.sweep.executors import available_cores
+        from dmft.threads import available
 
         if self.scheduler is not None and self.dask_local is not None:
             raise ValueError("give --scheduler or --dask-local, not both")
@@ -78,12 +79,13 @@ class Place:
             name, given = ("dask_local", self.dask_local)
         workers = checks.integer(name, cores if given is None else given, low=1, high=4096)
         timeout = checks.positive_number("scheduler_timeout", self.scheduler_timeout)
-        threads = self.threads
+        threads, most = self.threads, min(cores, available())
         if threads is None:
-            threads = 1 if self.scheduler is not None else max(1, cores // workers)
+            threads = 1 if self.scheduler is not None else max(1, most // workers)
         threads = checks.integer("threads", threads, low=1)
-        if threads > cores and self.scheduler is None:
-            LOG.warning("threads = %d: not more than %d can be had here", threads, cores)
+        if threads > most and self.scheduler is None:
+            LOG.warning("threads = %d: not more than %d can be had here", threads, most)
+            threads = most  # which no run says again
         return Numbers(workers, threads, timeout)
 
 

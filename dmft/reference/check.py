@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.reference_table import ReferenceTable
+from dmft.reference_table import Again, Column, ReferenceTable
 
 __all__ = ["MACHINE", "Deviation", "check"]
 
@@ -73,22 +73,33 @@ def check(
             found.append(Deviation(field.name, size, math.inf, 0.0))
             continue
         old = np.asarray(written[field.name], float)[rows]
-        scale = np.abs(np.where(np.isfinite(old), old, 0.0))
-        if not field.relative:
-            scale = np.maximum(1.0, scale)
-        if field.again is not None:
-            stated = field.again * scale
-        elif isinstance(field.error, str):
-            # NaN: the error of a value that is NaN.
-            stated = np.nan_to_num(np.asarray(written[field.error], float)[rows])
-        else:
-            stated = field.error * scale
-        allowed = stated + MACHINE * scale
+        allowed = _allowed(field, {name: column[rows] for name, column in written.items()})
         off = _distance(np.asarray(new[field.name], float), old)
         # 0 of 0 is right: m without a spike.
         worst = int(np.argmax(off / np.maximum(allowed, TINY)))
         found.append(Deviation(field.name, size, float(off[worst]), float(allowed[worst])))
     return found
+
+
+def _allowed(field: Column, rows: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Return by how much a column of written rows may differ when it is computed again."""
+    old = np.asarray(rows[field.name], float)
+    scale = np.abs(np.where(np.isfinite(old), old, 0.0))
+    if not field.relative:
+        scale = np.maximum(1.0, scale)
+    again = field.again
+    if isinstance(again, Again):
+        early = np.asarray(rows[again.by], float) <= again.until
+        late = again.factor * np.asarray(rows[again.of], float)
+        stated = np.where(early, again.sharp * scale, late)
+    elif again is not None:
+        stated = again * scale
+    elif isinstance(field.error, str):
+        # NaN: the error of a value that is NaN.
+        stated = np.nan_to_num(np.asarray(rows[field.error], float))
+    else:
+        stated = (field.error or 0.0) * scale
+    return np.asarray(stated + MACHINE * scale)
 
 
 def _distance(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dmft import storage, tables
 from dmft._version import __version__
 from dmft.data import PACKAGE
-from dmft.reference_table import Column, ReferenceTable
+from dmft.reference_table import Again, Column, ReferenceTable
 
 __all__ = ["describe", "path_of", "read", "write"]
 
@@ -115,7 +115,12 @@ def _field(field: Column) -> dict[str, Any]:
     elif field.error is not None and math.isfinite(field.error):
         size = f"abs({field.name})" if field.relative else f"max(1, abs({field.name}))"
         found["error"] = f"{field.error:g} {size}"
-    if field.again is not None:
+    if isinstance(field.again, Again):
+        again, sharp = field.again, f"{field.again.sharp:g} max(1, abs({field.name}))"
+        found["again"] = (
+            f"{again.factor:g} {again.of}; where {again.by} <= {again.until:g}: {sharp}"
+        )
+    elif field.again is not None:
         found["again"] = f"{field.again:g} max(1, abs({field.name}))"
     return found
 
@@ -129,7 +134,7 @@ def read(folder: str | Path, name: str, entry: ReferenceTable) -> dict[str, NDAr
         It is missing, has other columns, or its bytes are not those of datapackage.json.
     """
     path, package = path_of(folder, name, entry), Path(folder) / PACKAGE
-    for file in (path, package):
+    for file in (package, path):
         if not file.is_file():
             raise ValueError(f"data = {str(folder)!r} is not allowed: it has no {file.name}")
     try:

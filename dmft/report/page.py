@@ -16,7 +16,7 @@ from dmft import citations, extras, storage
 from dmft._version import __version__
 from dmft.report.dynamics import COLUMNS, dynamics
 from dmft.report.scores import read, scores
-from dmft.report.typography import typeset, typeset_figure
+from dmft.report.typography import typeset_figure, typeset_text
 from dmft.solution import Solution
 from dmft.sweep import collect
 from dmft.sweep.collect import runs as read_runs
@@ -59,7 +59,7 @@ def report(
         Page to write, .html; it needs no network.
     simulation : path, optional
         CSV table of theory against simulation: columns quantity, theory, mean, standard_error, z,
-        as `python -m validation report` writes it.
+        as `dmft validate report` writes it.
     names : collection of str, optional
         Only these runs of the folder.
     force : bool, default False
@@ -91,9 +91,9 @@ def report(
     systems = [SYSTEMS[name] for name in _systems(found)]
     page = environment.get_template("report.html").render(
         plotly=get_plotlyjs(), title="; ".join(system.title for system in systems),
-        symbols=_typeset(" ".join(system.symbols for system in systems)),
+        symbols=typeset_text(" ".join(system.symbols for system in systems)),
         figures=[
-            (_typeset(one.title), _html(one.figure, k), _typeset(one.text))
+            (typeset_text(one.title), _html(one.figure, k), typeset_text(one.text))
             for k, one in enumerate(figures)
         ],
         table={name: values[:MOST_ROWS].tolist() for name, values in table.items()},
@@ -133,13 +133,6 @@ def _figures(
                 one._replace(title=f"{system.title}: {one.title}") for one in figures[first:]
             ]
     return figures
-
-
-def _typeset(text: str) -> Any:
-    """Return a plain text with its formulas typeset, safe in the page."""
-    from markupsafe import Markup, escape
-
-    return Markup(typeset(str(escape(text))))
 
 
 def _html(figure: Any, number: int) -> str:

@@ -10,7 +10,7 @@ import html
 import re
 from typing import Any
 
-__all__ = ["typeset", "typeset_figure"]
+__all__ = ["typeset", "typeset_figure", "typeset_text"]
 
 NAMES = (
     "alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "kappa", "lambda", "mu", "rho",
@@ -22,8 +22,10 @@ GREEK = {name: html.unescape(f"&{name};") for name in NAMES}
 INDEXED = {"m0": "m_0", "eg": "epsilon_g"}
 # A Greek letter, or any letter with an index.
 _SYMBOL = re.compile(rf"(?<![\w&])({'|'.join([*INDEXED, *GREEK])}|[A-Za-z](?=_))(?:_(\w+))?(?!\w)")
+# In a text, and in one that is HTML already.
+_ARROW = re.compile(r"-(?:>|&gt;)")
 # At most ten characters: names of runs have twelve.
-_NUMBER = re.compile(r"(?<![\w.])(\d{1,6}(?:\.\d+)?)e([+-]?)0*(\d{1,3})(?![\w.])")
+_NUMBER = re.compile(r"(?<![\w.])(\d{1,6}(?:\.\d+)?)e([+-]?)0*(\d{1,3})(?!\w|\.\w)")
 
 
 def typeset(text: str) -> str:
@@ -34,7 +36,11 @@ def typeset(text: str) -> str:
     >>> text = typeset("Delta_2, mu(t), m0 = 1e-10, 2.5e+06 steps")
     >>> print(text.encode("ascii", "xmlcharrefreplace").decode())
     &#916;<sub>2</sub>, &#956;(t), m<sub>0</sub> = 10<sup>-10</sup>, 2.5&#215;10<sup>6</sup> steps
+    >>> print(typeset("N -> infinity, to 1e-5.").encode("ascii", "xmlcharrefreplace").decode())
+    N &#8594; &#8734;, to 10<sup>-5</sup>.
     """
+    text = _ARROW.sub("\N{RIGHTWARDS ARROW}", text)
+    text = text.replace("\N{RIGHTWARDS ARROW} infinity", "\N{RIGHTWARDS ARROW} \N{INFINITY}")
     return _NUMBER.sub(_power, _SYMBOL.sub(_letter, text))
 
 
@@ -50,6 +56,13 @@ def _power(found: re.Match[str]) -> str:
     mantissa, sign, exponent = found.groups()
     power = f"10<sup>{'-' if sign == '-' else ''}{exponent}</sup>"
     return power if float(mantissa) == 1.0 else f"{mantissa}\N{MULTIPLICATION SIGN}{power}"
+
+
+def typeset_text(text: str) -> Any:
+    """Return a plain text with its formulas typeset, safe in a page (extra `report`)."""
+    from markupsafe import Markup, escape
+
+    return Markup(typeset(str(escape(text))))
 
 
 def typeset_figure(figure: Any) -> None:

@@ -81,7 +81,7 @@ def kept(solution: Solution, output: Path, mode: Mode) -> tuple[Path, str]:
         saved_as(solution, output)
         return output, ""
     try:
-        solution.save(output)
+        storage.write(output, solution.contents())
     except storage.FileError as error:
         if not output.exists():
             raise OSError(str(error)) from error
@@ -102,7 +102,7 @@ def _beside(solution: Solution, output: Path, word: str) -> Path:
     for k in itertools.count(1 if word else 2):
         path = output.with_stem(f"{output.stem}{word}" + (f"-{k}" if k > 1 else ""))
         try:
-            solution.save(path)
+            storage.write(path, solution.contents())
         except storage.FileError as error:
             if not path.exists():
                 raise OSError(str(error)) from error

@@ -21,8 +21,6 @@ __all__ = ["begun", "carried_out", "commanded", "going_on", "stops", "summary"]
 
 # Values of a run besides its scalars that the summary shows at most, and in one line.
 MOST, PER_LINE = 24, 6
-# Endings of names that no run should have: they would be opened by something else.
-OTHER_FILES = (".png", ".pdf", ".svg", ".jpg", ".csv", ".html", ".json", ".toml", ".txt")
 
 STATUS = {
     Status.FINISHED: OK,
@@ -45,11 +43,8 @@ def begun(output: Path | None, *, force: bool) -> Path | None:
     """
     if output is None:
         return None
-    if output.suffix.lower() in OTHER_FILES:
-        raise storage.FileError(
-            f"output = {str(output)!r} is not allowed: a run is saved as NetCDF-4, such as"
-            f" {output.stem}.nc; `dmft show` makes figures (--plot) and tables (--csv) of it"
-        )
+    others = "`dmft show` makes figures (--plot) and tables (--csv) of it"
+    storage.check_run_name("output", output, others)
     storage.check_target(output, force=force)
     part = checkpoint_of(output)
     with held(output):

@@ -22,7 +22,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from tqdm.auto import tqdm
 
-__all__ = ["LOG", "Bar", "Heartbeat", "compiling_logged", "hidden", "tqdm"]
+__all__ = ["LOG", "Bar", "Heartbeat", "compiling_logged", "hidden", "remark", "tqdm"]
 
 LOG = logging.getLogger("dmft")
 
@@ -40,6 +40,21 @@ def hidden(progress: bool | None) -> bool | None:
     if progress is not None:
         return not progress
     return False if "ipykernel" in sys.modules else None
+
+
+def remark(sentence: str, progress: bool | None) -> None:
+    """Say a sentence where the progress is said: on a terminal, in a notebook, or in the log.
+
+    ``progress=False`` and ``--quiet`` silence it.
+    """
+    no_bar = hidden(progress)
+    if progress is False:
+        return
+    if no_bar is False or (no_bar is None and sys.stderr.isatty()):
+        if LOG.isEnabledFor(logging.WARNING):
+            tqdm.write(sentence, file=sys.stderr)
+    else:
+        LOG.info("%s", sentence)
 
 
 class Bar(tqdm):  # type: ignore[misc]

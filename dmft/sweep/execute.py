@@ -16,7 +16,7 @@ from dmft import checks
 from dmft.run import loop
 from dmft.run.job import Job
 from dmft.run.stop import Progress
-from dmft.run.told import LOG, hidden, tqdm
+from dmft.run.told import LOG, hidden, remark, tqdm
 from dmft.solution import Status
 from dmft.sweep.executors import TRIES, Maker, interrupted
 from dmft.sweep.folder import Folder, Line, digest
@@ -88,6 +88,8 @@ def execute(
             left.append(job)
         else:
             done += 1
+    if done and left:
+        remark(f"{done} of {len(jobs)} runs are done, {len(left)} to go.", progress)
     # Once, for all processes load what is compiled from numba's cache.
     with loop.announced("loading the solver (compiled once, half a minute)", progress):
         for method in {job.how.name: job.how for job in left}.values():

@@ -80,3 +80,48 @@ def test_schedules(value, found):
 def test_bad_schedules(value):
     with pytest.raises(ValueError, match=r"T = .* is not allowed: it must be a number"):
         parse.schedule("T", value)
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (["0.5", "1"], [0.5, 1.0]),
+        ("0.5,1", [0.5, 1.0]),
+        (0.5, [0.5]),
+        ("0.1:0.5:0.1", [0.1, 0.2, 0.3, 0.4, 0.5]),
+        ("1:2:0.3", [1.0, 1.3, 1.6, 1.9]),
+        (["3", "1:1:1"], [3.0, 1.0]),
+        ("0.01:100:log5", [0.01, 0.1, 1.0, 10.0, 100.0]),
+    ],
+)
+def test_grids(values, found):
+    assert parse.grid("delta_p", values) == pytest.approx(found, rel=1e-15)
+
+
+def test_a_fine_grid_has_all_its_points():
+    found = parse.grid("delta_p", "0:1:1e-4")
+    assert len(found) == 10001
+    assert found[3] == 0.0003
+    assert found[-1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ("1:2", "delta_p = '1:2' is not allowed: a grid is FIRST:LAST:STEP"),
+        ("1:2:3:4", "a grid is FIRST:LAST:STEP"),
+        ("2:1:0.1", "FIRST <= LAST and STEP > 0 must hold"),
+        ("1:2:0", "FIRST <= LAST and STEP > 0"),
+        ("1:2:nan", "FIRST <= LAST and STEP > 0"),
+        ("0:1:1e-9", "at most 100000 points"),
+        ("1:inf:1", "delta_p = inf is not allowed: it must be a finite number"),
+        ("0:1:log5", "0 < FIRST < LAST must hold"),
+        ("1:2:log1", r"it must be an integer in \[2, 100000\]"),
+        ("1:2:log", "it must be a number"),
+        ("1:x:1", "delta_p = 'x' is not allowed: it must be a number"),
+        (["1", "x"], "delta_p = 'x' is not allowed"),
+    ],
+)
+def test_bad_grids(values, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        parse.grid("delta_p", values)

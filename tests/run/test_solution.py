@@ -131,6 +131,15 @@ def test_bad_target(solution, tmp_path, where):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["o.png", "o.csv", "o.PDF", "run_0.5", "o.h5"])
+def test_names_of_other_files_are_refused(solution, tmp_path, name):
+    with pytest.raises(ValueError, match=r"path = '.*' is not allowed: .* its name ends in \.nc"):
+        solution.save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    for good in ("run", "run.nc", "run.NC", "run.nc.part"):
+        solution.save(tmp_path / good)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_unwritable_target(solution, tmp_path):
     tmp_path.chmod(0o500)

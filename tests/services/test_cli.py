@@ -97,7 +97,7 @@ def test_bad_input_is_one_line_and_writes_nothing(here, capsys, arguments, sente
         (f"solve {SEED} --t-end 1 --output old.nc", "exists already"),
         ("show nothing.nc", "no file 'nothing.nc'"),
         ("show old.nc", "'old.nc' is no NetCDF-4 file: a run is what `dmft solve`"),
-        (f"solve {SEED} --t-end 1 --output o.png", "saved as NetCDF-4, such as o.nc"),
+        (f"solve {SEED} --t-end 1 --output o.png", "its name ends in .nc, such as o.nc"),
         (f"solve {SEED} --t-end 1 --method gradient_descent", "--step is missing"),
         ("solve --p 2 --delta-2 0.7 --delta-p 1 --m0 0.1 --t-end 1", "--channels 2=0.7"),
         ("thresholds --p 3 --delta-p 0", "delta_p = 0"),
@@ -149,6 +149,40 @@ def test_thresholds_table(here, capsys):
     assert got == pytest.approx([2.561553, 2.0, 1.618034, 1.366025], abs=5e-7)
     assert dmft_says(capsys, "thresholds --p 4 --delta-p 1 --output t.csv")[0] == 0
     assert (here / "t.csv").read_text().startswith("p,delta_p,inv_delta_2_ml_amp")
+
+
+def test_thresholds_on_a_grid_with_spinodals(here, capsys):
+    status, out, err = dmft_says(capsys, "thresholds --p 4 --delta-p 0.1:0.3:0.1")
+    assert (status, err) == (0, "")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert [row["delta_p"] for row in rows] == ["0.1", "0.2", "0.3"]
+    # The stationary points of x = 1/(1-m) - m^2/Delta_p, where 1/(1-m)^2 = 2 m/Delta_p.
+    for row in rows:
+        roots = np.roots([1.0, -2.0, 1.0, -0.5 * float(row["delta_p"])])
+        m = np.sort(roots[(abs(roots.imag) < 1e-12) & (roots.real < 1.0)].real)[::-1]
+        x = [1.0 / (1.0 - y) - y**2 / float(row["delta_p"]) for y in m]
+        if m.size:
+            found = [float(row[f"inv_delta_2_spinodal_{name}"]) for name in ("appears", "ends")]
+            assert found == pytest.approx(np.maximum(x, 0.0), rel=1e-10)
+        else:
+            assert row["inv_delta_2_spinodal_appears"] == "nan"
+    assert rows[2]["inv_delta_2_spinodal_ends"] == "nan"
+
+
+def test_curves_of_the_phase_diagram_as_a_table(here, capsys):
+    command = "phase-diagram --p 3 --delta-p 0.5,2 --output p3.csv"
+    assert dmft_says(capsys, command) == (0, "saved p3.csv\n", "")
+    assert dmft_says(capsys, command)[0] == 2
+    rows = list(csv.DictReader((here / "p3.csv").read_text().splitlines()))
+    assert [float(row["delta_p"]) for row in rows] == [0.5, 2.0]
+    diagram = dmft.theory.phase_diagram(3, [0.5, 2.0])
+    for name, line in diagram.lines.items():
+        assert [float(row[f"inv_delta_2_{name}"]) for row in rows] == line.tolist()
+    assert float(rows[0]["inv_delta_2_hard_from"]) == diagram.hard[0, 0]
+    assert float(rows[0]["inv_delta_2_spinodal_appears"]) == diagram.spinodals[0, 0]
+    assert rows[1]["inv_delta_2_hard_to"] == "nan"
+    assert dmft_says(capsys, "phase-diagram --p 3 --output all.csv")[0] == 0
+    assert len((here / "all.csv").read_text().splitlines()) > 200
 
 
 def test_200_thresholds_are_quick(here, capsys):

@@ -311,7 +311,7 @@ def test_a_run_has_one_line(tmp_path):
 @pytest.mark.parametrize("path", [None, 3, 2.5, b"run.nc", ["run.nc"]])
 def test_what_is_no_path_is_refused(path):
     run = dmft.load(DATA / OLD["committee"])
-    with pytest.raises(ValueError, match=r"output = .* is not allowed: it must be the path"):
+    with pytest.raises(ValueError, match=r"path = .* is not allowed: it must be the path"):
         run.save(path)
     for read in (dmft.load, dmft.resume):
         with pytest.raises(ValueError, match=r"path = .* is not allowed: it must be the path"):

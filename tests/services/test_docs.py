@@ -60,13 +60,20 @@ def test_command_is_one(words, monkeypatch):
     assert bound is not None
 
 
+def test_commands_have_one_spelling():
+    """`dmft validate`; that `python -m validation` is the same stands in README once."""
+    other = {page.stem: page.read_text().count("python -m validation") for page in PAGES}
+    assert {name for name, number in other.items() if number} == {"README"}
+    assert other["README"] == 1
+
+
 def test_commands_are_many():
     assert len(list(commands())) > 20
 
 
 # Hours, a cluster, or with tests of their own; `resume` alone is for runs that were killed.
 ELSEWHERE = (
-    "measure-threshold", "tables", "validation report", "--scheduler", "resume run.nc -- end",
+    "measure-threshold", "tables", "validate report", "--scheduler", "resume run.nc -- end",
 )  # fmt: skip
 SMALL_SWEEP = """
 [model]

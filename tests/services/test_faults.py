@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ import dmft
 from dmft.cli import main
 from dmft.sweep import Folder
 from dmft.sweep.folder import digest
-from tests.services.sweep.helpers import immutable, lines
+from tests.services.sweep.helpers import immutable, lines, workers_of
 
 ROOT = Path(dmft.__file__).parents[1]
 
@@ -198,7 +199,7 @@ def test_sweeps_that_are_killed_at_any_time(name, here):
 
 
 def checked(folder, whole):
-    """Compare a sweep with one that was not killed."""
+    """Compare a sweep with one that was not killed; each run has one line that it is done."""
     assert ended([*SWEEP, str(folder.path)])[0] == 0
     wanted, found = whole.whole_lines(), folder.whole_lines()
     assert found.keys() == wanted.keys()
@@ -206,7 +207,8 @@ def checked(folder, whole):
         assert line.done
         assert digest(folder.run(run)) == line.sha256
         same(dmft.load(folder.run(run)), dmft.load(whole.run(run)))
-    assert sorted(line["name"] for line in lines(folder.path)) == sorted(wanted)
+    done = [line["name"] for line in lines(folder.path) if line["status"] != "failed"]
+    assert sorted(done) == sorted(wanted)
     assert not list(folder.path.glob(".*.tmp"))
 
 
@@ -276,6 +278,78 @@ def test_an_output_that_becomes_unwritable_while_it_runs(name, here):
     (saved,) = elsewhere.glob("run-*.nc")
     assert f"the run is saved to {saved}" in err
     assert dmft.load(saved).success
+
+
+@contextmanager
+def small_disk(path, kilobytes):
+    """A real disk of so many kB, a tmpfs; yield what makes room on it."""
+    path.mkdir()
+    size = f"size={kilobytes}k"
+    mount = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a tmpfs needs root")
+    try:
+        yield lambda: subprocess.run(["mount", "-o", "remount,size=64m", str(path)], check=True)
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+@pytest.mark.slow
+@EVERY
+def test_a_sweep_on_a_full_disk_loses_nothing(name, here):
+    """There is room for about half of its files."""
+    (here / "sweep.toml").write_text(KINDS[name].recipe)
+    assert ended([*SWEEP, "whole"])[0] == 0
+    # A tmpfs gives room by pages of 4 kB: two of them for folders, locks and the manifest.
+    pages = [-(-path.stat().st_size // 4096) for path in (here / "whole").glob("*.nc")]
+    with small_disk(here / "disk", 4 * (sum(pages) // 2) + 32) as make_room:
+        status, out, err = ended([*SWEEP, "disk/runs"])
+        assert status == 1, out + err
+        assert "No space left on device" in out + err
+        finished = {path: path.stat().st_mtime_ns for path in (here / "disk/runs").glob("*.nc")}
+        assert len(finished) < 4
+        assert all(dmft.load(path).success for path in finished)
+        make_room()
+        assert ended([*SWEEP, "disk/runs"])[0] == 0
+        assert all(path.stat().st_mtime_ns == stamp for path, stamp in finished.items())
+        checked(Folder(here / "disk" / "runs"), Folder(here / "whole"))
+
+
+@pytest.mark.slow
+@EVERY
+def test_a_run_on_a_full_disk_is_saved_elsewhere(name, here, monkeypatch):
+    assert ended(single(name, "whole.nc"))[0] == 0
+    elsewhere = here / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
+    with small_disk(here / "disk", 4):
+        (here / "disk" / "other").write_bytes(bytes(4096))
+        status, out, err = ended(single(name, "disk/run.nc"))
+        assert not (here / "disk" / "run.nc").exists()
+    assert status == 1
+    assert "status      finished" in out
+    assert "No space left on device" in err
+    (saved,) = elsewhere.glob("run-*.nc")
+    assert f"the run is saved to {saved}" in err
+    same(dmft.load(saved), dmft.load("whole.nc"))
+
+
+@pytest.mark.slow
+@EVERY
+def test_a_killed_dask_worker_of_each_kind(name, here):
+    """While it does its first run; another worker does that."""
+    pytest.importorskip("distributed")
+    (here / "sweep.toml").write_text(KINDS[name].recipe)
+    assert ended([*SWEEP, "whole"])[0] == 0
+    process = begun(["sweep", "sweep.toml", "--output", "runs", "--dask-local", "2"])
+    until(lambda: list((here / "runs" / ".work").glob("*.progress")), process)
+    workers = workers_of(process)
+    assert len(workers) == 2
+    workers[0].kill()
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, out + err
+    assert "4 of 4 runs are done, 4 of them now" in out
+    checked(Folder(here / "runs"), Folder(here / "whole"))
 
 
 @pytest.mark.slow

@@ -127,6 +127,48 @@ def test_a_wrong_number_is_found(copy, capsys):
     assert "1 columns are further" in err
 
 
+@pytest.mark.parametrize(
+    ("column", "row", "change", "status"),
+    [
+        # As another machine gives it: the first row is sharp, the others have their own errors.
+        ("slope", 0, 1.0 + 1e-4, 0),
+        ("slope", 1, 1.01, 0),
+        ("slope", 0, 1.01, 1),
+        ("slope", 0, 1.001, 1),
+        ("F", 0, 1.01, 1),
+        ("edge", 0, 0.99, 1),
+        ("train_loss", 0, 1.01, 1),
+        ("slope", 1, 1.05, 1),
+        ("train_loss", 3, 1.05, 1),
+        ("slope_error", 0, 2.0, 1),
+        ("slope_error", 5, 2.0, 0),
+        ("slope_error", 5, 12.0, 1),
+    ],
+)
+def test_a_few_percent_in_sampled_rows_are_found(
+    copy, monkeypatch, capsys, column, row, change, status
+):
+    """With the rows of the table in place of a computation; one of them is changed."""
+    name = "glm_overlap_growth"
+    entry = entries()[name]
+    written = read(copy, name, entry)
+    (a, alpha), own = (1.0, 5.0), {}
+    assert entry.sample == ("a=1, alpha=5",)
+    here = (written["a"] == a) & (written["alpha"] == alpha)
+    own = {key: values[here].copy() for key, values in written.items()}
+    own[column][row] *= change
+
+    @contextmanager
+    def threads(workers):
+        with ThreadPoolExecutor(1) as pool:
+            yield pool
+
+    monkeypatch.setattr(reference, "part", lambda name, which: own)
+    monkeypatch.setattr("dmft.sweep.executors.processes", threads)
+    assert main(["tables", "check", name, "--data", str(copy)]) == status
+    assert ("TOO FAR" in capsys.readouterr().out) == bool(status)
+
+
 def test_make_writes_what_is_there(copy):
     before = (copy / "spiked" / "complexity.csv").read_text()
     (copy / "spiked" / "complexity.csv").unlink()
@@ -147,7 +189,7 @@ def test_a_table_is_there_before_the_next_one_is_made(monkeypatch):
             yield pool
 
     monkeypatch.setattr(reference, "part", part)
-    monkeypatch.setattr(sys.modules["dmft.sweep.executors"], "processes", threads)
+    monkeypatch.setattr("dmft.sweep.executors.processes", threads)
     made = reference._made({"short_times": ["a", "b"], "complexity": ["c"]}, 1)
     name, table = next(made)
     assert (name, len(table["x"])) == ("short_times", 4)
@@ -233,7 +275,7 @@ def test_information_theoretic_line_has_twelve_digits(p):
     [
         (["check", "nothing"], "table 'nothing' is not allowed: it must be one of thresholds"),
         (["make", "nothing"], "table 'nothing' is not allowed"),
-        (["check", "--data", "missing"], "it has no thresholds.csv"),
+        (["check", "--data", "missing"], "it has no datapackage.json"),
         (["make", "complexity", "--data", "missing"], "there is no directory"),
         (["check", "complexity", "--workers", "0", "--data", str(DATA)], "workers = 0"),
     ],

@@ -11,7 +11,7 @@ import pytest
 
 import dmft
 from dmft import reproduce as job
-from dmft.systems.base import Section
+from dmft.systems.base import PageTable, Picture, Section
 from dmft.systems.spiked import headline
 from dmft.systems.spiked import reproduce as module
 
@@ -62,6 +62,23 @@ def test_page_shows_every_figure_and_table(small, tmp_path):
         for row in csv.DictReader(file):
             for name in ("m", "mu", "e"):
                 assert abs(float(row[name]) - float(row[f"{name}_fixed_point"])) < 1e-6
+
+
+def test_texts_of_the_page_have_greek_letters(tmp_path):
+    """Nothing but names of files and descriptions of images stays in ASCII."""
+    plain = "below 1/Delta_2 = 2 & alpha < 3, at m0 = 1e-10"
+    section = Section(
+        "Title", plain, [Picture("a.png", "Curves for Delta_p", plain)],
+        [PageTable("alpha of each", plain, ["1/Delta_2", "sigma"], [["alpha = 1"]])], "", plain,
+        finding=plain,
+    )  # fmt: skip
+    page = job._page(tmp_path, {"spiked": section}).read_text(encoding="utf-8")
+    shown = re.sub(r'alt="[^"]*"|<style>.*?</style>', "", page, flags=re.S)
+    for ascii_name in ("Delta_", "alpha", "sigma", "m0", "1e-10"):
+        assert ascii_name not in shown
+    delta, alpha = "\N{GREEK CAPITAL LETTER DELTA}", "\N{GREEK SMALL LETTER ALPHA}"
+    assert f"below 1/{delta}<sub>2</sub> = 2 &amp; {alpha} &lt; 3, at m<sub>0</sub> = 10" in page
+    assert f"<th>1/{delta}<sub>2</sub></th>" in page
 
 
 def test_report_shows_the_runs_of_this_job_only(small, tmp_path, monkeypatch):

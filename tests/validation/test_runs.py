@@ -54,7 +54,8 @@ def test_a_doubled_energy_in_few_runs_is_not_called_agreement(theory, runs, tmp_
 
 
 def test_a_netcdf_file_of_runs_is_no_table(theory, tmp_path):
-    theory.save(tmp_path / "runs.csv")
+    theory.save(tmp_path / "runs.nc")
+    (tmp_path / "runs.nc").rename(tmp_path / "runs.csv")
     with pytest.raises(ValueError, match="is no CSV file: it is a NetCDF-4 file; give the runs"):
         replay(theory, tmp_path / "runs.csv")
 

@@ -91,6 +91,11 @@ def thresholds(
 ) -> int:
     """Tabulate the thresholds in alpha: information-theoretic, specialisation, message passing.
 
+    nan: this machine has no such threshold.  With K = 1 there are no units to
+    tell apart: nothing specialises.  Gaussian weights, which are real numbers,
+    are never recovered exactly at a finite alpha: the other two thresholds
+    exist for binary weights only.  The estimated errors are nan there, too.
+
     Parameters
     ----------
     K

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dmft.figures import COLORS, DASHES, style
+from dmft.figures import COLORS, DASHES, style, typeset
 from dmft.systems.committee.model import CommitteeMachine
 from dmft.systems.committee.solution import CommitteeSolution
 from dmft.systems.committee.theory.curves import LearningCurve
@@ -25,6 +26,7 @@ MEANINGS = {
     "specialization": "specialisation",
     "amp": "AMP recovers",
 }
+OVERLAPS = {"a": "$a$: own unit", "b": "$b$: other unit"}
 ERROR_LABELS = {1: r"$\epsilon_g=\arccos(q)/\pi$", 2: r"$\epsilon_g=E(y^*-\langle y\rangle)^2/2$"}
 
 
@@ -71,32 +73,31 @@ def learning_curve_figure(*curves: LearningCurve) -> Figure:
         axes = canvas.subplots(1, len(curves), squeeze=False)[0]
         for ax, curve in zip(axes, curves, strict=True):
             draw_curve(ax, curve)
-            ax.set_title(title_of(curve.machine), fontsize="medium")
+            ax.set_title(typeset(title_of(curve.machine)), fontsize="medium")
             ax.legend(loc="lower left")
     return canvas
 
 
 def overview(run: CommitteeSolution) -> Figure:
-    """Return a figure of a run: overlaps, eg and free entropy against the iteration.
-
-    The point at the right is the fixed point.
-    """
+    """Return a figure of a run: overlaps, eg and free entropy against the iteration."""
     from matplotlib.figure import Figure as Canvas
 
-    panels = (
-        (("a", "b") if run.model.K == 2 else ("a",), "overlap"),
-        (("eg",), ERROR_LABELS[run.model.K]),
-        (("free_entropy",), "free entropy per input"),
+    overlaps = OVERLAPS if run.model.K == 2 else {"a": "$q$"}
+    panels: tuple[tuple[Mapping[str, str], str], ...] = (
+        (overlaps, "overlap with the teacher"),
+        ({"eg": ""}, ERROR_LABELS[run.model.K]),
+        ({"free_entropy": ""}, "free entropy per input"),
     )
     with style():
         canvas = Canvas(figsize=(7.2, 2.6), layout="constrained")
-        for ax, (names, label) in zip(canvas.subplots(1, 3), panels, strict=True):
-            for k, name in enumerate(names):
+        axes = canvas.subplots(1, 3)
+        for ax, (names, label) in zip(axes, panels, strict=True):
+            for k, (name, text) in enumerate(names.items()):
                 values = run.series[name]
-                ax.plot(run.t[:-1], values[:-1], label=f"${name}$")
+                ax.plot(run.t[:-1], values[:-1], label=text or None)
                 ax.plot(run.t[-1], values[-1], "o", color=COLORS[k], ms=4)
             ax.set(xlabel="iteration", ylabel=label)
-            if len(names) > 1:
-                ax.legend()
-        canvas.suptitle(f"{title_of(run.model)}, {run.setting}")
+        axes[0].plot([], [], "o", color="black", ms=4, label="fixed point")
+        axes[0].legend()
+        canvas.suptitle(typeset(f"{title_of(run.model)}, {run.setting}"))
     return canvas

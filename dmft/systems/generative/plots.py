@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmft.figures import COLORS, style
+from dmft.figures import COLORS, given, style, typeset
 from dmft.systems.generative.model import Activation, Channel
 from dmft.systems.generative.solution import GenerativeSolution
 from dmft.systems.generative.theory.spectral import pca_transition
@@ -41,7 +41,10 @@ def overview(solution: GenerativeSolution) -> Figure:
             ax.plot(solution.t, values)
             ax.axhline(values[-1], color="#606060", linestyle=":", linewidth=0.8)
             ax.set(xlabel="iteration", ylabel=text)
-        canvas.suptitle(f"{solution.label}; dotted: fixed point", fontsize="small")
+        told = f"{given(solution.model)}, {solution.setting}; dotted: fixed point"
+        for name in ("wigner", "wishart"):
+            told = told.replace(name, name.capitalize())
+        canvas.suptitle(typeset(told), fontsize="small")
     return canvas
 
 

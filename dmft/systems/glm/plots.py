@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dmft.figures import COLORS
+from dmft.figures import COLORS, given, mathtext, typeset
+from dmft.systems.glm.files import model_to
 from dmft.systems.glm.solution import GlmSolution
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ __all__ = ["overview", "series"]
 NAMES = {
     "m": "overlap $m(t)$",
     "q": "norm $q(t)$",
-    "train_loss": "training loss",
+    "train_loss": "training loss (sum$/N$)",
     "test_error": "test error",
     "growth": r"linearised overlap $\ln M(t)$",
 }
@@ -43,7 +45,10 @@ def overview(solution: GlmSolution) -> Figure:
     if first == "m" and 0.0 < m[0] < SMALL and np.all(m > 0.0):
         axes[0, 0].set_yscale("log")
     _correlation(axes[1, 1], solution)
-    figure.suptitle(solution.label, fontsize="small", wrap=True)
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model_to(solution.model)[0]).capitalize()
+    parameters = given(solution.model).replace("bias = True", "fitted bias")
+    told = f"{kind}: {parameters}\n{solution.setting}; bands: two standard errors"
+    figure.suptitle(typeset(told), fontsize="small")
     return figure
 
 
@@ -55,7 +60,7 @@ def series(
     width = 2.0 * np.nan_to_num(solution.standard_error(name))
     ax.plot(t, values, color=color, label=label)
     ax.fill_between(t, values - width, values + width, color=color, alpha=0.3, linewidth=0.0)
-    ax.set_xlabel("$t$")
+    ax.set_xlabel("time $t$")
     ax.set_ylabel(NAMES[name])
     return ax
 
@@ -64,8 +69,8 @@ def _correlation(ax: Axes, solution: GlmSolution) -> None:
     end = float(solution.t[-1])
     for k, fraction in enumerate(LATER):
         t_prime = np.linspace(0.0, fraction * end, 60)
-        label = f"$t = {fraction * end:.3g}$"
+        label = f"$t={mathtext(fraction * end)}$"
         ax.plot(t_prime, solution.C(fraction * end, t_prime), color=COLORS[k], label=label)
-    ax.set_xlabel("$t'$")
+    ax.set_xlabel("earlier time $t'$")
     ax.set_ylabel("correlation $C(t,t')$")
     ax.legend()

@@ -1,6 +1,7 @@
 """Doing sweeps: each run once, whatever happens."""
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -37,7 +38,42 @@ def test_runs_are_those_of_solve(here, capsys):
     # A recipe that grew: only the new ones.
     more = write(here, 7)
     assert main(["sweep", "sweep.toml", "--output", "runs", "--workers", "1"]) == 0
-    assert f"7 of 7 runs are done, {len(more) - 4} of them now" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert f"7 of 7 runs are done, {len(more) - 4} of them now" in out
+    left = len({job.name for job in more} - {job.name for job in jobs})
+    assert err == f"dmft: {7 - left} of 7 runs are done, {left} to go.\n"
+
+
+def test_too_many_threads_are_said_once(here, capsys):
+    write(here, 3)
+    sweep = ["sweep", "sweep.toml", "--output", "runs", "--index", "0", "--of", "1"]
+    assert main([*sweep, "--threads", "500"]) == 0
+    assert capsys.readouterr().err.count("threads = 500: not more than") == 1
+
+
+def test_what_is_there_is_said_at_the_beginning(here, capsys, caplog):
+    """Where the progress is said, before anything is done; a new sweep has nothing to say."""
+    sweep = ["sweep", "sweep.toml", "--output", "runs", "--index", "0", "--of", "1"]
+    write(here, 2)
+    assert main(sweep) == 0
+    assert capsys.readouterr().err == ""
+    (here / "runs" / f"{read(here / 'sweep.toml').jobs()[1].name}.nc").unlink()
+    assert main([*sweep, "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(sweep) == 0
+    assert capsys.readouterr().err == ""
+    more, folder = write(here, 3), Folder("runs")
+    caplog.set_level(logging.INFO, logger="dmft")
+    execute(more, folder, progress=False)
+    assert caplog.messages == []
+    folder.run(more[2].name).unlink()
+    execute(more, folder)
+    assert caplog.messages == ["2 of 3 runs are done, 1 to go."]
+    caplog.clear()
+    folder.run(more[2].name).unlink()
+    execute(more, folder, progress=True)
+    assert "2 of 3 runs are done, 1 to go." in capsys.readouterr().err
+    assert caplog.messages == []
 
 
 def test_array_jobs_share_a_folder(here):

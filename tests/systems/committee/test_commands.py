@@ -102,3 +102,10 @@ def test_bad_input(
     assert sentence in err
     assert err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_help_of_thresholds_says_what_nan_means(capsys):
+    assert main(["committee", "thresholds", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "nan: this machine has no such threshold" in said
+    assert "Gaussian weights, which are real numbers, are never recovered exactly" in said

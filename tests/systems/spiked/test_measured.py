@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmft.systems.spiked.analysis import relaxation, threshold
+from dmft.systems.spiked.analysis import relaxation, scans, threshold
 from dmft.systems.spiked.analysis.threshold import GrowthRun, Scan
+from dmft.systems.spiked.model import SpikedMatrixTensor
+from dmft.systems.spiked.reference.dynamics import growth_errors
+from dmft.systems.spiked.solve import solve
 
 DATA = Path(__file__).parents[3] / "data" / "spiked"
 SCANS = {
@@ -25,6 +28,46 @@ def run_at(key: tuple[int, float], offset: float) -> GrowthRun:
 def test_scans_are_all_there() -> None:
     assert list(SCANS) == KEYS
     assert all(len(scan.runs) == len(threshold.OFFSETS) for scan in SCANS.values())
+
+
+def test_errors_of_the_growth_cover_a_finer_run() -> None:
+    """Of each row, for a run above the line; the decade before t holds 11 differences."""
+    rows = np.genfromtxt(DATA / "gradient_flow_growth.csv", delimiter=",", names=True)
+    for name in scans.NAMES.values():
+        if name != "t":
+            error = rows[f"{name}_error"]
+            assert np.all(np.isfinite(error))
+            assert np.all(error > 0.0)
+    x = 1.5 * SCANS[4, 1.0].bbp
+    rows = rows[(rows["p"] == 4) & (rows["delta_p"] == 1.0) & (rows["t"] < 101.0)]
+    rows = rows[np.isclose(rows["inv_delta_2"], x)]
+    fine = solve(SpikedMatrixTensor(4, 1.0 / x, 1.0), 100.1, m0=0.0, preset="tight", threads=1)
+    found = scans.grown_on(fine, x, rows["t"])
+    for key, name in scans.NAMES.items():
+        if key != "t":
+            assert np.all(np.abs(getattr(found, key) - rows[name]) <= rows[f"{name}_error"]), name
+
+
+def test_a_coarse_run_errs_by_its_largest_difference_of_a_decade() -> None:
+    t = 10.0 ** (np.arange(31) / 10)
+    fine = GrowthRun(1.0, t, np.ones(31), 1.0 / t, np.log(t), np.where(t < 2.0, np.nan, 0.5))
+    off = np.zeros(31)
+    off[15] = 1e-3
+    coarse = GrowthRun(1.0, t, fine.mu + off, fine.G * (1.0 + off), fine.gain, fine.rule + off)
+    errors = growth_errors(fine, coarse)
+    np.testing.assert_allclose(errors["mu_error"][15:26], 1e-3, rtol=0.01)
+    assert errors["mu_error"][14] == errors["mu_error"][26] == 1e-13
+    # Of t G, which does not decay.
+    np.testing.assert_allclose(errors["growth_rate_error"][15:26], 1e-3 / t[15:26], rtol=0.06)
+    np.testing.assert_allclose(errors["power_law_exponent_error"][15:26], 1e-3, rtol=0.01)
+    assert np.all(errors["log_growth_error"] >= 1e-13)
+    # The first decade has the error of its end.
+    off = np.zeros(31)
+    off[3] = 1e-3
+    coarse = GrowthRun(1.0, t, fine.mu + off, fine.G * (1.0 + off), fine.gain, fine.rule)
+    errors = growth_errors(fine, coarse)
+    np.testing.assert_allclose(errors["mu_error"][:14], 1e-3, rtol=0.01)
+    np.testing.assert_allclose(errors["growth_rate_error"][:14], 1e-3 / t[:14], rtol=0.06)
 
 
 def test_crossings() -> None:

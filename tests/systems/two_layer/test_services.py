@@ -65,6 +65,37 @@ def test_solve_show_resume(here, capsys):
     assert "no overlap m" in capsys.readouterr().err
 
 
+def legend_of(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_figures_name_their_curves(here):
+    """One by one where they are few, in groups where they are many; parameters as the papers do."""
+    pytest.importorskip("matplotlib")
+    net = dmft.TwoLayerNetwork(2, 2, activation="relu", sigma=0.1)
+    start = dmft.OrderParameters([[1, 0], [0, 1]], [[0.1, 0.2], [0.3, 0.4]], [1, 1])
+    figure = dmft.solve(net, 1.0, start=start, learning_rate=0.2).plot()
+    _, Q, R, _ = figure.axes
+    assert legend_of(Q) == ["$Q_{0,0}$", "$Q_{0,1}$", "$Q_{1,1}$"]
+    assert legend_of(R) == [f"$R_{{{i},{n}}}$" for i in range(2) for n in range(2)]
+    title = figure.get_suptitle()
+    for told in ("$K=2$, $M=2$, ReLU units, $\\sigma=0.1$", "$\\eta=0.2$", "$\\kappa=0$"):
+        assert told in title
+    # The same curve twice is one in the legend.
+    alike = dmft.OrderParameters(np.eye(2), np.full((2, 2), 0.1), [1, 1])
+    _, Q, R, _ = dmft.solve(net, 1.0, start=alike, learning_rate=0.2).plot().axes
+    assert legend_of(Q) == ["$Q_{0,0}$ = $Q_{1,1}$", "$Q_{0,1}$"]
+    wide = dmft.TwoLayerNetwork(16, 9)
+    run = dmft.solve(wide, 0.1, start=dmft.OrderParameters.random(wide, 100, 0), learning_rate=0.1,
+                     second_learning_rate=0.1, tol=1e-4)  # fmt: skip
+    _, Q, R, v = run.plot().axes
+    assert legend_of(Q) == ["$Q_{ii}$", r"$Q_{ik}$, $i\neq k$"]
+    assert Q.get_legend().get_title().get_text() == "the first 120 of 136 entries"
+    assert legend_of(R)[0] == "$R_{in}$, $n=0$"
+    assert legend_of(R)[-1] == r"$R_{in}$, $n\geq6$"
+    assert legend_of(v) == ["all $v_i$"]
+
+
 def test_random_start_and_figures(here):
     pytest.importorskip("matplotlib")
     assert main([*SOLVE, "--seed", "3", "--n", "100", "--output", "run.nc"]) == 0

@@ -96,13 +96,13 @@ def _case(solution: object, path: Path) -> Case:
     if isinstance(solution.model, SavedModel):
         raise ValueError(
             f"theory = {str(path)!r} is not allowed: it has a loss of your own, whose functions no"
-            " file holds; compare your runs with `validate compare`"
+            " file holds; compare your runs with `dmft validate compare`"
         )
     if solution.method != STEPS.name:
         raise ValueError(
             f"theory = {str(path)!r} is not allowed: it is of method {solution.method!r}, and the"
             f" algorithm with its steps is of {STEPS.name!r}; compare runs of your own integrator"
-            " with `validate compare`"
+            " with `dmft validate compare`"
         )
     options = dict(solution.provenance["options"])
     del options["type"]

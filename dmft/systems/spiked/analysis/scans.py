@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from dmft import checks
 from dmft.systems.spiked.growth import growth, power_rule
 from dmft.systems.spiked.model import SpikedMatrixTensor
+from dmft.systems.spiked.solution import SpikedSolution
 from dmft.systems.spiked.solve import solve
 from dmft.systems.spiked.theory import thresholds
 
-__all__ = ["OFFSETS", "PER_DECADE", "GrowthRun", "Scan", "growth_run", "growth_runs", "read_scans"]
-__all__ += ["scan_table"]
+__all__ = ["NAMES", "OFFSETS", "PER_DECADE", "GrowthRun", "Scan", "growth_run", "growth_runs"]
+__all__ += ["grown_on", "read_scans", "scan_table"]
 
 Array = NDArray[np.float64]
 
@@ -119,9 +120,14 @@ def growth_run(
         raise RuntimeError(f"p={p}, delta_p={delta_p:g}, 1/delta_2={x:g}: {solution.message}")
     t = 10.0 ** (np.arange(int(np.log10(t_end) * PER_DECADE + 1e-9) + 1) / PER_DECADE)
     t = np.minimum(t, t_end)
+    return grown_on(solution, x, t)
+
+
+def grown_on(solution: SpikedSolution, inv_delta_2: float, t: Array) -> GrowthRun:
+    """Return the growth of a vanishing overlap on a run with m = 0, at times t (n,)."""
     grown = growth(solution)
     return GrowthRun(
-        x, t, solution.at(t).mu, grown.rate(t), grown.gain_at(t), power_rule(solution, t)
+        inv_delta_2, t, solution.at(t).mu, grown.rate(t), grown.gain_at(t), power_rule(solution, t)
     )
 
 
@@ -170,12 +176,15 @@ def scan_table(*scans: Scan) -> dict[str, NDArray[Any]]:
 def read_scans(path: str | os.PathLike[str]) -> list[Scan]:
     """Return the scans of a CSV file with the columns of :func:`scan_table`.
 
+    Columns of errors, ``NAME_error``, may follow and are left out.
+
     Raises
     ------
     OSError, ValueError
         The file cannot be read, or has other columns.
     """
     rows = np.atleast_1d(np.genfromtxt(path, delimiter=",", names=True))
+    rows = rows[[name for name in rows.dtype.names or () if not name.endswith("_error")]].copy()
     wanted = (*KEYS, *NAMES.values())
     if rows.dtype.names == wanted:
         rows.dtype.names = (*KEYS, *COLUMNS)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from dmft.run.stop import OverlapReached
@@ -214,15 +215,60 @@ def relaxation(case: Case) -> Callable[[], Columns]:
 SCANS = ((3, 0.5), (3, 1.0), (3, 4.0), (4, 1.0), (4, 4.0))
 
 
+# Errors of the growth are the differences to a run with these options: other panels, other steps.
+GROWTH_COARSE = "loose"
+# What a column is multiplied by before the largest difference of the decade before is taken: t G,
+# the local exponent of a power law, changes little within it, while G itself decays.
+GROWTH_SCALE: dict[str, Callable[[Array], Array]] = {"G": lambda t: t}
+
+GROWTH_ERRORS = (
+    f"errors: the largest difference to a run with preset={GROWTH_COARSE!r} within the decade"
+    " before t (of growth_rate: of t times it)"
+)
+
+
 def growth(p: int, delta_p: float, offset: float) -> Callable[[], Columns]:
-    """Return what computes the growth rates of one run of a scan."""
+    """Return what computes the growth rates of one run of a scan, with their errors."""
 
     def make() -> Columns:
-        ends = {offset: scans.OFFSETS[offset]}
-        runs = tuple(scans.growth_runs(p, delta_p, ends))
-        return scans.scan_table(scans.Scan(p, delta_p, runs))
+        end = scans.OFFSETS[offset]
+        x = scans.Scan(p, delta_p, ()).bbp * (1.0 + offset)
+        fine = scans.growth_run(p, delta_p, x, end)
+        model = SpikedMatrixTensor(p, 1.0 / x, delta_p)
+        coarse = solve(model, end, m0=0.0, preset=GROWTH_COARSE, threads=1, progress=False)
+        other = scans.grown_on(finished(coarse), x, fine.t)
+        table = scans.scan_table(scans.Scan(p, delta_p, (fine,)))
+        return table | growth_errors(fine, other)
 
     return make
+
+
+def _two_digits(errors: Array) -> Array:
+    """Return errors to two digits, which are enough, and halve the table."""
+    return np.array([float(f"{one:.2g}") for one in errors])
+
+
+def growth_errors(fine: scans.GrowthRun, coarse: scans.GrowthRun) -> Columns:
+    """Return the errors of a run's growth: the largest difference within the decade before t.
+
+    The runs have at least the times of one decade.
+    """
+    errors = {}
+    for key, name in scans.NAMES.items():
+        if key == "t":
+            continue
+        scale = GROWTH_SCALE.get(key, np.ones_like)(fine.t)
+        value = scale * getattr(fine, key)
+        # Where only one of the two runs has a power law there is nothing to compare.
+        off = np.nan_to_num(np.abs(value - scale * getattr(coarse, key)))
+        off = np.maximum(off, ROUNDING * np.maximum(1.0, np.abs(np.nan_to_num(value))))
+        decade = sliding_window_view(np.pad(off, (scans.PER_DECADE, 0)), scans.PER_DECADE + 1)
+        found = _two_digits(decade.max(axis=1) / scale)
+        # The first decade has no other before it: its rows have the error of its end.
+        first = scans.PER_DECADE
+        found[:first] = _two_digits(found[first] * scale[first] / scale[:first])
+        errors[f"{name}_error"] = found
+    return errors
 
 
 def measured_threshold(scan: scans.Scan) -> Columns:

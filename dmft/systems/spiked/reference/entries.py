@@ -93,6 +93,13 @@ def _dynamics(errors: dict[str, str | float]) -> tuple[Column, ...]:
     return tuple(Column(name, meaning[name], error) for name, error in errors.items())
 
 
+GROWTH = {
+    "mu": "Lagrange multiplier",
+    "growth_rate": "d ln m/dt of a small overlap m",
+    "log_growth": "ln(m/m0), by how much it has grown since t = 0",
+    "power_law_exponent": "exponent s with which a power law m = t^s would sustain itself at t",
+}
+
 ENTRIES: dict[str, ReferenceTable] = {
     "thresholds": ReferenceTable(
         "spiked",
@@ -217,18 +224,11 @@ ENTRIES: dict[str, ReferenceTable] = {
     "gradient_flow_growth": ReferenceTable(
         "spiked",
         "Growth rate of a small overlap in gradient flow around the threshold",
-        "dmft measure-threshold (tol=1e-6)",
+        f"dmft measure-threshold (tol=1e-6); {dynamics.GROWTH_ERRORS}",
         (
             *MODEL_KEYS, Column("t", "time"),
-            # Runs with tol=1e-5 differ by up to 7e-7, 6e-5 (next to t = 1; 4e-6 later), 4e-5 and
-            # 7e-5 (p = 3 and 4, on both sides of the threshold).
-            Column("mu", "Lagrange multiplier", 1e-6),
-            Column("growth_rate", "d ln m/dt of a small overlap m", 1e-4, relative=True),
-            Column("log_growth", "ln(m/m0), by how much it has grown since t = 0", 1e-4),
-            Column(
-                "power_law_exponent",
-                "exponent s with which a power law m = t^s would sustain itself at t", 1e-4,
-            ),
+            *(Column(name, meaning, f"{name}_error") for name, meaning in GROWTH.items()),
+            *(Column(f"{name}_error", f"error of {name}", math.inf) for name in GROWTH),
         ),
         {f"p={p}, {d:g}, {x:+g}": dynamics.growth(p, d, x)
          for p, d in dynamics.SCANS for x in sorted(scans.OFFSETS)},
