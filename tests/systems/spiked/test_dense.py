@@ -218,6 +218,7 @@ def test_missed_tolerance_is_said(monkeypatch):
     assert s.status is Status.FAILED
     assert s.t[-1] == 3.0
     assert "misses tol = 1e-08" in s.message
+    assert "steps, would exceed max_steps = 100" in s.message
     error = abs(s.m[-1] - MatrixChannel(0.6, 0.3, 0.0).m(3.0))
     assert error <= s.errors["m"]
     assert max(s.errors.values()) > 1e-8

@@ -271,7 +271,10 @@ class Dense:
         sentence = f"the error estimate {worst:.1e} misses tol = {self.tol:g}"
         if steps * max(self.options.grids) > self.options.max_steps:
             return StepResult(
-                False, f"{sentence} and finer grids would exceed max_steps: raise max_steps or tol"
+                False,
+                f"{sentence} and the finest of the next grids, of"
+                f" {steps * max(self.options.grids)} steps, would exceed max_steps ="
+                f" {self.options.max_steps}: raise max_steps or tol",
             )
         self._begin(steps)
         return StepResult(True, f"{sentence}: starting again with {steps} common steps")

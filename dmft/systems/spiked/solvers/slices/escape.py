@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from dmft.systems.spiked.solvers.slices.control import STARTING
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.two_time import _lookups as lookups
 
-__all__ = ["EscapeWatch"]
+__all__ = ["EscapeWatch", "grown_late"]
 
 # An escape is noted when the overlap exceeds ESCAPED.  Its duration is 1/(d log m/dt) at that
 # moment.  It is over when d log m/dt times the duration falls below SETTLED, or SHIFT durations
@@ -20,6 +22,23 @@ __all__ = ["EscapeWatch"]
 ESCAPED, SETTLED, SHIFT = 0.2, 0.05, 3.0
 # Only escapes whose duration is less than t/SHORT are noted.
 SHORT = 5.0
+# Slower escapes, and those to overlaps below ESCAPED, leave a structure whose width is of the order
+# of t'.  It is followed by shorter steps in log t: some 150 slices per decade for SpikedMixture({2:
+# .99}).  It is there once d log m/d log t has exceeded SLOW, later than GROWN_LATE (in t0), at an
+# overlap above 0.1 ESCAPED.
+SLOW, GROWN_LATE = 2.5, 1e4
+
+
+def grown_late(history: History) -> bool:
+    """Whether C and R have a structure from a slow escape late in the run.
+
+    The error between slices is then large because of this structure, and not because of noise.
+    """
+    if len(history.segments) > 1:
+        return False
+    grown = (history.t > GROWN_LATE * history.t0) & (history.m > 0.1 * ESCAPED)
+    log_t, log_m = np.log(history.t[grown]), np.log(history.m[grown])
+    return bool(np.any(np.diff(log_m) > SLOW * np.diff(log_t)))
 
 
 def _rate(history: History) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft.systems.spiked.solvers.slices.control import STARTING
+from dmft.systems.spiked.solvers.slices.escape import grown_late
 from dmft.systems.spiked.solvers.slices.history import FAINT, History
 
 __all__ = ["NOTHING", "SliceCheck", "estimated_errors", "noise_since"]
@@ -108,7 +109,7 @@ def noise_since(checks: Sequence[SliceCheck], history: History, tol: float) -> f
     In a healthy run it falls with t; what rises is noise that alternates from slice to slice.
     """
     late = np.flatnonzero(history.t > NOISE_FROM * history.t0)
-    if len(history.segments) > 1 or len(late) < STARTING:
+    if len(history.segments) > 1 or len(late) < STARTING or grown_late(history):
         return None
     two = np.array([check.two_times for check in checks])
     recent, healthy = float(np.max(two[late[-STARTING:]])), int(late[np.argmin(two[late])])

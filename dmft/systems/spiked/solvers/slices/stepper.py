@@ -38,7 +38,7 @@ from dmft.systems.spiked.solvers.slices.control import (
     excess_of,
 )
 from dmft.systems.spiked.solvers.slices.drive_mesh import MOST_PANELS, DriveMesh
-from dmft.systems.spiked.solvers.slices.escape import EscapeWatch
+from dmft.systems.spiked.solvers.slices.escape import EscapeWatch, grown_late
 from dmft.systems.spiked.solvers.slices.estimates import (
     NOTHING,
     SliceCheck,
@@ -73,6 +73,12 @@ FORWARD = 1e3
 # C^(p-1) falls p - 1 times as fast as C.  Above the order p = STEEP the panels at the ends follow
 # it: at p = 30 and tol 1e-8 wider ones leave noise that the steps chase in vain.
 STEEP = 20.0
+# C^(p-1) is steep at C = 1, so mu magnifies noise of C and R by p^2 and more, and the steps chase
+# it in vain.  Above the order STEEP, and for tol below TIGHT from a lower order on, panels are
+# therefore halved at smaller coefficients.  Measured at t <= 5: orders 40, 50 and 70 at tol 1e-8
+# need refine = 1e-4, 2e-5 and 1e-5, order 20 at 1e-9 needs 1e-4; at coefficients below ROUNDING
+# (order 70, refine 1e-6) rounding errors are chased.
+TIGHT, SHARPER, ROUNDING = 1e-8, 6, 5e-14
 # Steps shorter than this fraction of the largest one do not help against noise.
 COLLAPSED = 0.3
 LOST = (
@@ -101,6 +107,12 @@ def compiled() -> float:
 def _narrowed(p: int) -> float:
     """Return the factor of the width of the panels at the ends for the highest order of a model."""
     return float(min(1.0, (STEEP / p) ** 1.5))
+
+
+def _sharpened(eps: float, p: int, tol: float) -> float:
+    """Return the limit of the last coefficients of a panel for the highest order of a model."""
+    steep = STEEP * math.cbrt(min(1.0, tol / TIGHT))
+    return max(eps * math.pow(min(1.0, steep / p), SHARPER), min(eps, ROUNDING))
 
 
 class _Trial(NamedTuple):
@@ -198,7 +210,7 @@ class Slices:
         h, control = self.history, self.control
         t = control.next_time(h, self.coefficients, self.drive_mesh)
         since = t - h.since
-        aging = since > AGING * h.t0 and not self.escape.under_way(h)
+        aging = since > AGING * h.t0 and not (self.escape.under_way(h) or grown_late(h))
         leniency = LENIENT if aging else 1.0
         trial = self._solved(t, leniency)
         if isinstance(trial, str):
@@ -221,8 +233,10 @@ class Slices:
     def _solved(self, t: float, leniency: float) -> _Trial | str:
         """Append slice t to the history, predicted and solved; or return why that failed."""
         h, o = self.history, self.options
-        end_width = o.end_width * h.t0 * _narrowed(int(np.max(self.coefficients.orders)))
-        mesh = Mesh(end_width, o.refine * self.tol * leniency, o.halvings, self.drive_mesh)
+        p = int(np.max(self.coefficients.orders))
+        end_width = o.end_width * h.t0 * _narrowed(p)
+        eps = _sharpened(o.refine * self.tol * leniency, p, self.tol)
+        mesh = Mesh(end_width, eps, o.halvings, self.drive_mesh)
         grid = new_grid(h, t, mesh)
         if self.drive_mesh is not None and len(grid.widths) > MOST_PANELS:
             return f"functions of time vary too fast for {MOST_PANELS} panels in t'"
