@@ -51,8 +51,8 @@ class SpikedSolution(Solution):
         Start, temperature, learning rate and loss; functions of time as tables.
     t, m, mu : ndarray, shape (n,)
         Accepted times from 0 to the time reached, overlap with the signal (thermal start: with the
-        start, C(t,0)), Lagrange multiplier.  Method "dense" has the time of a jump of the protocol
-        twice: before and after it.
+        start, C(t,0)), Lagrange multiplier.  The time of a jump of the protocol is there twice:
+        before and after it.  Method "slices" also has the time twice at which a narrow pulse ends.
     e_p : ndarray, shape (n, n_channels)
         Energy per spin of each channel, in the order of ``model.orders``; `e` is their sum.
     grid : TwoTimeGrid

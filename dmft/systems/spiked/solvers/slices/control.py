@@ -64,10 +64,11 @@ class StepControl:
         if coefficients.drive is None:
             return t
         # Functions of time are known up to the end only.
-        now, jumps = float(history.t[-1]), coefficients.jumps
+        now, stops = float(history.t[-1]), np.append(coefficients.jumps, coefficients.end)
         if mesh is not None:
             t = min(t, now + mesh.longest_step(now))
-        stop = float(np.append(jumps[jumps > now], coefficients.end)[0])
+            stops = np.append(stops, mesh.breaks)
+        stop = float(np.min(stops[stops > now]))
         if t >= stop:
             return stop
         # The last two steps before a stop are of similar length.

@@ -34,8 +34,17 @@ DEGREE = 16
 # Half way between the last two of equidistant slices polynomials of degree 4 are off by HALF_WAY
 # h^5 f^(5): 0.5 * 0.5 * 1.5 * 2.5 * 3.5/5!, of which the control of the steps takes half for mu.
 DERIVATIVE, HALF_WAY = 5, 0.5 * 0.0273
+# The rounding of values leaves less than this fraction of them in the derivative DERIVATIVE of a
+# fit: 1e-16 times that of Chebyshev polynomials up to order DEGREE, at most 1e9.  Measured 3e-6.
+ROUNDING = 1e-5
 # The length of a step is at most this fraction of the distance to what needs shorter ones.
 APPROACH = 0.5
+# A feature is short if its length is below SHORT times the time since the last jump.  Slices at
+# constant t'/t do not follow it, so that steps would have to stay as short as it is: of 290 slices
+# to t = 5 with a pulse of width 0.02 at t = 1, for 1140 without a break after it.  A break costs
+# about 40 slices and the panels next to it; it is made where nothing short follows for QUIET times
+# the time reached, which bounds their number by the logarithm of t_end.
+SHORT, QUIET = 0.1, 0.25
 
 
 class _Spans(NamedTuple):
@@ -49,12 +58,19 @@ class _Spans(NamedTuple):
         How much a rate changes on them.
     step : ndarray
         Longest step at which mu, which follows the rates, is interpolated to the aim.
+    length : ndarray
+        The length on which the rates vary; infinite where that is of no effect on C.  The width of
+        a pulse, three times the time in which an exponential falls by 1/e.
+    steep : ndarray
+        What the length would be if the change was the largest one of the run.
     """
 
     low: Array
     high: Array
     change: Array
     step: Array
+    length: Array
+    steep: Array
 
 
 class DriveMesh:
@@ -66,11 +82,18 @@ class DriveMesh:
         Coefficients with a drive.
     aim : float
         Error aimed at between slices.
+
+    Attributes
+    ----------
+    breaks : ndarray
+        Where features end that are short against their age.  A run begins a new segment there, as
+        after a jump: its slices are interpolated at constant t' for t' before it.
     """
 
     def __init__(self, coefficients: TimeCoefficients, aim: float) -> None:
         self.coefficients = coefficients
         self.spans = _spans(coefficients, aim)
+        self.breaks = _breaks(self.spans, coefficients.jumps)
 
     def longest_step(self, now: float) -> float:
         """Return the longest step from a time on.
@@ -78,7 +101,7 @@ class DriveMesh:
         Steps shrink gradually before a span that needs short ones, because polynomials through
         slices of very different distances are off between those that are far apart.
         """
-        low, high, _, step = self.spans
+        low, high, step = self.spans.low, self.spans.high, self.spans.step
         ahead = high > now
         return float(np.min(np.maximum(step, APPROACH * (low - now))[ahead], initial=np.inf))
 
@@ -108,7 +131,7 @@ class DriveMesh:
 
     def _too_wide(self, grid: PanelGrid, weight: Array, eps: float) -> NDArray[np.bool_]:
         """Return the panels that are too wide for the features in them to be seen at all."""
-        low, high, change, _ = self.spans
+        low, high, change = self.spans.low, self.spans.high, self.spans.change
         inside = high <= grid.t
         middle, width = 0.5 * (low + high)[inside], (high - low)[inside]
         q = np.clip(np.searchsorted(grid.edges, middle) - 1, 0, len(weight) - 1)
@@ -130,12 +153,44 @@ def _spans(coefficients: TimeCoefficients, aim: float) -> _Spans:
     fits = np.apply_along_axis(fitted, 1, rates)
     # The derivative of fifth order belongs to the error of degree 4.
     at_nodes = chebval(nodes(DEGREE), np.moveaxis(chebder(fits, DERIVATIVE, axis=1), 1, 0))
-    fifth = np.max(np.abs(at_nodes), axis=(1, 2)) / width**DERIVATIVE
+    by_rate = np.max(np.abs(at_nodes), axis=-1)
+    fifth = np.max(by_rate, axis=-1) / width**DERIVATIVE
+    seen = np.any(by_rate > ROUNDING * np.max(np.abs(rates), axis=1), axis=-1)
     with np.errstate(divide="ignore"):
         step = (aim / (HALF_WAY * fifth)) ** (1.0 / DERIVATIVE)
-    # Rounding errors of the fit do not call for steps that are short compared with the span.
-    step = np.where(change * width > aim, step, np.inf)
-    return _Spans(low, high, change, step)
+        lengths = (change / (HALF_WAY * fifth)) ** (1.0 / DERIVATIVE)
+        steep = (np.max(change) / (HALF_WAY * fifth)) ** (1.0 / DERIVATIVE)
+    # Rounding errors of the fit do not call for steps that are short compared with the span.  Other
+    # changes count on spans however short, because mu follows T at once.
+    matters = change * width > aim
+    step = np.where(matters | (seen & (change > aim)), step, np.inf)
+    length = np.where(matters, lengths, np.inf)
+    return _Spans(low, high, change, step, length, steep)
+
+
+def _breaks(spans: _Spans, jumps: Array) -> Array:
+    """Return where features end that are short against the time since the last jump.
+
+    The faint beginning and tail of a slow change vary fast as well: a feature has a part that would
+    be short even if its change was the largest one of the run.
+    """
+    found: list[float] = []
+    since = end = 0.0
+    for low, high, length, steep in zip(*spans[:2], *spans[4:], strict=True):
+        jump = low in jumps
+        if not (jump or length < SHORT * (low - since)):
+            continue
+        if end > since and low - end > QUIET * end:
+            found.append(end)
+            since = end
+        if jump:
+            since = end = low
+        shortest = SHORT * (low - since)
+        if length < shortest and (end > since or steep < shortest):
+            end = high
+    if since < end < spans.high[-1]:
+        found.append(end)
+    return np.array(found)
 
 
 def _edges(d: TimeCoefficients) -> Array:

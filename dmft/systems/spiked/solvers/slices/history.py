@@ -158,6 +158,12 @@ class History:
         return float(self.segment[lookups.SINCE])
 
     @property
+    def jumps(self) -> Array:
+        """Times at which segments began with :meth:`jump`, ascending."""
+        begun = self.segments[1:]
+        return np.asarray(begun[begun[:, lookups.ORIGIN] == begun[:, lookups.SINCE], lookups.SINCE])
+
+    @property
     def escaped(self) -> bool:
         """Whether the newest segment began with an escape."""
         return len(self.segments) > 1 and bool(self.segment[lookups.ORIGIN] > self.since)

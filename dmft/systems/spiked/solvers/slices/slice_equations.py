@@ -122,7 +122,7 @@ class SliceEquations:
     ) -> None:  # fmt: skip
         self.problem, self.history, self.grid, self.gauss = problem, history, grid, gauss
         self.coefficients = d = coefficients or TimeCoefficients(problem)
-        jumps = d.jumps[d.jumps < grid.t]
+        jumps = history.jumps
         self._collocate()
         parts, counts = self._panels(h0, jumps)
         reference, (x, w) = panels.reference(grid.order), panels.unit_gauss(gauss)

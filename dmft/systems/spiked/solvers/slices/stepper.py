@@ -224,7 +224,7 @@ class Slices:
             return ABOVE_AIM
         self._keep(trial, defect)
         control.accept(excess, since / h.t0)
-        if t in self.coefficients.jumps:
+        if self._breaks_at(t):
             self._jump(trial)
         elif (ratio := self.escape.watch(h)) is not None:
             control.change_variable(ratio)
@@ -268,6 +268,11 @@ class Slices:
         middle = np.abs(trial.grid.nodes - 0.5 * t) < 0.4 * t
         memory = t * float(np.max(np.abs(x.R[middle]), initial=0.0))
         self.checks.append(SliceCheck(abs(x.C[-1] - 1.0), *defect, memory))
+
+    def _breaks_at(self, t: float) -> bool:
+        """Whether the protocol jumps at t, or a feature ends that is short against its age."""
+        mesh = self.drive_mesh
+        return t in self.coefficients.jumps or (mesh is not None and t in mesh.breaks)
 
     def _jump(self, trial: _Trial) -> None:
         """Begin again at a jump with small steps, and with stencils that do not reach across it."""
