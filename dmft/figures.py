@@ -156,7 +156,7 @@ def given(model: Any) -> str:
     --------
     >>> import dmft
     >>> given(dmft.GaussianMixture(2.0, 0.5))
-    'alpha = 2, delta = 0.5, logistic loss, ridge = 0.1, rho = 0.5, bias = 0'
+    'alpha = 2, delta = 0.5, logistic loss, ridge = 0.1, rho = 0.5, bias = False'
     """
     parts = []
     for one in dataclasses.fields(model):

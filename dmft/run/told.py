@@ -39,7 +39,13 @@ def hidden(progress: bool | None) -> bool | None:
     """
     if progress is not None:
         return not progress
-    return False if "ipykernel" in sys.modules else None
+    return False if _in_notebook() else None
+
+
+def _in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook; a script may import one's library, too."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")
 
 
 def remark(sentence: str, progress: bool | None) -> None:

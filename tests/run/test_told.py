@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -123,7 +124,12 @@ def test_a_script_is_told_once_that_it_compiles():
 
 def test_a_notebook_has_bars(monkeypatch):
     assert told.hidden(None) is None
+    shell = SimpleNamespace()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    # In a terminal of IPython, and in a program that uses a library of notebooks.
+    assert told.hidden(None) is None
+    shell.kernel = None
     assert told.hidden(None) is False
     assert told.hidden(False) is True
 

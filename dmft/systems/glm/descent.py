@@ -187,21 +187,33 @@ class Descent(Replayed):
     def advance(self) -> StepResult:
         """Take one step."""
         following = self.n + 1
+        failures: list[DivergenceError] = []
 
         def work(replica: Replica) -> None:
-            replica.advance()
-            replica.observe(following)
+            try:
+                replica.advance()
+                replica.observe(following)
+            except DivergenceError as error:
+                failures.append(error)
 
-        try:
-            everywhere(self.replicas, work)
-        except DivergenceError as error:
-            return StepResult(
-                False,
-                f"{error} in the step to t = {following * self.options.step:g}: step ="
-                f" {self.options.step:g} is above the stability limit; use a smaller one",
-            )
+        everywhere(self.replicas, work)
+        if failures:
+            return StepResult(False, self._diverged(failures, following * self.options.step))
         self.n = following
         return StepResult(True)
+
+    def _diverged(self, failures: list[DivergenceError], t: float) -> str:
+        """Return a sentence on why the step to t failed, in all replicas or in some."""
+        step, of = f"step = {self.options.step:g}", len(self.replicas)
+        if len(failures) == of:
+            return (
+                f"{failures[0]} in the step to t = {t:g}: {step} is above the stability limit; use"
+                " a smaller one"
+            )
+        return (
+            f"{failures[0]} in the step to t = {t:g} in {len(failures)} of {of} replicas: {step} is"
+            " too long for a sampled path with a large field; use a smaller one, or another seed"
+        )
 
     def _samples(self) -> dict[str, Array]:
         """Return the one-time quantities of each replica, shape (replicas, n+1)."""

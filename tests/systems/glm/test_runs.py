@@ -73,6 +73,17 @@ def test_an_unstable_step_fails_with_the_time():
     assert np.isfinite(quartic.m).all()
 
 
+def test_a_replica_that_diverges_alone_is_told_from_a_step_too_long():
+    """One path with a large field in one of eight replicas."""
+    with pytest.warns(dmft.FailedRunWarning, match="in 1 of 8 replicas"):
+        s = dmft.solve(
+            dmft.PhaseRetrieval(5, 0.5), 0.12, step=0.03, m0=0.2, paths=2**15, replicas=8, seed=0,
+            progress=False,
+        )  # fmt: skip
+    assert "another seed" in s.message
+    assert "stability limit" not in s.message
+
+
 def test_a_users_loss_gives_the_numbers_of_the_same_built_in_loss(tmp_path):
     model = GeneralizedLinear(
         4.0,
