@@ -93,7 +93,7 @@ class DriveMesh:
     def __init__(self, coefficients: TimeCoefficients, aim: float) -> None:
         self.coefficients = coefficients
         self.spans = _spans(coefficients, aim)
-        self.breaks = _breaks(self.spans, coefficients.jumps)
+        self.breaks = _breaks(self.spans, coefficients.jumps, coefficients.unit())
 
     def longest_step(self, now: float) -> float:
         """Return the longest step from a time on.
@@ -168,7 +168,7 @@ def _spans(coefficients: TimeCoefficients, aim: float) -> _Spans:
     return _Spans(low, high, change, step, length, steep)
 
 
-def _breaks(spans: _Spans, jumps: Array) -> Array:
+def _breaks(spans: _Spans, jumps: Array, t0: float) -> Array:
     """Return where features end that are short against the time since the last jump.
 
     The faint beginning and tail of a slow change vary fast as well: a feature has a part that would
@@ -185,7 +185,8 @@ def _breaks(spans: _Spans, jumps: Array) -> Array:
             since = end
         if jump:
             since = end = low
-        shortest = SHORT * (low - since)
+        # Within the model's own time t0 steps are short in any case.
+        shortest = SHORT * (low - since) if low - since > t0 else 0.0
         if length < shortest and (end > since or steep < shortest):
             end = high
     if since < end < spans.high[-1]:
