@@ -21,9 +21,6 @@ SMALL = 0.1
 # The relative error of a growing overlap over the sum of the defects: 3.1 at most, at tol 1e-4, and
 # below 1.1 at 1e-6 (four models, m0 = 1e-10 to 1e-6, against tol 1e-8).
 GAIN = 4.0
-# The error of C by a shift in time of an escape over that of m: C(t,t') of settled t and escaping
-# t' is off by 1.3 to 1.4 times as much ({2: .4, 3: 4}, m0 = 1e-10, tol 1e-4 to 1e-6).
-SHIFT_OF_C = 1.5
 # The part of |mu| by which mu follows an error of C: 0.27 of `common` per unit of mu at most (nine
 # models with orders 3 to 30 in equilibrium at T_K to 1.3 T_K, tol 1e-4 to 1e-7).
 FOLLOWS = 0.5
@@ -86,7 +83,7 @@ def estimated_errors(
     mu_error = max(followed, 2.0 * steep * float(np.max(mu)) + shift / min(1.0, history.t0))
     slow = float(np.max(np.minimum(1.0, memory) * np.cbrt(np.where(time > 1.0, time, 0.0))))
     aging = 2.0 * common * slow + 16.0 * noise + 1e3 * level * min(1.0, slow)
-    C = min(2.0, defect + SHIFT_OF_C * shift + aging)
+    C = min(2.0, common + aging)
     return {"m": m, "mu": mu_error, "e": mu_error, "C": C, "R": common}
 
 
