@@ -45,6 +45,24 @@ def test_fluctuation_dissipation_in_equilibrium(equilibrium):
     np.testing.assert_allclose(chi, 1.0 - C, rtol=0, atol=1e-7)
 
 
+@pytest.mark.parametrize("tol", [1e-6, 1e-7])
+@pytest.mark.parametrize(
+    ("channels", "temperature"), [({3: 1.0}, 1.0), ({2: 1.0, 3: 2.0}, 2.0), ({4: 1.0}, 1.5)]
+)
+def test_how_far_the_ratio_is_from_one_in_equilibrium(channels, temperature, tol):
+    """The bound that the docstring of fdt_ratio states."""
+    protocol = Protocol(Thermal(temperature), T=temperature)
+    run = dmft.solve(dmft.SpikedMixture(channels), 100.0, protocol=protocol, tol=tol)
+    part = np.geomspace(1e-7, 0.5, 30)
+    part = np.concatenate([part, 1.0 - part[:-1]])
+    t = np.repeat(np.geomspace(0.05, 100.0, 40), len(part))
+    t_prime = t * np.tile(part, 40)
+    R, nearer = run.R(t, t_prime), np.minimum(t_prime, t - t_prime)
+    off = np.abs(observables.fdt_ratio(run, t, t_prime) - 1.0)
+    assert np.all(off <= run.errors["R"] / np.abs(R) + 5e-12 / nearer)
+    assert np.max(off[(R > 1e-3) & (nearer > 1e-5)]) < {1e-6: 3e-6, 1e-7: 6e-7}[tol]
+
+
 @pytest.mark.slow
 def test_learning_rate_and_jumps_keep_equilibrium():
     """In equilibrium at T whatever eta does; chi holds eta."""

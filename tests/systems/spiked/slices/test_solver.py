@@ -74,6 +74,38 @@ def test_estimates_cover_at_the_least_order(channels, tol):
         assert difference <= record.errors[name] + reference.errors[name], name
 
 
+@pytest.mark.parametrize(
+    ("channels", "T", "t_end", "tol"),
+    [({8: 0.182, 20: 0.583}, 0.5605, 10.0, 1e-6), ({5: 0.628, 20: 0.325}, 0.4092, 12.26, 1e-7)],
+)
+def test_estimate_of_mu_covers_in_equilibrium(channels, T, t_end, tol):
+    """Exact: mu = T + Q'(1)/T.  mu is constant, so its interpolation shows nothing of its error."""
+    protocol = dmft.Protocol(dmft.Thermal(T), T=T)
+    run = dmft.solve(SpikedMixture(channels), t_end, protocol=protocol, tol=tol)
+    exact = T + sum(1.0 / delta for delta in channels.values()) / T
+    assert np.max(np.abs(run.at(np.linspace(0.0, t_end, 500)).mu - exact)) <= run.errors["mu"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [{"preset": "loose"}, {"tol": 1e-4}])
+def test_estimates_cover_an_escape_from_far_below(how):
+    """The shift in time of the escape: m was off by 1.04 times the estimate, C by 1.14."""
+    model = SpikedMixture({2: 0.4, 3: 4.0})
+    reference = dmft.solve(model, 80.0, m0=1e-10, tol=1e-7)
+    run = dmft.solve(model, 80.0, m0=1e-10, **how)
+    t = np.linspace(50.0, 80.0, 601)
+    at, exact = run.at(t), reference.at(t)
+    pairs = np.repeat(t[::20], 60)
+    earlier = pairs * np.tile(np.linspace(0.5, 1.0, 60), 31)
+    differences = {
+        "m": at.m - exact.m, "mu": at.mu - exact.mu,
+        "C": run.C(pairs, earlier) - reference.C(pairs, earlier),
+    }  # fmt: skip
+    for name, difference in differences.items():
+        error = float(np.max(np.abs(difference)))
+        assert error + reference.errors[name] <= run.errors[name], name
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("channels", "m0", "T"), ALL)
 def test_agrees_with_dense_within_tol(channels, m0, T):
