@@ -244,6 +244,8 @@ def sampled(
 ) -> TabulatedFunction:
     """Return the table of a user's function on [start, end], to 1e-12 of its size on each panel.
 
+    A pulse that is far narrower than its time since `start` can fall between the samples.
+
     Parameters
     ----------
     function : callable
