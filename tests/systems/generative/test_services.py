@@ -342,6 +342,8 @@ def test_main_job_without_a_simulator(small, tmp_path):
 
 def test_claims_hold_and_the_wrong_theory_is_seen(monkeypatch):
     monkeypatch.setattr(claims, "FEW", claims._Size(150, 10))
+    # So few seeds see a large error only; 5 % are seen with those of the claim, in the slow test.
+    monkeypatch.setattr(claims, "WRONG", 2.0)
     found = {key: claim(True) for key, claim in claims.CLAIMS.items() if key != "random-start"}
     assert found["sensitivity"].word == "holds"
     assert found["sensitivity"].largest_z > 10.0
