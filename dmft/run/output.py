@@ -38,15 +38,17 @@ class Mode(NamedTuple):
 
 
 @contextmanager
-def held(output: Path) -> Iterator[None]:
+def held(output: Path) -> Iterator[str]:
     """Keep other processes from running to the same output; the lock ends with the process.
+
+    Yield why there is no lock, "" if there is one.
 
     Raises
     ------
     dmft.storage.FileError
         A ValueError: another process is doing so.
     """
-    lock, locked = FileLock(output.with_name(f".{output.name}.lock")), True
+    lock, unlocked = FileLock(output.with_name(f".{output.name}.lock")), ""
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -54,13 +56,13 @@ def held(output: Path) -> Iterator[None]:
             f"output = {str(output)!r} is being written by another process: wait for it, or choose"
             " another"
         ) from None
-    except (OSError, NotImplementedError):
+    except (OSError, NotImplementedError) as error:
         # A file system without locks: what is left is the check when the run is saved.
-        locked = False
+        unlocked = str(error) or type(error).__name__
     try:
-        yield
+        yield unlocked
     finally:
-        if locked:
+        if not unlocked:
             # First the name, while nobody else can have it.
             with suppress(OSError):
                 os.unlink(lock.lock_file)

@@ -14,6 +14,7 @@ from dmft import storage
 from dmft.arguments import FAILED, INTERRUPTED, OK, STOPPED, Watching, checkpoint_of, say
 from dmft.run.output import Mode, held, kept, rescued
 from dmft.run.stop import OverlapReached, Relaxed, Stop, WallTime
+from dmft.run.told import LOG
 from dmft.run.warned import CheckpointWarning, FailedRunWarning
 from dmft.solution import Solution, Status
 
@@ -122,7 +123,12 @@ def carried_out(run: Callable[[], Solution], output: Path | None, mode: Mode) ->
     reached is saved to the file that was asked for.
     """
     if output is not None:
-        with held(output):
+        with held(output) as unlocked:
+            if unlocked:
+                LOG.warning(
+                    "%s cannot be locked (%s): another process that writes it is seen only when the"
+                    " run is saved", output, unlocked,
+                )  # fmt: skip
             return _saved(_done(run), output, mode)
     solution = _done(run)
     print(summary(solution))

@@ -194,6 +194,18 @@ def test_a_run_that_ends_on_a_full_disk_is_saved_elsewhere(here, capsys, monkeyp
     assert not list(here.glob("third*"))
 
 
+def test_a_file_system_without_locks_is_said(here, capsys, monkeypatch):
+    """What is left is the check when the run is saved."""
+
+    def refuse(self, **how):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    assert main([*DESCENT, "--t-end", "0.2", "--output", "run.nc"]) == 0
+    assert capsys.readouterr().err.count("run.nc cannot be locked") == 1
+    assert dmft.load("run.nc").success
+
+
 def test_checkpoints_that_fail_are_said_once(here, capsys, monkeypatch):
     full_disk(monkeypatch, lambda path: "part" in path.name)
     how = ["--t-end", "0.02", "--output", "run.nc", "--checkpoint-every", "1e-9"]

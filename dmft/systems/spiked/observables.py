@@ -73,7 +73,6 @@ def aging(solution: SpikedSolution, t_w: ArrayLike, ratios: ArrayLike, mu: float
     >>> import dmft
     >>> model = dmft.SpikedMixture({2: 1.0})
     >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
-
     >>> aging(run, [0.5], [0.0, 1.0]).round(4).tolist()
     [[1.0, 0.9515]]
     """
@@ -143,7 +142,6 @@ def relaxation_time(solution: SpikedSolution, t_w: float, level: float = math.ex
     >>> import dmft
     >>> model = dmft.SpikedMixture({2: 1.0})
     >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
-
     >>> round(relaxation_time(run, 0.5, 0.97), 2)
     0.37
     """
@@ -190,7 +188,6 @@ def training_loss(solution: SpikedSolution, t: ArrayLike) -> Array:
     >>> import dmft
     >>> model = dmft.SpikedMixture({2: 1.0})
     >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
-
     >>> training_loss(run, 0.0).round(12).tolist()
     [0.48]
     """
@@ -228,7 +225,6 @@ def mean_square_error(
     >>> import dmft
     >>> model = dmft.SpikedMixture({2: 1.0})
     >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
-
     >>> float(mean_square_error(run, 0.0))
     1.6
     """
@@ -330,7 +326,6 @@ def observable_table(
     >>> import dmft
     >>> model = dmft.SpikedMixture({2: 1.0})
     >>> run = dmft.solve(model, 2.0, m0=0.2, method="gradient_descent", step=0.1)
-
     >>> list(observable_table(run, "mse"))
     ['t', 'mean_square_error']
     """

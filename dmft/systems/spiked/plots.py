@@ -65,7 +65,6 @@ def label(solution: SpikedSolution) -> str:
     >>> import dmft
     >>> model = dmft.SpikedMixture({2: 0.5})
     >>> run = dmft.solve(model, 1.0, m0=0.2, method="gradient_descent", step=0.1)
-
     >>> print(label(run))
     $\\Delta_{2}=0.5$, $m_0=0.2$, $T=0$
     """
@@ -110,7 +109,6 @@ def one_time(
     >>> import dmft
     >>> model = dmft.SpikedMixture({2: 0.5})
     >>> run = dmft.solve(model, 1.0, m0=0.2, method="gradient_descent", step=0.1)
-
     >>> from matplotlib.figure import Figure
     >>> one_time(Figure().subplots(), run, "e").get_ylabel()
     'energy $e(t)$'
@@ -160,7 +158,6 @@ def correlation(ax: Axes, solution: SpikedSolution, t: Sequence[float], **line: 
     >>> import dmft
     >>> model = dmft.SpikedMixture({2: 0.5})
     >>> run = dmft.solve(model, 1.0, m0=0.2, method="gradient_descent", step=0.1)
-
     >>> from matplotlib.figure import Figure
     >>> len(correlation(Figure().subplots(), run, [0.5, 1.0]).lines)
     2
@@ -192,7 +189,6 @@ def overview(solution: SpikedSolution) -> Figure:
     >>> import dmft
     >>> model = dmft.SpikedMixture({2: 0.5})
     >>> run = dmft.solve(model, 1.0, m0=0.2, method="gradient_descent", step=0.1)
-
     >>> len(overview(run).axes)
     4
     """
@@ -267,7 +263,6 @@ def observable(solution: SpikedSolution, name: str, times: ArrayLike | None = No
     >>> import dmft
     >>> model = dmft.SpikedMixture({2: 0.5})
     >>> run = dmft.solve(model, 1.0, m0=0.2, method="gradient_descent", step=0.1)
-
     >>> observable(run, "mse").axes[0].get_ylabel()
     'mean square error'
     """

@@ -53,7 +53,6 @@ def integrated_response(solution: SpikedSolution, t: ArrayLike, t_prime: ArrayLi
     >>> equilibrium = dmft.Protocol(dmft.Thermal(2.0), 2.0)
     >>> model = dmft.SpikedMixture({3: 1.0})
     >>> run = dmft.solve(model, 2.0, protocol=equilibrium, method="dense", tol=1e-4)
-
     >>> round(float(2.0 * integrated_response(run, 2.0, 0.5) + run.C(2.0, 0.5)), 6)
     1.0
     """
@@ -114,7 +113,6 @@ def chi_C(solution: SpikedSolution, t: float, points: int = 60) -> tuple[Array, 
     >>> equilibrium = dmft.Protocol(dmft.Thermal(2.0), 2.0)
     >>> model = dmft.SpikedMixture({3: 1.0})
     >>> run = dmft.solve(model, 2.0, protocol=equilibrium, method="dense", tol=1e-4)
-
     >>> t_prime, C, chi = chi_C(run, 2.0, points=10)
     >>> bool(np.max(np.abs(2.0 * chi + C - 1.0)) < 1e-6)
     True
@@ -161,7 +159,6 @@ def fdt_ratio(solution: SpikedSolution, t: ArrayLike, t_prime: ArrayLike) -> Arr
     >>> equilibrium = dmft.Protocol(dmft.Thermal(2.0), 2.0)
     >>> model = dmft.SpikedMixture({3: 1.0})
     >>> run = dmft.solve(model, 2.0, protocol=equilibrium, method="dense", tol=1e-4)
-
     >>> round(float(fdt_ratio(run, 2.0, 0.5)), 4)
     1.0
     """
@@ -199,7 +196,6 @@ def inverse_effective_temperature(
     >>> equilibrium = dmft.Protocol(dmft.Thermal(2.0), 2.0)
     >>> model = dmft.SpikedMixture({3: 1.0})
     >>> run = dmft.solve(model, 2.0, protocol=equilibrium, method="dense", tol=1e-4)
-
     >>> round(float(inverse_effective_temperature(run, 2.0, 0.5)), 4)
     0.5
     """

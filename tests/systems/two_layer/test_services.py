@@ -246,20 +246,19 @@ def test_main_job(tmp_path, monkeypatch):
 
 
 def check_claim(key):
-    """By chance a right claim is refuted once in 1000 sets of seeds, and undecided once in 20."""
+    """Seeds are fixed; of right claims 5 % are left undecided by chance, and 1 in 1000 refuted."""
     found = CLAIMS[key](True)
-    assert not found.fails, found.verdict
-    assert "too few seeds" not in found.verdict
+    assert found.word == "holds", found.verdict
 
 
 @pytest.mark.parametrize("key", ["first-layer", "linear"])
-def test_quick_claims_are_not_refuted(key):
+def test_quick_claims_hold(key):
     check_claim(key)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", [key for key in CLAIMS if key not in ("first-layer", "linear")])
-def test_other_quick_claims_are_not_refuted(key):
+def test_claims_hold(key):
     check_claim(key)
 
 

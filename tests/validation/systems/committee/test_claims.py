@@ -11,6 +11,10 @@ from validation.systems import SYSTEMS
 from validation.systems.committee import compare
 from validation.systems.committee.claims import CASES, CLAIMS, WRONG, _compared, _ensembles
 
+# Undecided with its seeds, p = 0.015, by chance: two other sets with four times as many instances
+# give p = 0.43 and 0.88.
+UNDECIDED = "perceptron-binary"
+
 
 def test_a_quick_claim_holds() -> None:
     found = CLAIMS["perceptron-gaussian"](True)
@@ -23,11 +27,11 @@ def test_a_quick_claim_holds() -> None:
 @pytest.mark.parametrize(
     "key", ["perceptron-binary", "pair-gaussian", "pair-binary", "fixed-points", "wrong-rate"]
 )
-def test_other_quick_claims_are_not_refuted(key: str) -> None:
-    """By chance each is once in 1000 sets of seeds; 5 % of right claims are left undecided."""
+def test_other_quick_claims_hold(key: str) -> None:
+    """Seeds are fixed; of right claims 5 % are left undecided by chance, and 1 in 1000 refuted."""
     found = CLAIMS[key](True)
     assert not found.fails, found.verdict
-    assert "too few seeds" not in found.verdict
+    assert found.word == "holds" or key == UNDECIDED, found.verdict
 
 
 def test_the_wrong_theory_is_wrong() -> None:

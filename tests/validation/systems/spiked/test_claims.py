@@ -11,8 +11,8 @@ DEAR = (
 )  # fmt: skip
 
 
-# Claims whose quick size has too few seeds to tell.
-FEW = ("stored-flow", "stored-langevin", "stored-mixture", "annealing-bias")
+# Claims whose quick size has too few seeds to tell, or (amp) a correction of order 1/N.
+FEW = ("stored-flow", "stored-langevin", "stored-mixture", "annealing-bias", "amp")
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_claim_is_not_refuted(name):
     """By chance a right claim is refuted once in 1000 sets of seeds, and undecided once in 20."""
     found = CLAIMS[name](True)
     assert not found.fails, found.verdict
-    assert "too few seeds" not in found.verdict or name in FEW
+    assert found.word == "holds" or name in FEW, found.verdict
     sizes = {len(values) for values in found.table.values()}
     assert len(sizes) == 1
     assert np.isfinite(found.table["theory"]).all()

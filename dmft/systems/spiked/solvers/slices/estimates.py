@@ -18,9 +18,10 @@ Array = NDArray[np.float64]
 
 # Overlaps below this grow in proportion to themselves.
 SMALL = 0.1
-# The relative error of a growing overlap over the sum of the defects: 3.1 at most, at tol 1e-4, and
-# below 1.1 at 1e-6 (four models, m0 = 1e-10 to 1e-6, against tol 1e-8).
-GAIN = 4.0
+# The relative error of a growing overlap over the sum of the defects: below 1.1 at tol 1e-6, and
+# 3.1 at most at 1e-4 and with preset "loose" (four models, m0 = 1e-10 to 1e-6, against tol 1e-8).
+# The estimate takes the gains of the first tol and below, of the second and above, and in between.
+GAIN_TOL, GAIN = (1e-6, 3e-5), (3.0, 4.0)
 # The part of |mu| by which mu follows an error of C: 0.27 of `common` per unit of mu at most (nine
 # models with orders 3 to 30 in equilibrium at T_K to 1.3 T_K, tol 1e-4 to 1e-7).
 FOLLOWS = 0.5
@@ -55,7 +56,7 @@ NOTHING = SliceCheck(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def estimated_errors(
-    checks: Sequence[SliceCheck], history: History, order: int = 0
+    checks: Sequence[SliceCheck], history: History, order: int, tol: float
 ) -> dict[str, float]:
     """Estimate the errors of m, mu, e, C and R from the checks of all slices.
 
@@ -74,7 +75,7 @@ def estimated_errors(
     time = history.t / (NOISE_FROM * history.t0)
     late = two[time > 1.0]
     noise, level = (float(late.max()), float(late.min())) if len(late) else (0.0, 0.0)
-    shift = _shift(relative, history)
+    shift = _shift(relative, history, tol)
     defect = 4.0 * float(np.max(np.maximum(two, diagonal)))
     common = defect + shift
     m = 4.0 * float(np.max((relative + np.maximum(two, diagonal)) * np.abs(history.m))) + shift
@@ -87,13 +88,14 @@ def estimated_errors(
     return {"m": m, "mu": mu_error, "e": mu_error, "C": C, "R": common}
 
 
-def _shift(relative: Array, history: History) -> float:
+def _shift(relative: Array, history: History, tol: float) -> float:
     """Return the error of m by a shift in time of an escape.
 
     While m is small its relative defects add up; m(t) bends over like a logistic curve.
     """
     m = np.abs(history.m)
-    gain = GAIN * np.cumsum(np.where(m < SMALL, relative, 0.0)) + _faded(relative, m)
+    per_defect = np.interp(np.log(tol), np.log(GAIN_TOL), GAIN)
+    gain = per_defect * np.cumsum(np.where(m < SMALL, relative, 0.0)) + _faded(relative, m)
     settled = history.escaped or history.pending
     bend = 1.0 - m / m[-1] if settled else np.ones_like(m)
     return min(2.0, float(np.max(gain * m * np.maximum(bend, 0.0))))

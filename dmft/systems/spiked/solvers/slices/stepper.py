@@ -311,7 +311,7 @@ class Slices:
             t=d.user_time(times),
             series=series_of(one[:, 0], one[:, 1], one[:, 2:]),
             grid=grid,
-            errors=estimated_errors(self.checks, h, int(np.max(d.orders))),
+            errors=estimated_errors(self.checks, h, int(np.max(d.orders)), self.tol),
             stats=stats if noisy is None else {**stats, "noise_since_t": noisy},
             state=self._state(),
         )
