@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from dmft.run.contract import Solver
 from dmft.run.stop import Progress
-from dmft.run.told import Heartbeat, compiling_logged, hidden, tqdm
+from dmft.run.told import Heartbeat, Meter, compiling_logged, hidden
 from dmft.solution import Status
 
 __all__ = ["Ending", "Watching", "advance", "announced"]
@@ -108,7 +108,7 @@ def announced(sentence: str, progress: bool | None) -> Iterator[None]:
 
     Ctrl-C ends it with KeyboardInterrupt; inside numba it comes out as another error.
     """
-    with tqdm(disable=hidden(progress), bar_format="{desc}", leave=False, desc=sentence) as bar:
+    with Meter(disable=hidden(progress), bar_format="{desc}", leave=False, desc=sentence) as bar:
         try:
             with compiling_logged(progress is None and bar.disable):
                 yield
@@ -124,7 +124,7 @@ def announced(sentence: str, progress: bool | None) -> Iterator[None]:
 @contextmanager
 def _bar(watching: Watching) -> Iterator[Any]:
     layout = "{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-    with tqdm(
+    with Meter(
         total=100.0,
         disable=hidden(watching.progress),
         bar_format=layout,

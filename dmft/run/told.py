@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 import time
 import warnings
@@ -21,8 +22,9 @@ with warnings.catch_warnings():
     # In a notebook without ipywidgets it warns and takes the bar of a terminal.
     warnings.simplefilter("ignore")
     from tqdm.auto import tqdm
+    from tqdm.std import TqdmDefaultWriteLock
 
-__all__ = ["LOG", "Bar", "Heartbeat", "compiling_logged", "hidden", "remark", "tqdm"]
+__all__ = ["LOG", "Bar", "Heartbeat", "Meter", "compiling_logged", "hidden", "remark"]
 
 LOG = logging.getLogger("dmft")
 
@@ -58,12 +60,31 @@ def remark(sentence: str, progress: bool | None) -> None:
         return
     if no_bar is False or (no_bar is None and sys.stderr.isatty()):
         if LOG.isEnabledFor(logging.WARNING):
-            tqdm.write(sentence, file=sys.stderr)
+            Meter.write(sentence, file=sys.stderr)
     else:
         LOG.info("%s", sentence)
 
 
-class Bar(tqdm):  # type: ignore[misc]
+class Meter(tqdm):  # type: ignore[misc]
+    """A progress bar whose lock survives forks and the death of other processes.
+
+    Every bar of tqdm, a hidden one too, takes a lock that a process and its forked children share
+    and that stays locked for all of them if a child is killed while it has it.  Bars of this
+    package take only the part that the threads of a process share.
+    """
+
+
+# A thread that holds the lock at the moment of a fork does not exist in the child.
+Meter.set_lock(TqdmDefaultWriteLock.th_lock)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=Meter.get_lock().acquire,
+        after_in_parent=Meter.get_lock().release,
+        after_in_child=Meter.get_lock().release,
+    )
+
+
+class Bar(Meter):
     """A progress bar; where it is hidden a line is logged each minute."""
 
     def __init__(self, *args: Any, **how: Any) -> None:

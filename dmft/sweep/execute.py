@@ -18,9 +18,9 @@ from dmft import checks
 from dmft.run import loop
 from dmft.run.job import Job
 from dmft.run.stop import Progress
-from dmft.run.told import LOG, hidden, remark, tqdm
+from dmft.run.told import LOG, Meter, hidden, remark
 from dmft.solution import Status
-from dmft.sweep.executors import TRIES, Maker, interrupted
+from dmft.sweep.executors import TRIES, Maker, at_work, interrupted
 from dmft.sweep.folder import Folder, Line, digest
 
 __all__ = ["Outcome", "execute"]
@@ -97,7 +97,7 @@ def execute(
         for method in {job.how.name: job.how for job in left}.values():
             method.prepare()
     ended: dict[str, Line] = {}
-    with tqdm(
+    with Meter(
         total=len(jobs), initial=done, unit="run", disable=hidden(progress),
         bar_format="{l_bar}{bar}| {n:.2f}/{total} [{elapsed}<{remaining}{postfix}]",
     ) as bar:  # fmt: skip
@@ -287,7 +287,8 @@ def do(job: Job, path: Path, threads: int, patient: bool) -> Line:
     folder, name, began = Folder(path), job.name, time.monotonic()
     try:
         while not interrupted.is_set():
-            with suppress(Timeout), folder.lock(name, WATCH_SECONDS if patient else 0.0):
+            wait_for = WATCH_SECONDS if patient else 0.0
+            with at_work(name), suppress(Timeout), folder.lock(name, wait_for):
                 line = folder.finished(name, folder.lines().get(name))
                 if line is None:
                     folder.tell(name, 0.0)

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 
 from dmft import extras
 
-__all__ = ["TRIES", "Maker", "available_cores", "dask", "interrupted", "processes"]
+__all__ = ["TRIES", "Maker", "at_work", "available_cores", "dask", "interrupted", "processes"]
 
 # How often a run is tried whose process died (kill -9, out of memory).
 TRIES = 3
@@ -23,6 +24,21 @@ Maker = Callable[[], AbstractContextManager[Executor]]
 
 # Set in a process that is to begin nothing more.
 interrupted = threading.Event()
+# Seconds that a process without a run waits for its parent to end it after it was interrupted.
+PATIENCE = 10
+
+_under_way: list[str] = []
+
+
+@contextmanager
+def at_work(name: str) -> Iterator[None]:
+    """Note that this process is doing a run."""
+    _under_way.append(name)
+    try:
+        yield
+    finally:
+        _under_way.remove(name)
+
 
 # For the workers of a local Dask cluster.  Its default environment makes glibc give memory back at
 # once, which costs runs, whose arrays are large, a sixth of their time; its profiler takes more.
@@ -53,14 +69,29 @@ def _begin_process() -> None:
     """Begin no run after Ctrl-C or SIGTERM, and end when the parent process is killed."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: interrupted.set())
+    for watch in (_end_with_the_parent, _end_without_a_run):
+        threading.Thread(target=watch, daemon=True).start()
 
-    def watch() -> None:
-        parent = parent_process()
-        if parent is not None:
-            parent.join()
-        os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+def _end_with_the_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
+
+
+def _end_without_a_run() -> None:
+    """End an interrupted process that nobody ends.
+
+    A process that is killed while it waits for a run keeps the lock of the queue.  The executor
+    sends SIGTERM to the others and waits for them, and they would wait for that lock for ever.
+    """
+    interrupted.wait()
+    idle = 0
+    while idle < PATIENCE:
+        time.sleep(1.0)
+        idle = 0 if _under_way else idle + 1
+    os._exit(1)
 
 
 @contextmanager

@@ -62,6 +62,64 @@ def test_runs_after_a_fork_and_at_once(tmp_path, number):
     assert done.stderr == ""
 
 
+# Bars of tqdm share a lock among a process and its forked children.
+SHARED = """
+import multiprocessing
+import os
+import signal
+import threading
+import time
+
+import tqdm
+
+import dmft
+
+
+def solve(name):
+    model = dmft.SpikedMixture({3: 1.0})
+    dmft.solve(model, 1.0, m0=0.1, method="gradient_descent", step=0.5)
+    print(name, flush=True)
+
+
+def die():
+    tqdm.tqdm.get_lock().acquire()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hold(seconds):
+    with tqdm.tqdm.get_lock():
+        held.set()
+        time.sleep(seconds)
+
+
+fork, held = multiprocessing.get_context("fork"), threading.Event()
+solve("before")
+threading.Thread(target=hold, args=(0.5,)).start()
+held.wait()
+child = fork.Process(target=solve, args=("while another thread shows a bar",))
+child.start()
+child.join()
+child = fork.Process(target=die)
+child.start()
+child.join()
+solve("after a child was killed")
+child = fork.Process(target=solve, args=("its sibling",))
+child.start()
+child.join()
+"""
+
+
+def test_bars_do_not_lock_what_forks():
+    """A child that was killed while it showed a bar hung its parent; so did a bar at a fork."""
+    done = subprocess.run(
+        [sys.executable, "-c", SHARED], capture_output=True, text=True, check=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(Path(dmft.__file__).parents[1])},
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [
+        "before", "while another thread shows a bar", "after a child was killed", "its sibling",
+    ]  # fmt: skip
+
+
 @pytest.fixture
 def four(monkeypatch):
     """Four threads, whatever the machine has."""

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -22,6 +23,7 @@ from dmft.sweep.executors import interrupted
 from dmft.sweep.folder import Line
 from tests.services.sweep.helpers import (
     HANGS,
+    STEP,
     check_all,
     command,
     immutable,
@@ -52,6 +54,29 @@ def test_a_killed_process_loses_nothing(here):
     wait_for(lambda: len(list((here / "runs").glob("*.nc"))) >= 1, process)
     workers = workers_of(process)
     workers[0].kill()
+    assert process.wait(HANGS) == 0
+    check_all(here / "runs", jobs)
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_while_it_waits_loses_nothing(here):
+    """It keeps the lock of the queue, for which the other one waited for ever."""
+    write(here)
+    lengths = "points = [{ delta_2 = 0.4, t_end = 1.0 }, { delta_2 = 0.5, t_end = 60.0 }]"
+    head = (here / "sweep.toml").read_text().replace(f"step = {STEP}", "step = 0.02")
+    (here / "sweep.toml").write_text(f"{head.partition('[axes]')[0]}[axes]\n{lengths}\n")
+    jobs = read(here / "sweep.toml").jobs()
+    process = subprocess.Popen(command("--workers", "2"), start_new_session=True)
+    wait_for(lambda: len(list((here / "runs").glob("*.nc"))) == 1, process)
+    time.sleep(0.5)
+    workers = workers_of(process)
+    used = [worker.cpu_times().user for worker in workers]
+    time.sleep(1.0)
+    more = [
+        worker.cpu_times().user - before for worker, before in zip(workers, used, strict=True)
+    ]
+    assert sorted(seconds > 0.2 for seconds in more) == [False, True], "one waits, one is at work"
+    workers[int(np.argmin(more))].kill()
     assert process.wait(HANGS) == 0
     check_all(here / "runs", jobs)
 
