@@ -72,9 +72,7 @@ def test_a_process_that_is_killed_while_it_waits_loses_nothing(here):
     workers = workers_of(process)
     used = [worker.cpu_times().user for worker in workers]
     time.sleep(1.0)
-    more = [
-        worker.cpu_times().user - before for worker, before in zip(workers, used, strict=True)
-    ]
+    more = [worker.cpu_times().user - before for worker, before in zip(workers, used, strict=True)]
     assert sorted(seconds > 0.2 for seconds in more) == [False, True], "one waits, one is at work"
     workers[int(np.argmin(more))].kill()
     assert process.wait(HANGS) == 0
