@@ -117,13 +117,17 @@ class Rules(NamedTuple):
     """Interpolation and quadrature on a panel, and the kernels K1 and K2 by ascending powers.
 
     `ref` and `bary` are nodes on [-1, 1] and barycentric weights, `gauss_x` and `gauss_w` the
-    Gauss rule on [0, 1].
+    Gauss rule on [0, 1], `few_x` and `few_w` the one for panels from a distance a to 2a from an
+    end of the integral, below `small`.
     """
 
     ref: Array
     bary: Array
     gauss_x: Array
     gauss_w: Array
+    few_x: Array
+    few_w: Array
+    small: float
     K1: Array
     K2: Array
 
@@ -772,32 +776,34 @@ def known_part(
     With `forward` those of the equations in t, see `Known`.  The nodes are shared among threads,
     see :mod:`dmft.threads`.
     """
-    ref, bary, x, w, K1, K2 = rules
-    p, g = ref.size - 1, x.size
+    ref, bary, K1, K2 = rules.ref, rules.bary, rules.K1, rules.K2
+    p = ref.size - 1
     width = (p + 8) // 8 * 8
-    rules = Rules(*padded(ref, bary, width), x, w, K1, K2)
-    most = max(1, BATCH // g)
-    batch = batch_of(past, most * g, past.first[n + 1] - past.first[n], width)
+    rules = Rules(
+        *padded(ref, bary, width), rules.gauss_x, rules.gauss_w, rules.few_x, rules.few_w,
+        rules.small, K1, K2,
+    )  # fmt: skip
+    batch = batch_of(past, BATCH, past.first[n + 1] - past.first[n], width)
     for k in range(part, at_nodes.nodes.size, parts):
         batch.sums[...] = 0.0
         for side in range(2):
             known.found[side, k] = 0
-            for begin in range(0, at_nodes.counts[side, k, 1], most):
-                end = min(begin + most, at_nodes.counts[side, k, 1])
-                place(at_nodes, k, side, begin, end, rules, batch)
-                number = g * (end - begin)
+            begin = panel = 0
+            while panel < at_nodes.counts[side, k, 1]:
+                panel, number = place(at_nodes, k, side, panel, rules, batch)
                 if side == 0:
                     stencils(past, n, batch.late, number, batch.start, batch.length, batch.weights)
                 elif begin == 0:
                     # All points of the second integral have the same s.
                     stencils(past, n, batch.late, 1, batch.start, batch.length, batch.weights)
-                    for i in range(1, most * g):
+                    for i in range(1, BATCH):
                         batch.start[i], batch.length[i] = batch.start[0], batch.length[0]
                         batch.weights[i] = batch.weights[0]
                 bends(past, batch, number)
                 follow(past, batch, number)
                 look_up(past, batch, number, n)
-                here = Here(k, side, g * begin, number)
+                here = Here(k, side, begin, number)
+                begin += number
                 distribute(past, n, here, batch, rules, factors, forward, known)
         add_panels(p, batch.sums, known.fixed, k)
 
@@ -823,22 +829,29 @@ def add_panels(p: int, sums: Array, fixed: Array, k: int) -> None:
 
 @njit(cache=True)
 def place(
-    at_nodes: NodeIntegrals, k: int, side: int, begin: int, end: int, rules: Rules, batch: Batch
-) -> None:
-    """Fill in the points of the panels begin..end-1 of an integral, and their Gauss weights."""
+    at_nodes: NodeIntegrals, k: int, side: int, panel: int, rules: Rules, batch: Batch
+) -> tuple[int, int]:
+    """Fill in the points of the panels from `panel` on of an integral, and their Gauss weights.
+
+    Return the panel after the last one for which there was room, and the number of points.
+    """
     panels, left_count = at_nodes.panels, at_nodes.counts[side, k, 0]
     tp, tau = at_nodes.nodes[k], at_nodes.nodes_tau[k]
     length = tau if side == 0 else tp
     i = 0
-    for panel in range(begin, end):
-        lo = panels[side, k, panel, 0]
-        width = panels[side, k, panel, 1] - lo
-        for j in range(rules.gauss_x.size):
-            left = lo + width * rules.gauss_x[j]
+    while panel < at_nodes.counts[side, k, 1]:
+        lo, hi = panels[side, k, panel]
+        width = hi - lo
+        few = hi < rules.small and hi == 2.0 * lo
+        x, w = (rules.few_x, rules.few_w) if few else (rules.gauss_x, rules.gauss_w)
+        if i + x.size > BATCH:
+            break
+        for j in range(x.size):
+            left = lo + width * x[j]
             right = length - left
             if panel >= left_count:
                 left, right = right, left
-            batch.weight[i] = width * rules.gauss_w[j]
+            batch.weight[i] = width * w[j]
             if side == 0:
                 batch.late[i], batch.early[i], batch.gap[i] = tp + left, tp, left
                 batch.s[i], batch.s_tau[i] = tp + left, right
@@ -846,6 +859,8 @@ def place(
                 batch.late[i], batch.early[i], batch.gap[i] = tp, left, right
                 batch.s[i], batch.s_tau[i] = left, tau + right
             i += 1
+        panel += 1
+    return panel, i
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
@@ -855,7 +870,7 @@ def distribute(
 ) -> None:  # fmt: skip
     """Add points whose stencil does not hold slice n to the sums, and note the others."""
     k, side, begin, number = here
-    ref, bary, _, _, K1, K2 = rules
+    ref, bary, K1, K2 = rules.ref, rules.bary, rules.K1, rules.K2
     rows, columns = factors
     _, points, kernels, where, found = known
     starts, counts, weights, at = batch.start, batch.length, batch.weights, batch.at

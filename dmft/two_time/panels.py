@@ -22,6 +22,7 @@ __all__ = [
     "Reference",
     "bisect",
     "collocation_rows",
+    "dyadic_gauss",
     "from_edges",
     "gauss",
     "graded_fractions",
@@ -254,6 +255,13 @@ def unit_gauss(number: int) -> tuple[Array, Array]:
     """Return that many Gauss nodes and weights on [0, 1]."""
     x, weights = np.polynomial.legendre.leggauss(number)
     return 0.5 * (1.0 + x), 0.5 * weights
+
+
+@lru_cache(maxsize=16)
+def dyadic_gauss(number: int) -> tuple[Array, Array]:
+    """Return nodes and weights on [0, 1] of the Gauss rule in log(1 + x)."""
+    x, weights = unit_gauss(number)
+    return 2.0**x - 1.0, np.log(2.0) * 2.0**x * weights
 
 
 def tails(values: Array, order: int) -> Array:

@@ -83,7 +83,7 @@ def test_monomials_reproduce_values():
 def points(grid, k, side):
     """Distances from both ends, and weights, of the quadrature of node k."""
     parts, counts = quadrature(
-        grid.nodes, grid.nodes_tau, 0.5, grid.edges, grid.edges_tau, np.empty(0), 400
+        grid.nodes, grid.nodes_tau, 0.5, grid.edges, grid.edges_tau, np.empty(0), 400, 2.01
     )
     x, w = np.polynomial.legendre.leggauss(12)
     left_half, count = counts[side, k]
@@ -108,7 +108,7 @@ def test_quadrature_of_layers_at_both_ends(k, side):
 def test_nothing_to_integrate_at_the_ends():
     grid = panels.slice_grid(1000.0, 0.5, 12)
     _, counts = quadrature(
-        grid.nodes, grid.nodes_tau, 0.5, grid.edges, grid.edges_tau, np.empty(0), 400
+        grid.nodes, grid.nodes_tau, 0.5, grid.edges, grid.edges_tau, np.empty(0), 400, 2.01
     )
     assert np.all(counts[0, -1] == 0)
     assert np.all(counts[1, 0] == 0)

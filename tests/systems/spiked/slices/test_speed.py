@@ -9,8 +9,9 @@ from dmft.systems.spiked.model import Coefficients
 from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.solvers.slices import stepper
 from dmft.systems.spiked.solvers.slices.factorised import Factorised
-from dmft.systems.spiked.solvers.slices.slice_equations import gauss_points
+from dmft.systems.spiked.solvers.slices.rule import FULL, rule
 from dmft.systems.spiked.solvers.slices.time_coefficients import TimeCoefficients
+from dmft.two_time import panels
 
 
 def factors(J):
@@ -46,15 +47,35 @@ def coefficients(order, drive=None):
     return TimeCoefficients(Problem(model, 0.1, 0.0, 1.0, drive))
 
 
-def test_gauss_points_follow_tol_and_age():
+def test_points_follow_tol_and_age():
     cube = coefficients(3)
-    young = {tol: gauss_points(tol, 10.0, cube) for tol in (3e-5, 1e-6, 1e-7, 1e-8, 1e-9)}
+    young = {tol: rule(tol, 10.0, cube).points for tol in (3e-5, 1e-6, 1e-7, 1e-8, 1e-9)}
     assert young == {3e-5: 5, 1e-6: 6, 1e-7: 8, 1e-8: 8, 1e-9: 12}
-    assert [gauss_points(3e-5, age, cube) for age in (1e2, 2e3, 2e4)] == [5, 8, 12]
-    assert gauss_points(1e-9, 2e3, cube) == 12
-    assert gauss_points(3e-5, 10.0, coefficients(5)) == 12
+    assert [rule(3e-5, age, cube).points for age in (1e2, 2e3, 2e4)] == [5, 8, 12]
     drive = Protocol(Overlap(0.1), T=PowerLaw(1.0, 2.0, 1.0)).lowered(SpikedMixture({3: 1.0})).drive
-    assert gauss_points(3e-5, 10.0, coefficients(3, drive)) == 12
+    for full in (
+        rule(1e-9, 2e3, cube), rule(1e-9, 2e4, cube), rule(3e-5, 10.0, coefficients(5)),
+        rule(3e-5, 10.0, coefficients(3, drive)),
+    ):  # fmt: skip
+        assert full == FULL
+
+
+@pytest.mark.parametrize(("few", "slack"), [(4, 3e-9), (5, 1e-10), (7, 1e-14)])
+def test_few_points_on_dyadic_panels(few, slack):
+    """Powers of the distance have the digits of a point more; what decays on a panel loses few."""
+
+    def error(gauss, f, exact):
+        x, w = gauss
+        return abs(w @ f(x) - exact)
+
+    def power(x):
+        return (1.0 + x) ** -1.5
+
+    exact = 2.0 - np.sqrt(2.0)
+    more = error(panels.unit_gauss(few + 1), power, exact)
+    assert error(panels.dyadic_gauss(few), power, exact) < max(2e-15, more)
+    decayed = error(panels.dyadic_gauss(few), lambda x: np.exp(-x), 1.0 - np.exp(-1.0))
+    assert decayed < slack
 
 
 @pytest.mark.slow
@@ -67,7 +88,7 @@ def test_fewer_gauss_points_cost_no_accuracy(channels, monkeypatch):
     for tol in (3e-5, 1e-6, 1e-7):
         few = solve(model, 20.0, m0=m0, tol=tol, threads=1, progress=False)
         with monkeypatch.context() as patch:
-            patch.setattr(stepper, "gauss_points", lambda *_: 12)
+            patch.setattr(stepper, "rule", lambda *_: FULL)
             all_ = solve(model, 20.0, m0=m0, tol=tol, threads=1, progress=False)
         for name in ("C", "R"):
             change = getattr(few, name)(t, t_prime) - getattr(all_, name)(t, t_prime)

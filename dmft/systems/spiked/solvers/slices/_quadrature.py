@@ -18,9 +18,7 @@ __all__ = ["quadrature"]
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-# A quadrature panel is bisected while it is WIDER times as wide as the narrowest panel of the slice
-# inside it, but at most DEEPEST times.
-WIDER = 2.01
+# A quadrature panel is bisected at most so many times.
 DEEPEST = 60
 
 
@@ -84,14 +82,18 @@ def _most_panels(cuts: Array, h: float) -> int:
 @njit(cache=True)
 def _graded(
     length: float, h: float, a: float, b_tau: float, edges: Array, edges_tau: Array, jumps: Array,
-    out: Array,
+    wider: float, out: Array,
 ) -> tuple[int, int]:  # fmt: skip
-    """Dyadic panels on (a, a + length), graded to both ends down to h; return their numbers.
+    """Dyadic panels on (a, a + length), graded to both ends from h on; return their numbers.
 
+    Their ends lie at h, 2h, 4h, ... from the ends of the interval: there they are the same for all
+    intervals, so that the errors of the quadrature change smoothly from node to node and from slice
+    to slice, and feed no soft mode.
     out[j] holds the distances of a panel's ends from the near end of the interval: first the panels
     of the left half, then those of the right half.  `b_tau` is the distance of the interval's
-    right end from t.  Panels wider than those of the slice are bisected, so that the quadrature is
-    refined where the slice is.  Jumps inside cut the interval into parts, each of which is graded.
+    right end from t.  Panels more than `wider` times as wide as the narrowest panel of the slice
+    inside are bisected, so that the quadrature is refined where the slice is.  Jumps inside cut the
+    interval into parts, each of which is graded.
     """
     cuts = _cuts(length, a, jumps)
     parts = cuts.size - 1
@@ -103,7 +105,7 @@ def _graded(
             offset = cuts[part] if end == 0 else length - cuts[part + 1]
             levels, hi = _levels(2.0 * half, h), half
             for level in range(levels + 1):
-                lo = 0.5 * hi if level < levels else 0.0
+                lo = h * 2.0 ** (levels - 1 - level) if level < levels else 0.0
                 stack[0, 0], stack[0, 1], depth = offset + lo, offset + hi, 1
                 while depth > 0:
                     depth -= 1
@@ -111,7 +113,7 @@ def _graded(
                     room = len(out) - count - depth - reserve
                     if depth < DEEPEST and room > 0:
                         least = _narrowest(c, d, length, end == 0, a, b_tau, edges, edges_tau)
-                        if d - c > WIDER * least:
+                        if d - c > wider * least:
                             mid = 0.5 * (c + d)
                             stack[depth, 0], stack[depth, 1] = c, mid
                             stack[depth + 1, 0], stack[depth + 1, 1] = mid, d
@@ -132,7 +134,14 @@ def _levels(length: float, h: float) -> int:
 
 
 def quadrature(
-    nodes: Array, nodes_tau: Array, h: float, edges: Array, edges_tau: Array, jumps: Array, cap: int
+    nodes: Array,
+    nodes_tau: Array,
+    h: float,
+    edges: Array,
+    edges_tau: Array,
+    jumps: Array,
+    cap: int,
+    wider: float,
 ) -> tuple[Array, IntArray]:
     """Panels of the integrals over (t'_k, t), list 0, and (0, t'_k), list 1, for every node k.
 
@@ -148,18 +157,19 @@ def quadrature(
     size = nodes.size
     panels = np.empty((2, size, cap, 2))
     counts = np.zeros((2, size, 2), np.int64)
-    share(_quadrature, nodes, nodes_tau, h, edges, edges_tau, jumps, panels, counts)
+    share(_quadrature, nodes, nodes_tau, h, edges, edges_tau, jumps, wider, panels,
+          counts)  # fmt: skip
     return panels, counts
 
 
 @njit(cache=True, nogil=True)
 def _quadrature(
     part: int, parts: int, nodes: Array, nodes_tau: Array, h: float, edges: Array,
-    edges_tau: Array, jumps: Array, panels: Array, counts: IntArray,
+    edges_tau: Array, jumps: Array, wider: float, panels: Array, counts: IntArray,
 ) -> None:  # fmt: skip
     for k in range(part, nodes.size, parts):
         tp, tau = nodes[k], nodes_tau[k]
         if tau > 0.0:
-            counts[0, k] = _graded(tau, h, tp, 0.0, edges, edges_tau, jumps, panels[0, k])
+            counts[0, k] = _graded(tau, h, tp, 0.0, edges, edges_tau, jumps, wider, panels[0, k])
         if tp > 0.0:
-            counts[1, k] = _graded(tp, h, 0.0, tau, edges, edges_tau, jumps, panels[1, k])
+            counts[1, k] = _graded(tp, h, 0.0, tau, edges, edges_tau, jumps, wider, panels[1, k])

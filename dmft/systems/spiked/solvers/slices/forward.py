@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.solvers.slices._assembly import forward_integrals
 from dmft.systems.spiked.solvers.slices.history import History
-from dmft.systems.spiked.solvers.slices.slice_equations import ALL, SliceEquations, Unknown
+from dmft.systems.spiked.solvers.slices.rule import FULL, Rule
+from dmft.systems.spiked.solvers.slices.slice_equations import SliceEquations, Unknown
 from dmft.systems.spiked.solvers.slices.time_coefficients import (
     TimeCoefficients,
     derivative,
@@ -51,9 +52,9 @@ class ForwardEquations(SliceEquations):
 
     def __init__(
         self, problem: Problem, history: History, grid: PanelGrid, h0: float,
-        coefficients: TimeCoefficients | None = None, gauss: int = ALL,
+        coefficients: TimeCoefficients | None = None, rule: Rule = FULL,
     ) -> None:  # fmt: skip
-        super().__init__(problem, history, grid, h0, coefficients, gauss)
+        super().__init__(problem, history, grid, h0, coefficients, rule)
         past, n, t, t0 = history.past(), history.n, grid.t, history.t0
         start = n - DEGREE
         weights = _derivative_weights(past.x[0, start:]) / (t + t0)

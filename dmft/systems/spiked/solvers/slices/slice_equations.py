@@ -31,6 +31,7 @@ from dmft.systems.spiked.solvers.slices._assembly import Integrals, Polynomials,
 from dmft.systems.spiked.solvers.slices._quadrature import quadrature
 from dmft.systems.spiked.solvers.slices.factorised import Factorised
 from dmft.systems.spiked.solvers.slices.history import History
+from dmft.systems.spiked.solvers.slices.rule import FULL, Rule
 from dmft.systems.spiked.solvers.slices.time_coefficients import (
     TimeCoefficients,
     derivative,
@@ -43,22 +44,9 @@ from dmft.two_time._one_time import one_times
 from dmft.two_time.panels import PanelGrid
 from dmft.two_time.slices import NEVER
 
-__all__ = ["SliceEquations", "Solved", "Unknown", "gauss_points"]
+__all__ = ["SliceEquations", "Solved", "Unknown"]
 
 Array = NDArray[np.float64]
-
-# Points of the Gauss rule on a panel of the memory integrals: (least tol, points).  Measured
-# against `dense` to t = 10 for models of orders 2 to 8: the errors of C, R and mu are those of 12
-# points to 3 % with 8 at tol 1e-8 and 1e-7, with 6 at 1e-6 and with 5 at 3e-5, to 20 % with one
-# point less.  At t = 20 and order 8 mu moves by a tenth of its stated error at tol 1e-7.
-POINTS = ((1e-5, 5), (1e-6, 6), (1e-8, 8))
-# What few points neglect feeds the soft mode of late aging.  From the first of these times on (in
-# t0) there are at least 8, which at t = 1e4 move C(t,t/2) of Q = x^3/3 by 7e-12; from the second on
-# there are all: 8 to t = 1e8 end FAILED.
-AGING, LATE = 1e3, 1e4
-ALL, MANY = 12, 8
-# With functions of time, and for models of higher order than this, there are all.
-HIGH_ORDER = 4
 
 
 class Unknown(NamedTuple):
@@ -100,14 +88,6 @@ class _RowIntegrals(NamedTuple):
     dG_C: Array
 
 
-def gauss_points(tol: float, age: float, coefficients: TimeCoefficients) -> int:
-    """Return the points of the Gauss rule for a slice at `age`, its time in t0."""
-    if coefficients.drive is not None or len(coefficients.K1) > HIGH_ORDER or age > LATE:
-        return ALL
-    points = next((number for least, number in POINTS if tol >= least), ALL)
-    return max(points, MANY) if age > AGING else points
-
-
 class SliceEquations:
     """Equations (1)-(5) of the newest slice of a history."""
 
@@ -118,19 +98,20 @@ class SliceEquations:
 
     def __init__(
         self, problem: Problem, history: History, grid: PanelGrid, h0: float,
-        coefficients: TimeCoefficients | None = None, gauss: int = ALL,
+        coefficients: TimeCoefficients | None = None, rule: Rule = FULL,
     ) -> None:  # fmt: skip
-        self.problem, self.history, self.grid, self.gauss = problem, history, grid, gauss
+        self.problem, self.history, self.grid, self.rule = problem, history, grid, rule
         self.coefficients = d = coefficients or TimeCoefficients(problem)
         jumps = history.jumps
         self._collocate()
         parts, counts = self._panels(h0, jumps)
-        reference, (x, w) = panels.reference(grid.order), panels.unit_gauss(gauss)
+        reference, gauss = panels.reference(grid.order), panels.unit_gauss(rule.points)
         ref, bary = reference.nodes, reference.weights
-        rules = lookups.Rules(ref, bary, x, w, d.K1, d.K2)
-        factors = self._factors(parts, counts, x)
+        few, small = panels.dyadic_gauss(rule.few), rule.small * grid.t
+        rules = lookups.Rules(ref, bary, *gauss, *few, small, d.K1, d.K2)
+        factors = self._factors(parts, counts, gauss[0])
         self.polynomials = Polynomials(ref, bary, d.K1, d.K2)
-        self.known = self._room(self.gauss * int(np.max(counts)))
+        self.known = self._room(rule.points * int(np.max(counts)))
         past, n = history.past(), history.n
         at_nodes = lookups.NodeIntegrals(grid.nodes, grid.nodes_tau, parts, counts)
         threads.share(
@@ -164,8 +145,9 @@ class SliceEquations:
         levels = max(0, math.ceil(math.log2(0.5 * grid.t / h0)))
         cap = 4 * (levels + 3) * (len(jumps) + 1) + 3 * len(grid.edges)
         found: tuple[Array, NDArray[np.int64]] = quadrature(
-            grid.nodes, grid.nodes_tau, h0, grid.edges, grid.edges_tau, jumps, cap
-        )
+            grid.nodes, grid.nodes_tau, self.rule.end * h0, grid.edges, grid.edges_tau, jumps, cap,
+            self.rule.wider,
+        )  # fmt: skip
         return found
 
     def _room(self, cap: int) -> Known:
@@ -200,7 +182,7 @@ class SliceEquations:
         s = first + np.where(index < left, y, length - y)
         s = np.where(index < all_, s, 0.0).reshape(2, self.size, -1)
         columns = d.factors(s)
-        self.row_factors = columns[0, 0, : self.gauss * counts[0, 0, 1]]
+        self.row_factors = columns[0, 0, : self.rule.points * counts[0, 0, 1]]
         return lookups.Factors(rows, columns)
 
     def _left_of_jumps(self, jumps: Array) -> None:

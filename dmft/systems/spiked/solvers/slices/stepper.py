@@ -48,11 +48,8 @@ from dmft.systems.spiked.solvers.slices.estimates import (
 from dmft.systems.spiked.solvers.slices.forward import ForwardEquations
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.systems.spiked.solvers.slices.options import LEAST_ORDER, SlicesOptions
-from dmft.systems.spiked.solvers.slices.slice_equations import (
-    SliceEquations,
-    Unknown,
-    gauss_points,
-)
+from dmft.systems.spiked.solvers.slices.rule import rule
+from dmft.systems.spiked.solvers.slices.slice_equations import SliceEquations, Unknown
 from dmft.systems.spiked.solvers.slices.time_coefficients import TimeCoefficients, polynomial
 from dmft.two_time import _lookups as lookups
 from dmft.two_time.panels import PanelGrid
@@ -246,8 +243,8 @@ class Slices:
             return "the predicted slice is not finite"
         h.append(grid, C, R, m, mu)
         kind = ForwardEquations if self._forward(t) else SliceEquations
-        gauss = gauss_points(self.tol, t / h.t0, self.coefficients)
-        equations = kind(self.problem, h, grid, end_width, self.coefficients, gauss)
+        chosen = rule(self.tol, t / h.t0, self.coefficients)
+        equations = kind(self.problem, h, grid, end_width, self.coefficients, chosen)
         # A prediction that is far off may overflow: then Newton's method does not converge.
         with np.errstate(over="ignore", invalid="ignore"):
             result = equations.solve(Unknown(R, C, m, mu), NEWTON * self.tol)

@@ -1,0 +1,62 @@
+"""The quadrature of the memory integrals of a slice: its points by tolerance and age."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dmft.systems.spiked.solvers.slices.time_coefficients import TimeCoefficients
+
+__all__ = ["FULL", "Rule", "rule"]
+
+
+class Rule(NamedTuple):
+    """How an integral over an interval is divided into panels, and the points on each of them.
+
+    Attributes
+    ----------
+    points : int
+        Points of the Gauss rule on a panel.
+    few : int
+        Points on a panel from a to 2a, where a is the distance from an end of the interval: those
+        of the Gauss rule in log a.  C and R vary by powers there, so that this rule has the digits
+        of one in a that has a third more points.
+    small : float
+        Panels with 2a below this part of t have `few` points.
+    wider : float
+        Panels are bisected while they are so many times as wide as the panels of the slice.
+    end : float
+        The panel at an end is at most so many times as wide as that of the slice.
+    """
+
+    points: int
+    few: int
+    small: float
+    wider: float
+    end: float
+
+
+# Alone with functions of time, for models of higher order, and below all tolerances of `YOUNG`.
+FULL = Rule(12, 12, 0.0, 2.01, 1.0)
+# By the least tol.
+YOUNG = (
+    (1e-5, Rule(5, 4, 1.0, 4.02, 2.0)),
+    (1e-6, Rule(6, 5, 1.0, 4.02, 2.0)),
+    (1e-8, Rule(8, 7, 1.0, 4.02, 2.0)),
+)
+# What few points neglect feeds the soft mode of late aging.  From the first of these times on (in
+# t0) there are at least as many as here, from the second on all where panels grow with t.
+AGING, MATURE = 1e3, Rule(8, 7, 0.1, 4.02, 2.0)
+LATE, OLD = 1e4, Rule(12, 7, 0.02, 4.02, 2.0)
+HIGH_ORDER = 4
+
+
+def rule(tol: float, age: float, coefficients: TimeCoefficients) -> Rule:
+    """Return the rule of a slice at `age`, its time in t0."""
+    if coefficients.drive is not None or len(coefficients.K1) > HIGH_ORDER:
+        return FULL
+    young = next((rule for least, rule in YOUNG if tol >= least), FULL)
+    if young is FULL:
+        return FULL
+    if age > LATE:
+        return OLD
+    return MATURE if age > AGING else young
