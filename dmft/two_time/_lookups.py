@@ -28,6 +28,7 @@ __all__ = [
     "NodeIntegrals",
     "Past",
     "Rules",
+    "apart",
     "evaluate",
     "known_part",
     "lagrange",
@@ -753,6 +754,42 @@ def _evaluate(
         look_up(past, batch, number, last + 1)
         C[begin : begin + number] = batch.C[:number]
         R[begin : begin + number] = batch.R[:number]
+
+
+@njit(cache=True)
+def apart(
+    past: Past, n: int, rules: Rules, s: Array, tp: Array, tau: Array
+) -> tuple[Array, Array, IntArray, Array]:
+    """C and R at points (s, t', s - t'), s > t[n-1], apart into older slices and slice n.
+
+    Return what older slices contribute to C and R, shape (2, points), the factors of C and R of
+    slice n, shape (2, points), its panels, and interpolation rows on them.
+    """
+    older, newest = np.empty((2, s.size)), np.empty((2, s.size))
+    panel, rows = np.empty(s.size, np.int64), np.empty((s.size, rules.ref.size))
+    batch = batch_of(past, BATCH, 0, 0)
+    e0, e1, q = past.first[n] + n, past.first[n + 1] + n + 1, 0
+    for begin in range(0, s.size, BATCH):
+        number = min(BATCH, s.size - begin)
+        batch.late[:number] = s[begin : begin + number]
+        batch.early[:number] = tp[begin : begin + number]
+        batch.gap[:number] = tau[begin : begin + number]
+        stencils(past, n, batch.late, number, batch.start, batch.length, batch.weights)
+        bends(past, batch, number)
+        follow(past, batch, number)
+        look_up(past, batch, number, n)
+        for i in range(number):
+            j, last = begin + i, batch.length[i] - 1
+            older[0, j], older[1, j] = batch.C[i], batch.R[i]
+            factor, slope = response_factors(batch.gap[i], batch.bend[i])
+            newest[0, j] = batch.weights[i, last]
+            newest[1, j] = batch.weights[i, last] * (factor + slope * batch.at[i, 1, last])
+            q, x = locate(
+                batch.at[i, 0, last], batch.at[i, 1, last], past.edges, past.edges_tau, e0, e1, q
+            )
+            panel[j] = q
+            cardinal(x, rules.ref, rules.bary, rows[j])
+    return older, newest, panel, rows
 
 
 @njit(cache=True)

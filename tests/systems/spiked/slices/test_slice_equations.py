@@ -10,8 +10,10 @@ import pytest
 from dmft.systems.spiked.model import Coefficients
 from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.solvers.slices import Slices, SlicesOptions
+from dmft.systems.spiked.solvers.slices.far import ends
 from dmft.systems.spiked.solvers.slices.forward import ForwardEquations
 from dmft.systems.spiked.solvers.slices.history import History
+from dmft.systems.spiked.solvers.slices.rule import FULL
 from dmft.systems.spiked.solvers.slices.slice_equations import SliceEquations, Unknown
 from dmft.two_time import panels
 from tests.exact.matrix_channel import MatrixChannel
@@ -63,6 +65,46 @@ def test_jacobian_is_that_of_the_residual(channels, m0, T, kind):
             # m cannot be moved: S and log m are exercised by the other cases.
             difference[2 * N], J[2 * N] = 0.0, 0.0
         assert np.allclose(J @ d, difference, atol=2e-7 * np.max(np.abs(difference)))
+
+
+def test_integrals_over_early_times_at_late_ones():
+    """With fewer points the same integrals, to the digits that slices have, and their slopes."""
+    stepper = Slices(problem({3: 1.0}, 0.0, 0.0, 400.0), SlicesOptions(), 1e-6)
+    while stepper.t < 400.0:
+        assert stepper.advance().ok
+    h = stepper.history
+    near, x = with_extrapolated_slice(stepper, 0.1, ForwardEquations)
+    F, J = (values.copy() for values in near.evaluate(x, True))
+    N, points = near.size, int(near.known.found.sum())
+    equations = ForwardEquations(
+        stepper.problem, h, near.grid, 0.5 * h.t0, rule=FULL._replace(far=True)
+    )
+    assert equations.far is not None
+    assert min(equations.far.early, N - equations.far.late) > 50
+    assert equations.known.found.sum() < 0.8 * points
+    found, slopes = equations.evaluate(x, True)
+    half = np.concatenate([near.half_right, near.half_right, [1.0, 1.0]])
+    assert np.max(np.abs(found - F) / half) < 1e-9
+    # One that is not smooth would show how panels of old slices differ.
+    along = np.concatenate([1.0 / (1.0 + near.grid.nodes_tau), near.grid.nodes / near.grid.t])
+    change = (slopes[:, : 2 * N] - J[:, : 2 * N]) @ along
+    assert np.max(np.abs(change)) < 1e-9 * np.max(np.abs(J[:, : 2 * N] @ along))
+    rng, step = np.random.default_rng(4), 1e-5
+    d = rng.normal(size=2 * N)
+    moved = (
+        Unknown(x.R + s * step * d[:N], x.C + s * step * d[N:], x.m, x.mu) for s in (1.0, -1.0)
+    )
+    up, down = (equations.evaluate(y, False)[0] for y in moved)
+    difference = (up - down) / (2.0 * step)
+    assert np.allclose(slopes[:, : 2 * N] @ d, difference, atol=1e-7 * np.max(np.abs(difference)))
+
+
+@pytest.mark.parametrize("step", [1e-3, 5.0])
+def test_short_steps_have_no_early_times(step):
+    assert ends(1e3, step, 1.0) is None
+    assert ends(1e3, 100.0, 1.0) == (64.0, 64.0)
+    assert ends(1e3, 500.0, 0.5) == (64.0, 64.0)
+    assert ends(5.0, 20.0, 1.0) is None
 
 
 @functools.cache

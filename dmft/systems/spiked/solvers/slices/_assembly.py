@@ -183,7 +183,8 @@ def forward_integrals(
     I1 = int_t'^t Sigma(t,s) R(s,t') ds,
     I2 = int_0^t Sigma(t,s) C(s,t') ds + int_0^t' D(t,s) R(t',s) ds,
     are sums over Sigma = R K2(C) and D = K1(C) at the nodes.  Their factors are `fixed`, and those
-    of the points whose stencils hold slice n.  Arguments and results are those of `integrals`.
+    of the points whose stencils hold slice n.  Arguments and results are those of `integrals`;
+    there may be more integrals than nodes.
     """
     ref, bary, K1, K2 = polynomials
     fixed, points, _, panels, counts = known
@@ -200,7 +201,7 @@ def forward_integrals(
     Sigma_at, D_at = _by_panel(Sigma, p, width), _by_panel(D, p, width)
     I1, I2, dI1, dI2 = out
     B, H = np.empty(width), np.empty(width)
-    for k in range(part, size, parts):
+    for k in range(part, I1.size, parts):
         # The factors of Sigma in I1, and of Sigma and of D in I2.  The slopes are the derivatives
         # of I1 and of I2 by R, and of I2 by C.
         factors = np.zeros((3, len(R_at), width))

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmft.systems.spiked.solvers.problem import Problem
-from dmft.systems.spiked.solvers.slices._assembly import forward_integrals
+from dmft.systems.spiked.solvers.slices._assembly import Integrals, forward_integrals
+from dmft.systems.spiked.solvers.slices.far import Far, Newest, ends
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.systems.spiked.solvers.slices.rule import FULL, Rule
 from dmft.systems.spiked.solvers.slices.slice_equations import SliceEquations, Unknown
@@ -65,6 +66,35 @@ class ForwardEquations(SliceEquations):
         )  # fmt: skip
         self.newest = float(weights[DEGREE])
         self.speed, self.stretch = self._curves(lookups.bending(past, start, DEGREE))
+
+    def _nodes_of_integrals(
+        self, past: lookups.Past, rules: lookups.Rules, parts: Array, counts: NDArray[np.int64],
+        h0: float,
+    ) -> lookups.NodeIntegrals:  # fmt: skip
+        self.far: Far | None = None
+        grid, n, points = self.grid, self.history.n, self.rule.points
+        found = ends(grid.t, grid.t - float(past.t[n - 1]), self.rule.end * h0)
+        if not self.rule.far or found is None:
+            return super()._nodes_of_integrals(past, rules, parts, counts, h0)
+        whole = parts[0, 0].copy()
+        self.far = far = Far(grid, parts, counts, *found)
+        first, last = far.near
+        near = slice(points * first, points * last)
+        lo, hi = whole[first:last, :1], whole[first:last, 1:]
+        y = (lo + (hi - lo) * rules.gauss_x).ravel()
+        row = self.row.weight[near, None] * self.row.rows[near]
+        far.prepare(past, n, rules, row, self.index[near], y)
+        return far.nodes
+
+    def _memory(self, x: Unknown, jacobian: bool) -> Integrals:
+        out = super()._memory(x, jacobian)
+        if self.far is None:
+            return out
+        d = self.coefficients
+        K2, slope = polynomial(d.K2, x.C), polynomial(derivative(d.K2), x.C)
+        self.far.add(x.R, x.C, Newest(x.R * K2, K2, x.R * slope), out)
+        N = self.size
+        return Integrals(out.I1[:N], out.I2[:N], out.dI1[:N], out.dI2[:N])
 
     def _curves(self, bend: float) -> tuple[Array, Array]:
         """Return dt'/dt on the curves, and d log tau/dt: what is differentiated is tau R."""

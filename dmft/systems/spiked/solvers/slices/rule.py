@@ -26,6 +26,8 @@ class Rule(NamedTuple):
         Panels are bisected while they are so many times as wide as the panels of the slice.
     end : float
         The panel at an end is at most so many times as wide as that of the slice.
+    far : bool
+        Whether early times at late ones are integrated as in :mod:`.far`.
     """
 
     points: int
@@ -33,6 +35,7 @@ class Rule(NamedTuple):
     small: float
     wider: float
     end: float
+    far: bool = False
 
 
 # Alone with functions of time, for models of higher order, and below all tolerances of `YOUNG`.
@@ -46,7 +49,7 @@ YOUNG = (
 # What few points neglect feeds the soft mode of late aging.  From the first of these times on (in
 # t0) there are at least as many as here, from the second on all where panels grow with t.
 AGING, MATURE = 1e3, Rule(8, 7, 0.1, 4.02, 2.0)
-LATE, OLD = 1e4, Rule(12, 7, 0.02, 4.02, 2.0)
+LATE, OLD = 1e4, Rule(12, 7, 0.02, 4.02, 2.0, far=True)
 HIGH_ORDER = 4
 
 

@@ -111,14 +111,14 @@ class SliceEquations:
         rules = lookups.Rules(ref, bary, *gauss, *few, small, d.K1, d.K2)
         factors = self._factors(parts, counts, gauss[0])
         self.polynomials = Polynomials(ref, bary, d.K1, d.K2)
-        self.known = self._room(rule.points * int(np.max(counts)))
         past, n = history.past(), history.n
-        at_nodes = lookups.NodeIntegrals(grid.nodes, grid.nodes_tau, parts, counts)
+        self.row = _RowPoints(*lookups.row_points(past, n, rules, parts[0, 0], *counts[0, 0]))
+        self.index = grid.order * self.row.panel[:, None] + np.arange(grid.order + 1)
+        at_nodes = self._nodes_of_integrals(past, rules, parts, counts, h0)
+        self.known = self._room(len(at_nodes.nodes), rule.points * int(np.max(at_nodes.counts)))
         threads.share(
             lookups.known_part, past, n, at_nodes, rules, factors, self.forward, self.known
         )
-        self.row = _RowPoints(*lookups.row_points(past, n, rules, parts[0, 0], *counts[0, 0]))
-        self.index = grid.order * self.row.panel[:, None] + np.arange(grid.order + 1)
         self.times = lookups.time_stencils(past, n, grid.nodes)
         self.T_left, self.S_left = d.temperature(grid.nodes), d.signal(grid.nodes)
         self._left_of_jumps(jumps)
@@ -150,10 +150,17 @@ class SliceEquations:
         )  # fmt: skip
         return found
 
-    def _room(self, cap: int) -> Known:
+    def _nodes_of_integrals(
+        self, past: lookups.Past, rules: lookups.Rules, parts: Array, counts: NDArray[np.int64],
+        h0: float,
+    ) -> lookups.NodeIntegrals:  # fmt: skip
+        """Return the nodes that have memory integrals, and the panels of these."""
+        return lookups.NodeIntegrals(self.grid.nodes, self.grid.nodes_tau, parts, counts)
+
+    def _room(self, size: int, cap: int) -> Known:
         """Return the arrays of the known part, with room for `cap` points of a list and node."""
-        size, scratch, powers = self.size, self.history.scratch, self.coefficients.K1.size
-        fixed = scratch("fixed", (3, size, size))
+        scratch, powers = self.history.scratch, self.coefficients.K1.size
+        fixed = scratch("fixed", (3, size, self.size))
         fixed[...] = 0.0
         shape = (2, size, cap if self.coefficients.drive is not None else 0, 2, powers)
         return Known(
@@ -197,17 +204,21 @@ class SliceEquations:
         Order of rows and columns: R, C, m, mu; m in units of its size, mu in units of
         the model's rate.
         """
-        N = self.size
         self.history.set_one_time(x.m, x.mu)
-        slopes = self.history.scratch("dI", (2, N if jacobian else 0, 2 * N))
-        out = Integrals(*np.empty((2, N)), *slopes)
-        threads.share(self.integrals, x.R, x.C, self.polynomials, self.known, jacobian, out)
-        I1, I2, dI1, dI2 = out
+        I1, I2, dI1, dI2 = self._memory(x, jacobian)
         h = self.history
         at_nodes = one_times(h.m, h.mu, h.log_m, h.n, *self.times).T
         row = self._row_integrals(x)
         F = self._residual(x, I1, I2, at_nodes, row)
         return F, self._jacobian(x, dI1, dI2, at_nodes, row) if jacobian else None
+
+    def _memory(self, x: Unknown, jacobian: bool) -> Integrals:
+        """Return the memory integrals of the nodes, and their derivatives."""
+        rows = self.known.found.shape[1]
+        slopes = self.history.scratch("dI", (2, rows if jacobian else 0, 2 * self.size))
+        out = Integrals(*np.empty((2, rows)), *slopes)
+        threads.share(self.integrals, x.R, x.C, self.polynomials, self.known, jacobian, out)
+        return out
 
     def _residual(
         self, x: Unknown, I1: Array, I2: Array, at_nodes: Array, row: _RowIntegrals
