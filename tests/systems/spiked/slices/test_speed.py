@@ -49,13 +49,14 @@ def coefficients(order, drive=None):
 
 def test_points_follow_tol_and_age():
     cube = coefficients(3)
-    young = {tol: rule(tol, 10.0, cube).points for tol in (3e-5, 1e-6, 1e-7, 1e-8, 1e-9)}
+    young = {tol: rule(tol, 10.0, False, cube).points for tol in (3e-5, 1e-6, 1e-7, 1e-8, 1e-9)}
     assert young == {3e-5: 5, 1e-6: 6, 1e-7: 8, 1e-8: 8, 1e-9: 12}
-    assert [rule(3e-5, age, cube).points for age in (1e2, 2e3, 2e4)] == [5, 8, 12]
+    assert [rule(3e-5, age, False, cube).points for age in (1e2, 2e3, 2e4)] == [5, 8, 12]
+    assert [rule(3e-5, age, True, cube).points for age in (1e2, 2e3, 2e4)] == [5, 5, 12]
     drive = Protocol(Overlap(0.1), T=PowerLaw(1.0, 2.0, 1.0)).lowered(SpikedMixture({3: 1.0})).drive
     for full in (
-        rule(1e-9, 2e3, cube), rule(1e-9, 2e4, cube), rule(3e-5, 10.0, coefficients(5)),
-        rule(3e-5, 10.0, coefficients(3, drive)),
+        rule(1e-9, 2e3, False, cube), rule(3e-5, 10.0, False, coefficients(5)),
+        rule(3e-5, 2e4, False, coefficients(5)), rule(3e-5, 10.0, False, coefficients(3, drive)),
     ):  # fmt: skip
         assert full == FULL
 

@@ -84,11 +84,8 @@ def _graded(
     length: float, h: float, a: float, b_tau: float, edges: Array, edges_tau: Array, jumps: Array,
     wider: float, out: Array,
 ) -> tuple[int, int]:  # fmt: skip
-    """Dyadic panels on (a, a + length), graded to both ends from h on; return their numbers.
+    """Dyadic panels on (a, a + length), graded to both ends down to h; return their numbers.
 
-    Their ends lie at h, 2h, 4h, ... from the ends of the interval: there they are the same for all
-    intervals, so that the errors of the quadrature change smoothly from node to node and from slice
-    to slice, and feed no soft mode.
     out[j] holds the distances of a panel's ends from the near end of the interval: first the panels
     of the left half, then those of the right half.  `b_tau` is the distance of the interval's
     right end from t.  Panels more than `wider` times as wide as the narrowest panel of the slice
@@ -105,7 +102,7 @@ def _graded(
             offset = cuts[part] if end == 0 else length - cuts[part + 1]
             levels, hi = _levels(2.0 * half, h), half
             for level in range(levels + 1):
-                lo = h * 2.0 ** (levels - 1 - level) if level < levels else 0.0
+                lo = 0.5 * hi if level < levels else 0.0
                 stack[0, 0], stack[0, 1], depth = offset + lo, offset + hi, 1
                 while depth > 0:
                     depth -= 1

@@ -1,7 +1,7 @@
 """Memory integrals over early times at late ones, which change little within a step.
 
-Let t be the time of the newest slice, d at most its step, and d and e at most t/8.  For s in
-(t - d, t) and t' < e, C(s,t') and R(s,t') are smooth in s on the scale of s itself: their values at
+Let t be the time of the newest slice, d = t/16 at most its step, and e = t/8.  For s in (t - d, t)
+and t' < e, C(s,t') and R(s,t') are smooth in s on the scale of s itself: their values at
 a few times s_m, interpolated in s by polynomials L_m, have all digits.  So
 
     int_{t-d}^t F(s) C(s,t') ds = sum_m C(s_m,t') int_{t-d}^t F(s) L_m(s) ds
@@ -15,7 +15,6 @@ a few integrals in place of one for every node t' > t - d.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,16 +26,13 @@ from dmft.two_time import panels
 from dmft.two_time._lookups import NodeIntegrals, Past, Rules
 from dmft.two_time.panels import PanelGrid
 
-__all__ = ["Far", "Newest", "ends"]
+__all__ = ["EARLY", "LATE", "Far", "Newest", "possible"]
 
 Array = NDArray[np.float64]
 
-# The largest d and e as parts of t, and the number of times s_m.  C(s,t') has its singularities at
-# s = t', 13 half widths of (t - d, t) from its middle: 10 Chebyshev nodes leave 25^-10 = 1e-14, and
-# with the usual step, a tenth of t, 1e-15.
-EARLY, TIMES = 0.125, 10
-# Panels of the quadrature that d has to hold at least, for it to be worth it.
-LEAST = 4
+# d and e as parts of t, and the number of times s_m.  C(s,t') has its singularities at s = t', 27
+# half widths of (t - d, t) from its middle: 10 Chebyshev nodes leave 54^-10 = 5e-18.
+LATE, EARLY, TIMES = 0.0625, 0.125, 10
 
 
 @dataclass(frozen=True)
@@ -56,15 +52,16 @@ class Far:
     grid : PanelGrid
         The newest slice.
     parts, counts : ndarray
-        The panels of the integrals, see `_quadrature.quadrature`; those that are not needed any
-        more are taken out.
-    d, e : float
-        See above; both are ends of panels, seen from t and from 0.
+        The panels of the integrals, see `_quadrature.quadrature`; what is not needed any more is
+        taken out.
+    early : ndarray, shape (panels, 2)
+        The panels of the integrals over (0, e).
     """
 
     def __init__(
-        self, grid: PanelGrid, parts: Array, counts: NDArray[np.int64], d: float, e: float
+        self, grid: PanelGrid, parts: Array, counts: NDArray[np.int64], early: Array
     ) -> None:
+        d, e = LATE * grid.t, EARLY * grid.t
         self.grid, self.size = grid, len(grid.nodes)
         reference = panels.reference(TIMES - 1)
         self.reference, self.half = reference, 0.5 * d
@@ -73,8 +70,22 @@ class Far:
         self.late = int(np.searchsorted(-grid.nodes_tau, -d))
         # Sums at the times s_m from rows of the nodes, and the reverse.
         self.at_late = self._rows(grid.nodes_tau[self.late :])
-        self.near = self._near(parts[0, 0], counts[0, 0], d)
-        self.nodes = self._without(parts, counts, d, e)
+        at = np.arange(self.early)
+        left, end = counts[0, at].T
+        whole = parts[0, at]
+        counts[0, at, 1] = left + _beyond(whole, left, end, d)
+        parts[0, at] = whole
+        at = np.arange(self.late, self.size)
+        left, end = counts[1, at].T
+        whole = parts[1, at]
+        kept = _beyond(whole, np.zeros_like(left), left, e)
+        # What follows the panels that are taken out moves up.
+        index = np.arange(whole.shape[1])
+        index = np.where(index < kept[:, None], index, index + (left - kept)[:, None])
+        index = np.minimum(index, whole.shape[1] - 1)
+        parts[1, at] = np.take_along_axis(whole, index[:, :, None], axis=1)
+        counts[1, at] = np.stack([kept, kept + end - left], axis=1)
+        self.nodes = self._with_times(parts, counts, early)
 
     def _rows(self, tau: Array) -> Array:
         """Return the polynomials L_m at t - tau, shape (times, TIMES)."""
@@ -84,33 +95,15 @@ class Far:
         rows = self.reference.weights / gaps
         return np.asarray(rows / rows.sum(axis=1, keepdims=True))
 
-    def _near(self, parts: Array, counts: NDArray[np.int64], d: float) -> tuple[int, int]:
-        """Return the first panel of the whole interval that lies in (t - d, t), and the end."""
-        right = parts[counts[0] : counts[1], 1]
-        return int(counts[0] + np.sum(right > d)), int(counts[1])
-
-    def _without(
-        self, parts: Array, counts: NDArray[np.int64], d: float, e: float
-    ) -> NodeIntegrals:
-        """Take the panels out that are not needed, and add the integrals at the times s_m."""
-        last = self.size - 1
-        every = parts[1, last, : counts[1, last, 0]]
-        small = every[every[:, 1] <= e]
+    def _with_times(self, parts: Array, counts: NDArray[np.int64], early: Array) -> NodeIntegrals:
+        """Add the integrals over (0, e) at the times s_m to those of the nodes."""
         more = np.zeros((2, TIMES, *parts.shape[2:]))
-        more[1, :, : len(small)] = small
-        added = np.zeros((2, TIMES, 2), np.int64)
-        added[1] = len(small)
-        for k in range(self.early):
-            left, count = counts[0, k]
-            counts[0, k, 1] = left + np.sum(parts[0, k, left:count, 1] > d)
-        for k in range(self.late, self.size):
-            left, count = counts[1, k]
-            kept = int(np.sum(parts[1, k, :left, 1] > e))
-            parts[1, k, kept : kept + count - left] = parts[1, k, left:count].copy()
-            counts[1, k] = kept, kept + count - left
+        more[1, :, : len(early)] = early
+        number = np.zeros((2, TIMES, 2), np.int64)
+        number[1] = len(early)
         nodes = np.concatenate([self.grid.nodes, self.grid.t - self.tau])
         tau = np.concatenate([self.grid.nodes_tau, self.tau])
-        both = np.concatenate([parts, more], axis=1), np.concatenate([counts, added], axis=1)
+        both = np.concatenate([parts, more], axis=1), np.concatenate([counts, number], axis=1)
         return NodeIntegrals(nodes, tau, *both)
 
     def prepare(
@@ -118,7 +111,7 @@ class Far:
     ) -> None:
         """Note the values at (s_m, t'), and the integrals of the L_m with the nodes' polynomials.
 
-        `row`, shape (points, order + 1), holds weights times interpolation rows of the points in
+        `row`, shape (points, order + 1), holds weights times interpolation rows of points in
         (t - d, t), `index` their nodes, and `y` their distances from t.
         """
         moments = np.empty((TIMES, self.size))
@@ -164,11 +157,20 @@ class Far:
                 J[k, offset + self.columns[m]] += change
 
 
-def ends(t: float, step: float, h: float) -> tuple[float, float] | None:
-    """Return d and e, ends of the panels h, 2h, 4h, ..., or None if the step is too short."""
-    if step < h * 2.0**LEAST or t < h / EARLY:
-        return None
-    d, e = (
-        h * 2.0 ** math.floor(math.log2(length / h)) for length in (min(step, EARLY * t), EARLY * t)
-    )
-    return d, e
+def _beyond(
+    parts: Array, first: NDArray[np.int64], end: NDArray[np.int64], distance: float
+) -> NDArray[np.int64]:
+    """Let panels first..end-1 of every node, which descend to 0, end at a distance.
+
+    Return how many are left.
+    """
+    index = np.arange(parts.shape[1])
+    inside = (index >= first[:, None]) & (index < end[:, None])
+    kept = np.sum(inside & (parts[:, :, 1] > distance), axis=1)
+    parts[np.arange(len(parts)), first + kept - 1, 0] = distance
+    return np.asarray(kept)
+
+
+def possible(t: float, step: float) -> bool:
+    """Return whether a step is as long as d."""
+    return step >= LATE * t

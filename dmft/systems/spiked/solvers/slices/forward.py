@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.solvers.slices._assembly import Integrals, forward_integrals
-from dmft.systems.spiked.solvers.slices.far import Far, Newest, ends
+from dmft.systems.spiked.solvers.slices.far import EARLY, LATE, Far, Newest, possible
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.systems.spiked.solvers.slices.rule import FULL, Rule
 from dmft.systems.spiked.solvers.slices.slice_equations import SliceEquations, Unknown
@@ -72,18 +72,20 @@ class ForwardEquations(SliceEquations):
         h0: float,
     ) -> lookups.NodeIntegrals:  # fmt: skip
         self.far: Far | None = None
-        grid, n, points = self.grid, self.history.n, self.rule.points
-        found = ends(grid.t, grid.t - float(past.t[n - 1]), self.rule.end * h0)
-        if not self.rule.far or found is None:
+        grid, n = self.grid, self.history.n
+        t = grid.t
+        if not self.rule.far or not possible(t, t - float(past.t[n - 1])):
             return super()._nodes_of_integrals(past, rules, parts, counts, h0)
-        whole = parts[0, 0].copy()
-        self.far = far = Far(grid, parts, counts, *found)
-        first, last = far.near
-        near = slice(points * first, points * last)
-        lo, hi = whole[first:last, :1], whole[first:last, 1:]
-        y = (lo + (hi - lo) * rules.gauss_x).ravel()
-        row = self.row.weight[near, None] * self.row.rows[near]
-        far.prepare(past, n, rules, row, self.index[near], y)
+        # Halves of intervals that are twice as long: (0, e) and (t - d, t).
+        double = np.array([2.0 * EARLY, 1.0 - 2.0 * LATE]) * t
+        parts2, counts2 = self._panels(h0, np.empty(0), double, t - double)
+        early = parts2[1, 0, : counts2[1, 0, 0]]
+        late = parts2[0, 1, counts2[0, 1, 0] : counts2[0, 1, 1]]
+        self.far = far = Far(grid, parts, counts, early)
+        weight, panel, rows, _, _ = lookups.row_points(past, n, rules, late, 0, len(late))
+        y = late[:, :1] + (late[:, 1:] - late[:, :1]) * rules.gauss_x
+        columns = grid.order * panel[:, None] + np.arange(grid.order + 1)
+        far.prepare(past, n, rules, weight[:, None] * rows, columns, y.ravel())
         return far.nodes
 
     def _memory(self, x: Unknown, jacobian: bool) -> Integrals:

@@ -19,7 +19,7 @@ class Rule(NamedTuple):
     few : int
         Points on a panel from a to 2a, where a is the distance from an end of the interval: those
         of the Gauss rule in log a.  C and R vary by powers there, so that this rule has the digits
-        of one in a that has a third more points.
+        of one in a that has a point more.
     small : float
         Panels with 2a below this part of t have `few` points.
     wider : float
@@ -27,7 +27,7 @@ class Rule(NamedTuple):
     end : float
         The panel at an end is at most so many times as wide as that of the slice.
     far : bool
-        Whether early times at late ones are integrated as in :mod:`.far`.
+        Whether early times at late ones are integrated as in :mod:`.far`, if there was no escape.
     """
 
     points: int
@@ -42,24 +42,23 @@ class Rule(NamedTuple):
 FULL = Rule(12, 12, 0.0, 2.01, 1.0)
 # By the least tol.
 YOUNG = (
-    (1e-5, Rule(5, 4, 1.0, 4.02, 2.0)),
+    (1e-5, Rule(5, 5, 1.0, 4.02, 2.0)),
     (1e-6, Rule(6, 5, 1.0, 4.02, 2.0)),
     (1e-8, Rule(8, 7, 1.0, 4.02, 2.0)),
 )
 # What few points neglect feeds the soft mode of late aging.  From the first of these times on (in
-# t0) there are at least as many as here, from the second on all where panels grow with t.
+# t0) there are at least as many as here, but after an escape nothing ages; from the second on there
+# are all: 8 to t = 1e8 end FAILED.
 AGING, MATURE = 1e3, Rule(8, 7, 0.1, 4.02, 2.0)
-LATE, OLD = 1e4, Rule(12, 7, 0.02, 4.02, 2.0, far=True)
+LATE, OLD = 1e4, Rule(12, 12, 0.0, 4.02, 2.0, far=True)
 HIGH_ORDER = 4
 
 
-def rule(tol: float, age: float, coefficients: TimeCoefficients) -> Rule:
-    """Return the rule of a slice at `age`, its time in t0."""
+def rule(tol: float, age: float, escaped: bool, coefficients: TimeCoefficients) -> Rule:
+    """Return the rule of a slice at `age`, its time in t0, in a run that has `escaped` or not."""
     if coefficients.drive is not None or len(coefficients.K1) > HIGH_ORDER:
         return FULL
     young = next((rule for least, rule in YOUNG if tol >= least), FULL)
-    if young is FULL:
-        return FULL
     if age > LATE:
         return OLD
-    return MATURE if age > AGING else young
+    return MATURE if age > AGING and not escaped and young is not FULL else young

@@ -104,7 +104,7 @@ class SliceEquations:
         self.coefficients = d = coefficients or TimeCoefficients(problem)
         jumps = history.jumps
         self._collocate()
-        parts, counts = self._panels(h0, jumps)
+        parts, counts = self._panels(h0, jumps, grid.nodes, grid.nodes_tau)
         reference, gauss = panels.reference(grid.order), panels.unit_gauss(rule.points)
         ref, bary = reference.nodes, reference.weights
         few, small = panels.dyadic_gauss(rule.few), rule.small * grid.t
@@ -139,13 +139,15 @@ class SliceEquations:
         self.columns_right = p * on_right[:, None] + np.arange(p + 1)
         self.columns_left = p * on_left[:, None] + np.arange(p + 1)
 
-    def _panels(self, h0: float, jumps: Array) -> tuple[Array, NDArray[np.int64]]:
-        """Return the panels of the memory integrals of every node, and their numbers."""
+    def _panels(
+        self, h0: float, jumps: Array, nodes: Array, nodes_tau: Array
+    ) -> tuple[Array, NDArray[np.int64]]:
+        """Return the panels of the memory integrals at times t' and t - t', and their numbers."""
         grid = self.grid
         levels = max(0, math.ceil(math.log2(0.5 * grid.t / h0)))
         cap = 4 * (levels + 3) * (len(jumps) + 1) + 3 * len(grid.edges)
         found: tuple[Array, NDArray[np.int64]] = quadrature(
-            grid.nodes, grid.nodes_tau, self.rule.end * h0, grid.edges, grid.edges_tau, jumps, cap,
+            nodes, nodes_tau, self.rule.end * h0, grid.edges, grid.edges_tau, jumps, cap,
             self.rule.wider,
         )  # fmt: skip
         return found

@@ -243,7 +243,7 @@ class Slices:
             return "the predicted slice is not finite"
         h.append(grid, C, R, m, mu)
         kind = ForwardEquations if self._forward(t) else SliceEquations
-        chosen = rule(self.tol, t / h.t0, self.coefficients)
+        chosen = rule(self.tol, t / h.t0, h.escaped, self.coefficients)
         equations = kind(self.problem, h, grid, end_width, self.coefficients, chosen)
         # A prediction that is far off may overflow: then Newton's method does not converge.
         with np.errstate(over="ignore", invalid="ignore"):
