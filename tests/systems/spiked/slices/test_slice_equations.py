@@ -68,27 +68,36 @@ def test_jacobian_is_that_of_the_residual(channels, m0, T, kind):
 
 
 def test_integrals_over_early_times_at_late_ones():
-    """With fewer points the same integrals, to the digits that slices have, and their slopes."""
+    """With fewer points the same integrals and slopes, better than 16 Gauss points agree with 12.
+
+    What these change is the interpolation error of the slices, which bends where panels end.
+    """
     stepper = Slices(problem({3: 1.0}, 0.0, 0.0, 400.0), SlicesOptions(), 1e-6)
     while stepper.t < 400.0:
         assert stepper.advance().ok
-    h = stepper.history
     near, x = with_extrapolated_slice(stepper, 0.1, ForwardEquations)
     F, J = (values.copy() for values in near.evaluate(x, True))
     N, points = near.size, int(near.known.found.sum())
-    equations = ForwardEquations(
-        stepper.problem, h, near.grid, 0.5 * h.t0, rule=FULL._replace(far=True)
-    )
+    along = np.concatenate([near.grid.nodes_tau, near.grid.nodes]) / near.grid.t
+    half = np.concatenate([near.half_right, near.half_right, [1.0, 1.0]])
+
+    def changes(**how):
+        equations = ForwardEquations(
+            stepper.problem, stepper.history, near.grid, 0.5 * stepper.history.t0,
+            rule=FULL._replace(**how),
+        )  # fmt: skip
+        found, slopes = equations.evaluate(x, True)
+        at_x = np.max(np.abs(found - F) / half)
+        slope = np.max(np.abs((slopes - J)[:, : 2 * N] @ along))
+        return equations, slopes, at_x, slope
+
+    _, _, *bounds = changes(points=16, few=16)
+    equations, slopes, at_x, slope = changes(far=True)
     assert equations.far is not None
     assert min(equations.far.early, N - equations.far.late) > 50
     assert equations.known.found.sum() < 0.8 * points
-    found, slopes = equations.evaluate(x, True)
-    half = np.concatenate([near.half_right, near.half_right, [1.0, 1.0]])
-    assert np.max(np.abs(found - F) / half) < 1e-9
-    # A change that is not smooth would show where the panels end.
-    along = np.concatenate([near.grid.nodes_tau, near.grid.nodes]) / near.grid.t
-    change = (slopes[:, : 2 * N] - J[:, : 2 * N]) @ along
-    assert np.max(np.abs(change)) < 1e-9 * np.max(np.abs(J[:, : 2 * N] @ along))
+    assert at_x < min(1e-9, bounds[0])
+    assert slope < bounds[1] < 1e-6 * np.max(np.abs(J[:, : 2 * N] @ along))
     rng, step = np.random.default_rng(4), 1e-5
     d = rng.normal(size=2 * N)
     moved = (
