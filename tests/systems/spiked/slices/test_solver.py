@@ -222,6 +222,17 @@ def test_long_times_of_the_unspiked_model():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("power", [3, 4])
+def test_errors_of_aging_add_up(power):
+    """Between t = 100 and 300 the error of C grew to 1.2 and 1.7 times the stated one."""
+    found, fine = (run({power: 1.0}, 0.0, 0.0, 300.0, tol).record() for tol in (1e-7, 1e-9))
+    t = np.geomspace(100.0, 300.0, 9)[:, None]
+    t_prime = t * np.linspace(0.0, 1.0, 31)
+    error = np.max(np.abs(found.grid.C(t, t_prime) - fine.grid.C(t, t_prime)))
+    assert error < found.errors["C"] < 2e-7
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("powers", [(2, 4), (3, 4), (4,), (2, 3)])
 def test_clock_of_mixtures_is_steady_to_the_end(powers):
     """To t = 1e8, where slices that obey the equations in t' only jitter from 3e5 on.

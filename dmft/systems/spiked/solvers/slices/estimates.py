@@ -30,6 +30,9 @@ STEEP = 20.0
 # From this time on (in t0) the defect of C should not rise NOISE times above its least value, if
 # it is more than NOISE_FLOOR times tol.
 NOISE_FROM, NOISE, NOISE_FLOOR = 1e4, 30.0, 1e-3
+# Between these times (in t0) errors of C in aging models begin to add up: to 2.1 times `common`
+# until t = 1e4 (Q = x^3/3 and x^4/4 against tol 1e-9).
+ADDING = (1e2, 3e2)
 
 
 class SliceCheck(NamedTuple):
@@ -65,9 +68,9 @@ def estimated_errors(
     In equilibrium only this shows it: mu is constant, and its interpolation has no defect.
 
     The factors cover the differences to the dense method.  In an aging model errors of C relax
-    no faster than C itself: for Q = x^3/3, x^4/4 and mixtures they grow like t^(1/3) after
-    t = 1e4, and come from the late defects where the steps are capped (measured against order
-    14, steps .07, to 1e8).
+    no faster than C itself: they add up from t = 100 on, and for Q = x^3/3, x^4/4 and mixtures
+    they grow like t^(1/3) after t = 1e4, and come from the late defects where the steps are capped
+    (measured against order 14, steps .07, to 1e8).
     """
     if history.n == 0:
         return dict.fromkeys(("m", "mu", "e", "C", "R"), 0.0)
@@ -82,7 +85,8 @@ def estimated_errors(
     steep = max(1.0, order / STEEP)
     followed = max(common, FOLLOWS * float(np.max(np.abs(history.mu))) * defect)
     mu_error = max(followed, 2.0 * steep * float(np.max(mu)) + shift / min(1.0, history.t0))
-    slow = float(np.max(np.minimum(1.0, memory) * np.cbrt(np.where(time > 1.0, time, 0.0))))
+    added = np.interp(np.log(np.maximum(history.t / history.t0, 1.0)), np.log(ADDING), (0.0, 1.0))
+    slow = float(np.max(np.minimum(1.0, memory) * added * np.cbrt(np.maximum(time, 1.0))))
     aging = 2.0 * common * slow + 16.0 * noise + 1e3 * level * min(1.0, slow)
     C = min(2.0, common + aging)
     return {"m": m, "mu": mu_error, "e": mu_error, "C": C, "R": common}
