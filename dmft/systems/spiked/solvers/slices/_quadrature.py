@@ -131,18 +131,12 @@ def _levels(length: float, h: float) -> int:
 
 
 def quadrature(
-    nodes: Array,
-    nodes_tau: Array,
-    h: float,
-    edges: Array,
-    edges_tau: Array,
-    jumps: Array,
-    cap: int,
-    wider: float,
-) -> tuple[Array, IntArray]:
+    nodes: Array, nodes_tau: Array, h: float, edges: Array, edges_tau: Array, jumps: Array,
+    cap: int, wider: float,
+) -> tuple[Array, IntArray]:  # fmt: skip
     """Panels of the integrals over (t'_k, t), list 0, and (0, t'_k), list 1, for every node k.
 
-    `jumps` are times at which integrands have kinks, ascending.
+    `jumps` are times at which integrands have kinks, ascending; for `wider` see `_graded`.
 
     Returns
     -------
@@ -154,8 +148,7 @@ def quadrature(
     size = nodes.size
     panels = np.empty((2, size, cap, 2))
     counts = np.zeros((2, size, 2), np.int64)
-    share(_quadrature, nodes, nodes_tau, h, edges, edges_tau, jumps, wider, panels,
-          counts)  # fmt: skip
+    share(_quadrature, nodes, nodes_tau, h, edges, edges_tau, jumps, wider, panels, counts)
     return panels, counts
 
 
