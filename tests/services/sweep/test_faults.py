@@ -23,7 +23,6 @@ from dmft.sweep.executors import interrupted
 from dmft.sweep.folder import Line
 from tests.services.sweep.helpers import (
     HANGS,
-    STEP,
     check_all,
     command,
     immutable,
@@ -61,10 +60,11 @@ def test_a_killed_process_loses_nothing(here):
 @pytest.mark.slow
 def test_a_process_that_is_killed_while_it_waits_loses_nothing(here):
     """It keeps the lock of the queue, for which the other one waited for ever."""
-    write(here)
-    lengths = "points = [{ delta_2 = 0.4, t_end = 1.0 }, { delta_2 = 0.5, t_end = 60.0 }]"
-    head = (here / "sweep.toml").read_text().replace(f"step = {STEP}", "step = 0.02")
-    (here / "sweep.toml").write_text(f"{head.partition('[axes]')[0]}[axes]\n{lengths}\n")
+    (here / "sweep.toml").write_text(
+        "[model]\np = 3\ndelta_p = 1.0\n"
+        '[run]\nm0 = 0.1\nmethod = "gradient_descent"\nstep = 0.02\n'
+        "[axes]\npoints = [{ delta_2 = 0.4, t_end = 1.0 }, { delta_2 = 0.5, t_end = 60.0 }]\n"
+    )
     jobs = read(here / "sweep.toml").jobs()
     process = subprocess.Popen(command("--workers", "2"), start_new_session=True)
     wait_for(lambda: len(list((here / "runs").glob("*.nc"))) == 1, process)
