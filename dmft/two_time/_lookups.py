@@ -70,6 +70,8 @@ ALONE = 2000
 BATCH = 96
 
 
+LOG_2 = math.log(2.0)
+
 ORIGIN, WIDTH, FIRST, FINAL, SINCE = range(5)
 # Rows of `Past.last`.
 FULL, LESS, THIRD, FOURTH = range(4)
@@ -81,8 +83,8 @@ class Past(NamedTuple):
     """Slices as flat arrays, and tables of what depends on their times only, see :func:`past_of`.
 
     Slice i owns the panels first[i]..first[i+1]-1.  `edges` and `edges_tau` (t' and t - t') have
-    one entry more per slice: offset first[i] + i; so has `inverse_width`, see
-    `panels.inverse_widths`.  `values`, see `panels.interleaved`, are the
+    one entry more per slice: offset first[i] + i; so have `rate` and `factor`, see
+    `panels.inverse_maps`.  `values`, see `panels.interleaved`, are the
     coefficients of C and R in x on [-1, 1].
     A run has one segment or more, shape (segments, 5), see the columns above: the slices from FIRST
     on are interpolated in x = log(1 + (t - ORIGIN)/WIDTH), shape (segments, slices), by stencils
@@ -104,7 +106,8 @@ class Past(NamedTuple):
     first: IntArray
     edges: Array
     edges_tau: Array
-    inverse_width: Array
+    rate: Array
+    factor: Array
     values: Array
     curved: bool
     inverse: Array
@@ -118,17 +121,13 @@ class Rules(NamedTuple):
     """Interpolation and quadrature on a panel, and the kernels K1 and K2 by ascending powers.
 
     `ref` and `bary` are nodes on [-1, 1] and barycentric weights, `gauss_x` and `gauss_w` the
-    Gauss rule on [0, 1], `few_x` and `few_w` the one for panels from a distance a to 2a from an
-    end of the integral, below `small`.
+    Gauss rule on [0, 1].
     """
 
     ref: Array
     bary: Array
     gauss_x: Array
     gauss_w: Array
-    few_x: Array
-    few_w: Array
-    small: float
     K1: Array
     K2: Array
 
@@ -182,9 +181,11 @@ class Batch(NamedTuple):
     """Points (s, t') whose values are looked up one after the other, and room for what that takes.
 
     `late`, `early` and `gap` are s, t' and s - t'; `start`, `length` and `weights`, shape
-    (points, ROOM), their stencils; `bend` and `log` what :func:`bending` and :func:`logarithm`
-    say.  `at`, shape (points, 2, ROOM), holds the positions t' and s_i - t' on the slices of the
-    stencil, `C` and `R` the values.  `hints` holds the panel that was met last, for every slice.
+    (points, ROOM), their stencils; `bend` and `log` what :func:`bends` says.  `at`, shape
+    (points, 2, ROOM), holds the positions t' and s_i - t' on the slices of the stencil, `panel`
+    and `x`, shape (points, ROOM), the panels there and the coordinates on them: these are +-1 and
+    `factor` times the logarithm of `argument`, or what `x` holds already if `factor` is 0.  `C` and
+    `R` are the values.  `hints` holds the panel that was met last, for every slice.
 
     For quadrature points `weight` is the weight, `s` and `s_tau` are their place on slice n, and
     `sums`, shape (3, panels, width), collects `Known.fixed` of a node by the nodes of every panel.
@@ -203,6 +204,9 @@ class Batch(NamedTuple):
     R: Array
     hints: IntArray
     panel: IntArray
+    x: Array
+    argument: Array
+    factor: Array
     weight: Array
     s: Array
     s_tau: Array
@@ -220,22 +224,19 @@ class Here(NamedTuple):
 
 def past_of(
     t: Array, x: Array, segments: Array, first: IntArray, edges: Array, edges_tau: Array,
-    inverse_width: Array, values: Array,
+    rate: Array, factor: Array, values: Array,
 ) -> Past:  # fmt: skip
     """Return the slices, the last one the newest, with their tables."""
     tables = stencil_tables(t, x, segments)
     last = last_tables(t, x, segments)
-    return Past(
-        t, x, segments, first, edges, edges_tau, inverse_width, values, True, *tables, *last
-    )
+    return Past(t, x, segments, first, edges, edges_tau, rate, factor, values, True, *tables, *last)
 
 
 @njit(cache=True, forceinline=True)
-def locate(
-    tp: float, tau: float, edges: Array, edges_tau: Array, e0: int, e1: int, hint: int
-) -> tuple[int, float]:
-    """Panel (from 0) and coordinate in [-1, 1] of t' in the slice with edges[e0:e1]."""
-    last = e1 - e0 - 2
+def locate(tp: float, tau: float, past: Past, i: int, hint: int) -> tuple[int, float]:
+    """Panel (from 0) and coordinate in [-1, 1] of t' in slice i."""
+    edges, edges_tau = past.edges, past.edges_tau
+    e0, last = past.first[i] + i, past.first[i + 1] - past.first[i] - 1
     q = min(max(hint, 0), last)
     if tp <= tau:
         while q > 0 and tp < edges[e0 + q]:
@@ -250,15 +251,26 @@ def locate(
     # Unsigned indices cost no check for a negative one.
     e = np.uintp(e0 + q)
     f = np.uintp(e0 + q + 1)
-    a, b, a_tau, b_tau = edges[e], edges[f], edges_tau[e], edges_tau[f]
-    # The end of the panel that is nearer to its own end of the slice is exact.
-    if b <= a_tau:
-        width = b - a
-        x = ((tp - a) - (b - tp)) / width if width > 0.0 else 0.0
-    else:
-        width = a_tau - b_tau
-        x = ((a_tau - tau) - (tau - b_tau)) / width if width > 0.0 else 0.0
+    x = coordinate(
+        tp, tau, edges[e], edges[f], edges_tau[e], edges_tau[f], past.rate[e], past.factor[e]
+    )
     return q, x
+
+
+@njit(cache=True, forceinline=True)
+def coordinate(
+    tp: float, tau: float, a: float, b: float, a_tau: float, b_tau: float, rate: float,
+    factor: float,
+) -> float:  # fmt: skip
+    """Coordinate in [-1, 1] of t' on the panel from a to b, see `panels.inverse_maps`."""
+    # Distances from both edges: the end of the panel that is nearer to its own end of the slice is
+    # exact.
+    left, right = (tp - a, b - tp) if b <= a_tau else (a_tau - tau, tau - b_tau)
+    if rate > 0.0:
+        return factor * math.log(1.0 + rate * left) - 1.0
+    if rate < 0.0:
+        return 1.0 - factor * math.log(1.0 - rate * right)
+    return factor * (left - right)
 
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc"})
@@ -600,6 +612,28 @@ def short_exp(y: float) -> float:
     return e * e
 
 
+@njit(cache=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
+def short_log(z: float) -> float:
+    """log(z) for 0.9 < z < 4.2 to rounding: unlike a call it can be vectorised.
+
+    log z = log 2 + 4 atanh(s) with s = (y - 1)/(y + 1) and y^2 = z/2, where |s| < 0.2.
+    """
+    y = math.sqrt(0.5 * z)
+    s = (y - 1.0) / (y + 1.0)
+    q = s * s
+    p = 1.0 / 21.0
+    p = p * q + 1.0 / 19.0
+    p = p * q + 1.0 / 17.0
+    p = p * q + 1.0 / 15.0
+    p = p * q + 1.0 / 13.0
+    p = p * q + 1.0 / 11.0
+    p = p * q + 1.0 / 9.0
+    p = p * q + 1.0 / 7.0
+    p = p * q + 1.0 / 5.0
+    p = p * q + 1.0 / 3.0
+    return LOG_2 + 4.0 * s * (p * q + 1.0)
+
+
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
 def follow(past: Past, batch: Batch, number: int) -> None:
     """Find the positions of points (s, t') on the slices of their stencils, see `Batch`.
@@ -663,37 +697,47 @@ def response_factors(tau: float, bend: float) -> tuple[float, float]:
 
 @njit(cache=True, error_model="numpy")
 def locate_all(past: Past, batch: Batch, number: int, n: int) -> None:
-    """Find the panel, and the coordinate on it, of points on those slices that come before n.
-
-    The coordinates take the place of the positions t' in `batch.at`.
-    """
+    """Find the panel, and the coordinate on it, of points on those slices that come before n."""
     first, edges, edges_tau = past.first, past.edges, past.edges_tau
-    inverse = past.inverse_width
+    rate, factor = past.rate, past.factor
     starts, counts, at, hints, panel = (
         batch.start, batch.length, batch.at, batch.hints, batch.panel
     )  # fmt: skip
-    for i in range(number):
-        for j in range(min(counts[i], n - starts[i])):
-            k = starts[i] + j
-            e0, last = first[k] + k, first[k + 1] - first[k] - 1
+    x, argument, scale = batch.x, batch.argument, batch.factor
+    # Unsigned indices cost no check for a negative one.
+    one = np.uintp(1)
+    for i in range(np.uintp(number)):
+        start = np.uintp(starts[i])
+        for j in range(np.uintp(min(counts[i], n - starts[i]))):
+            k = start + j
+            begin = np.uintp(first[k])
+            low = begin + k
+            high = np.uintp(first[k + one]) + k - one
             # The same as `locate`, to which numba would hand its arrays with atomic operations.
-            q, tp, tau = hints[k], at[i, 0, j], at[i, 1, j]
+            e, tp, tau = low + np.uintp(hints[k]), at[i, 0, j], at[i, 1, j]
             if tp <= tau:
-                while q > 0 and tp < edges[e0 + q]:
-                    q -= 1
-                while q < last and tp > edges[e0 + q + 1]:
-                    q += 1
+                while e > low and tp < edges[e]:
+                    e -= one
+                while e < high and tp > edges[e + one]:
+                    e += one
             else:
-                while q > 0 and tau > edges_tau[e0 + q]:
-                    q -= 1
-                while q < last and tau < edges_tau[e0 + q + 1]:
-                    q += 1
-            hints[k], panel[i, j] = q, first[k] + q
-            e = np.uintp(e0 + q)
-            a, b, a_tau, b_tau = edges[e], edges[e + 1], edges_tau[e], edges_tau[e + 1]
-            # The end of the panel that is nearer to its own end of the slice is exact.
-            x = (tp - a) - (b - tp) if b <= a_tau else (a_tau - tau) - (tau - b_tau)
-            at[i, 0, j] = x * inverse[e]
+                while e > low and tau > edges_tau[e]:
+                    e -= one
+                while e < high and tau < edges_tau[e + one]:
+                    e += one
+            hints[k], panel[i, j] = e - low, e - k
+            a, b, a_tau, b_tau = edges[e], edges[e + one], edges_tau[e], edges_tau[e + one]
+            left, right = (tp - a, b - tp) if b <= a_tau else (a_tau - tau, tau - b_tau)
+            if rate[e] == 0.0:
+                x[i, j], scale[i, j] = factor[e] * (left - right), 0.0
+            elif rate[e] > 0.0:
+                argument[i, j], scale[i, j] = 1.0 + rate[e] * left, factor[e]
+            else:
+                argument[i, j], scale[i, j] = 1.0 - rate[e] * right, -factor[e]
+    # What points do not use, the memory holds from other points.
+    out, z, f = x[:number].ravel(), argument[:number].ravel(), scale[:number].ravel()
+    for i in range(out.size):
+        out[i] = f[i] * short_log(z[i]) - math.copysign(1.0, f[i]) if f[i] != 0.0 else out[i]
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
@@ -705,14 +749,14 @@ def look_up(past: Past, batch: Batch, number: int, n: int) -> None:
     """
     locate_all(past, batch, number, n)
     values, starts, counts, weights = past.values, batch.start, batch.length, batch.weights
-    at, panel, gap, bend, C, R = (
-        batch.at, batch.panel, batch.gap, batch.bend, batch.C, batch.R
+    at, panel, x, gap, bend, C, R = (
+        batch.at, batch.panel, batch.x, batch.gap, batch.bend, batch.C, batch.R
     )  # fmt: skip
     for i in range(number):
         factor, slope = response_factors(gap[i], bend[i])
         c, r = 0.0, 0.0
         for j in range(min(counts[i], n - starts[i])):
-            c_k, r_k = horner2(values, panel[i, j], at[i, 0, j])
+            c_k, r_k = horner2(values, panel[i, j], x[i, j])
             c += weights[i, j] * c_k
             r += weights[i, j] * (factor + slope * at[i, 1, j]) * r_k
         C[i], R[i] = c, r
@@ -768,7 +812,7 @@ def apart(
     older, newest = np.empty((2, s.size)), np.empty((2, s.size))
     panel, rows = np.empty(s.size, np.int64), np.empty((s.size, rules.ref.size))
     batch = batch_of(past, BATCH, 0, 0)
-    e0, e1, q = past.first[n] + n, past.first[n + 1] + n + 1, 0
+    q = 0
     for begin in range(0, s.size, BATCH):
         number = min(BATCH, s.size - begin)
         batch.late[:number] = s[begin : begin + number]
@@ -784,9 +828,7 @@ def apart(
             factor, slope = response_factors(batch.gap[i], batch.bend[i])
             newest[0, j] = batch.weights[i, last]
             newest[1, j] = batch.weights[i, last] * (factor + slope * batch.at[i, 1, last])
-            q, x = locate(
-                batch.at[i, 0, last], batch.at[i, 1, last], past.edges, past.edges_tau, e0, e1, q
-            )
+            q, x = locate(batch.at[i, 0, last], batch.at[i, 1, last], past, n, q)
             panel[j] = q
             cardinal(x, rules.ref, rules.bary, rows[j])
     return older, newest, panel, rows
@@ -799,7 +841,8 @@ def batch_of(past: Past, size: int, panels: int, width: int) -> Batch:
     return Batch(
         real[0], real[1], real[2], whole[0], whole[1], np.empty((size, ROOM)), real[3], real[4],
         np.empty((size, 2, ROOM)), real[5], real[6], np.zeros(past.t.size, np.int64),
-        np.zeros((size, ROOM), np.int64), real[7], real[8], real[9], np.zeros((3, panels, width)),
+        np.zeros((size, ROOM), np.int64), np.zeros((size, ROOM)), np.ones((size, ROOM)),
+        np.zeros((size, ROOM)), real[7], real[8], real[9], np.zeros((3, panels, width)),
     )  # fmt: skip
 
 
@@ -816,10 +859,7 @@ def known_part(
     ref, bary, K1, K2 = rules.ref, rules.bary, rules.K1, rules.K2
     p = ref.size - 1
     width = (p + 8) // 8 * 8
-    rules = Rules(
-        *padded(ref, bary, width), rules.gauss_x, rules.gauss_w, rules.few_x, rules.few_w,
-        rules.small, K1, K2,
-    )  # fmt: skip
+    rules = Rules(*padded(ref, bary, width), rules.gauss_x, rules.gauss_w, K1, K2)
     batch = batch_of(past, BATCH, past.first[n + 1] - past.first[n], width)
     for k in range(part, at_nodes.nodes.size, parts):
         batch.sums[...] = 0.0
@@ -864,6 +904,33 @@ def add_panels(p: int, sums: Array, fixed: Array, k: int) -> None:
                 fixed[row, k, q * p + b] = sums[row, q, b]
 
 
+@njit(cache=True, forceinline=True)
+def short_expm1(y: float) -> float:
+    """exp(y) - 1 for 0 <= y < 2 to rounding: unlike a call it can be vectorised."""
+    z = 0.25 * y
+    p = 1.0 / 14.0
+    for n in range(13, 1, -1):
+        p = (1.0 + z * p) / n
+    e = z * (1.0 + z * p)
+    e = e * (2.0 + e)
+    return e * (2.0 + e)
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def spread(panel: Array, x: Array, w: Array, at: Array, weights: Array) -> None:
+    """Fill in the distances from the end of the integral, and weights, of a panel's Gauss points.
+
+    `panel` holds the distances of its ends and its grading k: with x in [0, 1] the distance is
+    lo + (hi - lo)/k ((1 + k)^x - 1).
+    """
+    k = panel[2]
+    log, scale = math.log1p(k), (panel[1] - panel[0]) / k
+    for j in range(x.size):
+        beyond = short_expm1(log * x[j])
+        at[j] = panel[0] + scale * beyond
+        weights[j] = w[j] * scale * log * (1.0 + beyond)
+
+
 @njit(cache=True)
 def place(
     at_nodes: NodeIntegrals, k: int, side: int, panel: int, rules: Rules, batch: Batch
@@ -873,22 +940,19 @@ def place(
     Return the panel after the last one for which there was room, and the number of points.
     """
     panels, left_count = at_nodes.panels, at_nodes.counts[side, k, 0]
+    x, w = rules.gauss_x, rules.gauss_w
     tp, tau = at_nodes.nodes[k], at_nodes.nodes_tau[k]
     length = tau if side == 0 else tp
     i = 0
     while panel < at_nodes.counts[side, k, 1]:
-        lo, hi = panels[side, k, panel]
-        width = hi - lo
-        few = hi < rules.small and hi == 2.0 * lo
-        x, w = (rules.few_x, rules.few_w) if few else (rules.gauss_x, rules.gauss_w)
         if i + x.size > BATCH:
             break
-        for j in range(x.size):
-            left = lo + width * x[j]
+        spread(panels[side, k, panel], x, w, batch.s[i:], batch.weight[i:])
+        for _ in range(x.size):
+            left = batch.s[i]
             right = length - left
             if panel >= left_count:
                 left, right = right, left
-            batch.weight[i] = width * w[j]
             if side == 0:
                 batch.late[i], batch.early[i], batch.gap[i] = tp + left, tp, left
                 batch.s[i], batch.s_tau[i] = tp + left, right
@@ -912,8 +976,6 @@ def distribute(
     _, points, kernels, where, found = known
     starts, counts, weights, at = batch.start, batch.length, batch.weights, batch.at
     C, R, s, s_tau, sums, hints = batch.C, batch.R, batch.s, batch.s_tau, batch.sums, batch.hints
-    edges, edges_tau = past.edges, past.edges_tau
-    e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
     driven = rows.size > 0
     k1, k2, B = K1.copy(), K2.copy(), np.empty(ref.size)
     q, qh, c = 0, hints[n], found[side, k]
@@ -921,7 +983,7 @@ def distribute(
         older = min(counts[i], n - starts[i])
         new = weights[i, older] if older < counts[i] else 0.0
         weight, ch, rh = batch.weight[i], C[i], R[i]
-        q, x = locate(s[i], s_tau[i], edges, edges_tau, e0, e1, q)
+        q, x = locate(s[i], s_tau[i], past, n, q)
         if driven:
             # At a jump the equation of R (K2 of integral 0) takes the factors at t'_k after it,
             # that of C those before it.
@@ -949,7 +1011,7 @@ def distribute(
                 sums[other, q, b] += second * B[b]
             continue
         factor, slope = response_factors(batch.gap[i], batch.bend[i])
-        qh, xh = locate(at[i, 0, older], at[i, 1, older], edges, edges_tau, e0, e1, qh)
+        qh, xh = locate(at[i, 0, older], at[i, 1, older], past, n, qh)
         where[side, k, c, 0], where[side, k, c, 1] = q, qh
         points[side, k, c, 0], points[side, k, c, 1] = weight, x
         points[side, k, c, 2], points[side, k, c, 3] = new, xh
@@ -972,15 +1034,14 @@ def row_points(
     ref, bary, gauss_x, gauss_w = rules.ref, rules.bary, rules.gauss_x, rules.gauss_w
     p, g, t = ref.size - 1, gauss_x.size, past.t[n]
     total = g * count
-    e0, e1 = past.first[n] + n, past.first[n + 1] + n + 1
     weight, panel, s = np.empty(total), np.empty(total, np.int64), np.empty(total)
     rows, q = np.empty((total, p + 1)), 0
     for j in range(total):
-        lo, hi = panels[j // g]
-        y = lo + (hi - lo) * gauss_x[j % g]
-        weight[j] = (hi - lo) * gauss_w[j % g]
+        if j % g == 0:
+            spread(panels[j // g], gauss_x, gauss_w, s[j:], weight[j:])
+        y = s[j]
         s[j], right = (y, t - y) if j // g < left_count else (t - y, y)
-        q, x = locate(s[j], right, past.edges, past.edges_tau, e0, e1, q)
+        q, x = locate(s[j], right, past, n, q)
         panel[j] = q
         cardinal(x, ref, bary, rows[j])
     spans, weights = time_stencils(past, n, s)

@@ -1,10 +1,18 @@
 """Graded panels in t' and polynomials on them (dimensionless times).
 
 A slice is a function of t' on [0, t]. Both ends carry boundary layers of fixed width while t
-grows, so the panels are graded geometrically to both, down to a width ``h0``; the number of
-panels grows like log t. Each panel carries order + 1 Chebyshev-Lobatto nodes, the ends shared
-with its neighbours. Positions are kept as t' *and* as tau = t - t', each accurate to relative
-precision, so that neither end suffers from cancellation.
+grows, and between them C and R vary by powers of the distance d from the nearer end. So the panels
+widen fourfold from both ends, from a width ``h0`` on, and on each the functions are polynomials in
+y = log(d + h0), in which powers are far smoother than in t'. The number of panels grows like
+log t. Each panel carries order + 1 Chebyshev-Lobatto nodes in y, the ends shared with its
+neighbours. Positions are kept as t' *and* as tau = t - t', each accurate to relative precision, so
+that neither end suffers from cancellation.
+
+The grading k of a panel of width w says how its nodes are spread. With x in [-1, 1] affine in y,
+
+    t' = a + w/k ((1 + k)^((1 + x)/2) - 1),   k > 0,
+
+from its left edge a; k < 0 is the mirror image with -k, from the right edge; k = 0 is linear.
 """
 
 from __future__ import annotations
@@ -13,23 +21,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "PLAIN",
+    "Layout",
     "PanelGrid",
     "Reference",
     "bisect",
     "collocation_rows",
-    "dyadic_gauss",
+    "fractions",
     "from_edges",
     "gauss",
-    "graded_fractions",
-    "inverse_widths",
+    "graded",
+    "inverse_maps",
     "monomials",
     "reference",
     "slice_grid",
+    "spread",
     "tails",
     "unit_gauss",
     "widths",
@@ -71,6 +83,8 @@ class PanelGrid:
         Nodes as t' and as t - t'.
     order : int
         Polynomial order of a panel.
+    grading : ndarray, shape (panels,)
+        How the nodes of a panel are spread, see the module.
     """
 
     t: float
@@ -79,11 +93,18 @@ class PanelGrid:
     nodes: Array
     nodes_tau: Array
     order: int
+    grading: Array
 
     @property
     def widths(self) -> Array:
         """Widths of the panels."""
         return widths(self.edges, self.edges_tau)
+
+    def at(self, x: Array) -> tuple[Array, Array]:
+        """Return t' at coordinates x in [-1, 1] on every panel, and dt'/dx, shape (panels, x)."""
+        left, _, slope = fractions(self.grading, x)
+        width = self.widths[:, None]
+        return self.edges[:-1, None] + width * left, width * slope
 
 
 @lru_cache(maxsize=16)
@@ -104,8 +125,31 @@ def reference(order: int) -> Reference:
     return Reference(nodes, weights, derivative)
 
 
-def graded_fractions(length: float, h_left: float, h_right: float, ratio: float) -> Array:
-    """Edges of an interval graded to both ends, as distances from the nearer end.
+class Layout(NamedTuple):
+    """How the panels of a slice widen from its ends and from the events in its past.
+
+    Attributes
+    ----------
+    near : float
+        Panels within so many times h of t' = t end at twice the distance at which they begin, in
+        place of four times.
+    middle : int
+        So do so many of the panels on both sides of the middle: there the functions vary from the
+        other end as well.
+    """
+
+    near: float = 0.0
+    middle: int = 1
+
+
+# Alike at both ends, and as wide as smooth functions allow.
+PLAIN = Layout()
+
+
+def graded(
+    length: float, h_left: float, h_right: float, layout: Layout = PLAIN
+) -> tuple[Array, Array]:
+    """Panels of an interval graded to both ends: edges, as distances from both ends, and gradings.
 
     Parameters
     ----------
@@ -113,31 +157,38 @@ def graded_fractions(length: float, h_left: float, h_right: float, ratio: float)
         Length of the interval.
     h_left, h_right : float
         Largest width of the panel at either end.
-    ratio : float
-        Ratio of successive edges, 2 for dyadic panels.
+    layout : Layout, optional
+        How the panels widen; `near` applies to the right end.
 
     Returns
     -------
-    ndarray, shape (panels + 1, 2)
+    edges : ndarray, shape (panels + 1, 2)
         Distances from the left end and from the right end.
+    grading : ndarray, shape (panels,)
+        Gradings of the panels; on those of either half y = log(d + h).
     """
-    left = _one_side(0.5 * length, h_left, ratio)
-    right = _one_side(0.5 * length, h_right, ratio)[::-1]
-    from_left = np.concatenate([left, length - right[1:]])
-    from_right = np.concatenate([length - left[:-1], right])
-    return np.stack([from_left, from_right], axis=1)
+    left = _one_side(0.5 * length, h_left, 0.0, layout.middle)
+    right = _one_side(0.5 * length, h_right, layout.near, layout.middle)
+    from_left = np.concatenate([left, length - right[-2::-1]])
+    from_right = np.concatenate([length - left[:-1], right[::-1]])
+    of_left, of_right = (np.diff(e) / (e[:-1] + h) for e, h in ((left, h_left), (right, h_right)))
+    grading = np.concatenate([of_left, -of_right[::-1]])
+    return np.stack([from_left, from_right], axis=1), grading
 
 
-def _one_side(half: float, h: float, ratio: float) -> Array:
-    """Edges ``0, half r^-J, ..., half / r, half`` whose first width is at most h."""
-    levels = max(0, int(np.ceil(np.log(half / h) / np.log(ratio) - 1e-12)))
-    edges = half * ratio ** -np.arange(levels, -1.0, -1.0)
-    return np.concatenate([[0.0], edges])
+def _one_side(half: float, h: float, near: float, middle: int) -> Array:
+    """Distances of the edges from an end, from 0 to the middle; the first is at most h."""
+    edges = [half]
+    while edges[-1] > h:
+        dyadic = len(edges) <= middle or edges[-1] <= near * h
+        edges.append(edges[-1] * (0.5 if dyadic else 0.25))
+    return np.array([0.0, *edges[::-1]])
 
 
 def slice_grid(
-    t: float, h0: float, order: int, ratio: float = 2.0, breaks: Sequence[tuple[float, float]] = ()
-) -> PanelGrid:
+    t: float, h0: float, order: int, layout: Layout = PLAIN,
+    breaks: Sequence[tuple[float, float]] = (),
+) -> PanelGrid:  # fmt: skip
     """Return the grid of slice t; events in the past are panel edges.
 
     Parameters
@@ -148,45 +199,75 @@ def slice_grid(
         Largest width of the panels at t' = 0 and t' = t.
     order : int
         Polynomial order of a panel.
-    ratio : float
-        Ratio of successive edges.
+    layout : Layout, optional
+        How the panels widen.
     breaks : sequence of (float, float)
         Times in (0, t) of past events, ascending, and the width to which panels are graded there.
     """
     ends = [(0.0, h0), *breaks, (t, h0)]
-    parts, parts_tau = [], []
+    parts, parts_tau, gradings = [], [], []
     for (a, h_a), (b, h_b) in pairwise(ends):
-        both = graded_fractions(b - a, h_a, h_b, ratio)
+        here = layout if b == t else PLAIN
+        both, grading = graded(b - a, h_a, h_b, here)
         parts.append(a + both[:-1, 0])
         parts_tau.append((t - b) + both[:-1, 1])
+        gradings.append(grading)
     edges = np.append(np.concatenate(parts), t)
     edges_tau = np.append(np.concatenate(parts_tau), 0.0)
     edges_tau[0] = t
-    return from_edges(edges, edges_tau, order)
+    return from_edges(edges, edges_tau, np.concatenate(gradings), order)
 
 
-def from_edges(edges: Array, edges_tau: Array, order: int) -> PanelGrid:
-    """Return the grid with the given edges; no panel may cross t/2."""
-    ref = 0.5 * (1.0 + reference(order).nodes)
-    nodes, nodes_tau = _spread(edges, edges_tau, ref)
-    return PanelGrid(float(edges[-1]), edges, edges_tau, nodes, nodes_tau, order)
+def from_edges(edges: Array, edges_tau: Array, grading: Array, order: int) -> PanelGrid:
+    """Return the grid with the given edges and gradings; no panel may cross t/2."""
+    nodes, nodes_tau = _spread(edges, edges_tau, grading, reference(order).nodes)
+    return PanelGrid(float(edges[-1]), edges, edges_tau, nodes, nodes_tau, order, grading)
 
 
-def _spread(edges: Array, edges_tau: Array, ref: Array) -> tuple[Array, Array]:
+def _spread(edges: Array, edges_tau: Array, grading: Array, x: Array) -> tuple[Array, Array]:
     """Nodes of all panels as t' and as tau."""
-    width = widths(edges, edges_tau)
-    inner = edges[:-1, None] + width[:, None] * ref[None, :-1]
-    # tau from the right edge: 1 - ref is ref reversed, exactly.
-    inner_tau = edges_tau[1:, None] + width[:, None] * ref[::-1][None, :-1]
+    width = widths(edges, edges_tau)[:, None]
+    left, right, _ = fractions(grading, x[:-1])
+    inner, inner_tau = edges[:-1, None] + width * left, edges_tau[1:, None] + width * right
     return np.append(inner.ravel(), edges[-1]), np.append(inner_tau.ravel(), 0.0)
 
 
+def fractions(grading: Array, x: Array) -> tuple[Array, Array, Array]:
+    """Distances of points from the left and from the right edge of panels of width 1, and slopes.
+
+    Shape (..., points) each, for gradings of shape (...); the slope is that of the first by x.
+    """
+    mirrored = (grading < 0.0)[..., None]
+    x = np.where(mirrored, -x, x)
+    k = np.abs(grading)[..., None]
+    linear = k == 0.0
+    k = np.where(linear, 1.0, k)
+    half = 0.5 * np.log1p(k)
+    near = np.where(linear, 0.5 * (1.0 + x), np.expm1(half * (1.0 + x)) / k)
+    far = np.where(linear, 0.5 * (1.0 - x), -(1.0 + 1.0 / k) * np.expm1(-half * (1.0 - x)))
+    slope = np.where(linear, 0.5, half / k * np.exp(half * (1.0 + x)))
+    return np.where(mirrored, far, near), np.where(mirrored, near, far), slope
+
+
+def spread(parts: Array, x: Array) -> Array:
+    """Points, at x in [0, 1], of panels: distances of both ends and grading on the last axis."""
+    low, high, grading = (parts[..., k] for k in range(3))
+    left = fractions(grading, 2.0 * x - 1.0)[0]
+    return np.asarray(low[..., None] + (high - low)[..., None] * left)
+
+
 def bisect(grid: PanelGrid, marked: NDArray[np.bool_]) -> PanelGrid:
-    """Grid with the marked panels halved."""
-    at = np.flatnonzero(marked)
-    edges = np.insert(grid.edges, at + 1, 0.5 * (grid.edges[at] + grid.edges[at + 1]))
-    tau = np.insert(grid.edges_tau, at + 1, 0.5 * (grid.edges_tau[at] + grid.edges_tau[at + 1]))
-    return from_edges(edges, tau, grid.order)
+    """Grid with the marked panels cut in two at x = 0."""
+    at, width, k = np.flatnonzero(marked), grid.widths[marked], grid.grading[marked]
+    left, right, _ = (part[:, 0] for part in fractions(k, np.zeros(1)))
+    edges = np.insert(grid.edges, at + 1, grid.edges[at] + width * left)
+    tau = np.insert(grid.edges_tau, at + 1, grid.edges_tau[at + 1] + width * right)
+    # y = log(d + h) stays what it is: the grading is the width over d + h at the nearer edge.
+    first = k * left / np.where(k < 0.0, 1.0 - k * right, 1.0)
+    second = k * right / np.where(k > 0.0, 1.0 + k * left, 1.0)
+    grading = np.insert(grid.grading, at + 1, second)
+    grading[at + np.arange(len(at))] = first
+    return from_edges(edges, tau, grading, grid.order)
 
 
 def collocation_rows(grid: PanelGrid, ref: Reference) -> tuple[Array, Array, Array]:
@@ -200,15 +281,13 @@ def collocation_rows(grid: PanelGrid, ref: Reference) -> tuple[Array, Array, Arr
     scale : ndarray, shape (panels,)
         Half widths of the panels.
     """
-    p = grid.order
-    half = 0.5 * grid.widths
-    n = grid.nodes.size
-    right = np.zeros((n, p + 1))
-    left = np.zeros((n, p + 1))
-    for q in range(half.size):
-        right[q * p : (q + 1) * p] = ref.derivative[:-1] / half[q]
-        left[q * p + 1 : (q + 1) * p + 1] = ref.derivative[1:] / half[q]
-    return right, left, half
+    p, n = grid.order, grid.nodes.size
+    slope = grid.at(ref.nodes)[1]
+    rows = ref.derivative / slope[:, :, None]
+    right, left = np.zeros((2, n, p + 1))
+    right[:-1] = rows[:, :-1].reshape(-1, p + 1)
+    left[1:] = rows[:, 1:].reshape(-1, p + 1)
+    return right, left, 0.5 * grid.widths
 
 
 def widths(edges: Array, edges_tau: Array) -> Array:
@@ -217,12 +296,20 @@ def widths(edges: Array, edges_tau: Array) -> Array:
     return np.asarray(np.where(near_start, np.diff(edges), -np.diff(edges_tau)))
 
 
-def inverse_widths(edges: Array, edges_tau: Array) -> Array:
-    """Inverse widths of panels, 0 for those without width, and a last 0: one for every edge."""
-    width = widths(edges, edges_tau)
-    inverse = np.zeros(len(edges))
-    np.divide(1.0, width, out=inverse[:-1], where=width > 0.0)
-    return inverse
+def inverse_maps(edges: Array, edges_tau: Array, grading: Array) -> Array:
+    """Return what takes distances from an edge to coordinates x, shape (2, panels + 1).
+
+    With the first number g and the second f, x + 1 = f log(1 + g d) for g > 0, d the distance from
+    the left edge; 1 - x is the same with -g and the distance from the right one for g < 0; for g =
+    0 f is the inverse width, and x = f (d_left - d_right).  The last column is 0.
+    """
+    width, k = widths(edges, edges_tau), np.abs(grading)
+    maps = np.zeros((2, len(edges)))
+    wide, curved = width > 0.0, grading != 0.0
+    np.divide(grading, width, out=maps[0, :-1], where=wide & curved)
+    np.divide(1.0, width, out=maps[1, :-1], where=wide & ~curved)
+    np.divide(2.0, np.log1p(k), out=maps[1, :-1], where=wide & curved)
+    return maps
 
 
 @lru_cache(maxsize=16)
@@ -255,13 +342,6 @@ def unit_gauss(number: int) -> tuple[Array, Array]:
     """Return that many Gauss nodes and weights on [0, 1]."""
     x, weights = np.polynomial.legendre.leggauss(number)
     return 0.5 * (1.0 + x), 0.5 * weights
-
-
-@lru_cache(maxsize=16)
-def dyadic_gauss(number: int) -> tuple[Array, Array]:
-    """Return nodes and weights on [0, 1] of the Gauss rule in log(1 + x)."""
-    x, weights = unit_gauss(number)
-    return 2.0**x - 1.0, np.log(2.0) * 2.0**x * weights
 
 
 def tails(values: Array, order: int) -> Array:

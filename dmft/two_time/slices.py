@@ -52,6 +52,9 @@ class SliceGrid:
         Origin, width, first and last slice of every segment and the time of the jump before it:
         slices are interpolated in log(1 + (t - origin)/width).  The first one has origin 0 and
         width t0, others begin with an escape to the signal or a jump of the protocol.
+    grading : ndarray, shape (panels + slices,)
+        How the nodes are spread on the panels on the right of the edges, see
+        :mod:`dmft.two_time.panels`.
     clock : Clock, optional
         With a learning rate: turns the times that users give into those of the arrays.
     """
@@ -65,6 +68,7 @@ class SliceGrid:
     R_nodes: Array
     order: int
     segments: Array
+    grading: Array
     clock: Clock | None = None
 
     kind = "slices"
@@ -158,20 +162,21 @@ class SliceGrid:
         x = positions(self.segments, self.slices)
         count = len(self.slices)
         values = [panels.interleaved(*self.slice_nodes(i), self.order) for i in range(count)]
-        inverse = [panels.inverse_widths(*self.slice_edges(i)) for i in range(count)]
+        maps = [panels.inverse_maps(*self.slice_panels(i)) for i in range(count)]
+        rate, factor = np.concatenate(maps, axis=1)
         return lookups.past_of(
-            self.slices, x, self.segments, self._first, self.edges, self.edges_tau,
-            np.concatenate(inverse), np.concatenate(values),
+            self.slices, x, self.segments, self._first, self.edges, self.edges_tau, rate, factor,
+            np.concatenate(values),
         )  # fmt: skip
 
     @cached_property
     def _first(self) -> NDArray[np.int64]:
         return np.concatenate([[0], np.cumsum(self.n_panels)])
 
-    def slice_edges(self, i: int) -> tuple[Array, Array]:
-        """Return the panel edges of slice i as t' and as t - t'."""
+    def slice_panels(self, i: int) -> tuple[Array, Array, Array]:
+        """Return the panel edges of slice i as t' and as t - t', and the gradings of its panels."""
         a, b = self._first[i] + i, self._first[i + 1] + i + 1
-        return self.edges[a:b], self.edges_tau[a:b]
+        return self.edges[a:b], self.edges_tau[a:b], self.grading[a : b - 1]
 
     def slice_nodes(self, i: int) -> tuple[Array, Array]:
         """Return C and R at the nodes of slice i."""
@@ -186,6 +191,7 @@ class SliceGrid:
             "n_panels": (("slice",), self.n_panels, "panels of the slice"),
             "edge": (("edge",), self.edges, "panel edges t' (one more per slice than panels)"),
             "edge_tau": (("edge",), self.edges_tau, "panel edges t - t'"),
+            "edge_grading": (("edge",), self.grading, "spread of the nodes right of the edge"),
             "t_prime": (("node",), self._t_prime(), "t' of the node"),
             "C": (("node",), self.C_nodes, "correlation C(t,t')"),
             "R": (("node",), self.R_nodes, "response R(t,t')"),
@@ -209,7 +215,7 @@ class SliceGrid:
 
     def _t_prime(self) -> Array:
         count = len(self.slices)
-        grids = (panels.from_edges(*self.slice_edges(i), self.order) for i in range(1, count))
+        grids = (panels.from_edges(*self.slice_panels(i), self.order) for i in range(1, count))
         start = np.zeros(self.order + 1)
         return np.concatenate([start, *(grid.nodes for grid in grids)])
 
@@ -228,11 +234,14 @@ class SliceGrid:
         }  # fmt: skip
         arrays: dict[str, Any] = {field: values[name] for field, name in names.items()}
         arrays["times"] = values.get("own_time", arrays["times"])
+        # Files of version 0.2 and before have no gradings: their panels are linear.
+        arrays["grading"] = values.get("edge_grading", np.zeros(len(arrays["edges"])))
         order, segments = int(attributes["grid_order"]), np.atleast_2d(values["segment"])
         grid = cls(**arrays, order=order, segments=segments, clock=_clock(values))
         total, count, order = int(grid.n_panels.sum()), len(grid.slices), grid.order
-        sizes = (len(grid.n_panels), len(grid.edges), len(grid.C_nodes), len(grid.R_nodes))
-        if sizes != (count, total + count, order * total + count, order * total + count):
+        edges, nodes = total + count, order * total + count
+        sizes = (len(grid.n_panels), len(grid.edges), len(grid.grading), len(grid.C_nodes))
+        if (*sizes, len(grid.R_nodes)) != (count, edges, edges, nodes, nodes):
             raise ValueError("the sizes of its slices do not fit together")
         if not np.array_equal(values["row_size"], order * grid.n_panels + 1):
             raise ValueError("the numbers of nodes of its slices do not fit their panels")

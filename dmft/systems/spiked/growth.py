@@ -236,15 +236,15 @@ def _panel_values(
     """Return times s in [0, t], quadrature weights, C(t,s) and R(t,s) on the panels of a slice."""
     n = int(np.searchsorted(grid.slices, t))
     x, weights, matrix = panels.gauss(grid.order)
-    edges, edges_tau = (scale * (t / grid.slices[n]) for scale in grid.slice_edges(n))
-    half = 0.5 * panels.widths(edges, edges_tau)
-    s = edges[:-1, None] + half[:, None] * (1.0 + x)
+    edges, edges_tau, grading = grid.slice_panels(n)
+    scale = t / grid.slices[n]
+    s, slope = panels.from_edges(scale * edges, scale * edges_tau, grading, grid.order).at(x)
     if t == grid.slices[n]:
-        corner = grid.order * np.arange(len(half))[:, None] + np.arange(grid.order + 1)
+        corner = grid.order * np.arange(len(s))[:, None] + np.arange(grid.order + 1)
         C, R = (values[corner] @ matrix.T for values in grid.slice_nodes(n))
     else:
         C, R = solution.C(t, s), solution.R(t, s)
-    return s.ravel(), (half[:, None] * weights).ravel(), C.ravel(), R.ravel()
+    return s.ravel(), (slope * weights).ravel(), C.ravel(), R.ravel()
 
 
 def _defects(gain: _Gain, bare: Array, memory: list[tuple[Array, Array]]) -> Array:

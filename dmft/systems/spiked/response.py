@@ -73,12 +73,10 @@ def _integral(solution: SpikedSolution, t: float, t_prime: float) -> float:
         if b > a:
             h = END / max(drive.fastest(0.0, t), 1.0 / t)
             grid = panels.slice_grid(b - a, min(h, b - a), 2)
-            # Points are measured from the nearer end, so that no digits cancel at either end.
-            half = 0.5 * grid.widths[:, None]
-            s = a + (grid.edges[:-1, None] + half * (1.0 + x)).ravel()
-            s = np.minimum(s, np.nextafter(t, 0.0))
+            s, slope = grid.at(x)
+            s = np.minimum(a + s.ravel(), np.nextafter(t, 0.0))
             values = solution.R(t, s) * drive.rate(s)
-            total += float(np.sum((half * weights).ravel() * values))
+            total += float(np.sum((slope * weights).ravel() * values))
     return total
 
 

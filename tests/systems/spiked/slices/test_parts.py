@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from math import comb
 
 import numpy as np
@@ -11,6 +12,7 @@ from dmft.systems.spiked.solvers.slices._quadrature import quadrature
 from dmft.systems.spiked.solvers.slices.accuracy import Mesh, interpolation_defect, new_grid
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.systems.spiked.solvers.slices.options import SlicesOptions
+from dmft.systems.spiked.solvers.slices.rule import FULL, MATURE
 from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
 
@@ -60,6 +62,68 @@ def test_panels_are_graded_and_keep_both_distances(t):
     assert len(grid.edges) <= 2 * np.log2(max(t, 1.0)) + 6
 
 
+@pytest.mark.parametrize("t", [0.3, 17.0, 1e4])
+def test_nodes_are_where_the_coordinates_are(t):
+    """What spreads nodes, what finds coordinates, and what differentiates: one map."""
+    x = panels.reference(12).nodes
+    for layout in (panels.PLAIN, panels.Layout(near=64.0, middle=2)):
+        grid = panels.slice_grid(t, 0.5, 12, layout)
+        assert np.all(grid.grading[grid.edges[1:] <= 0.5 * t] > 0.0)
+        assert np.all(grid.grading[grid.edges[:-1] >= 0.5 * t] < 0.0)
+        at, slope = grid.at(x)
+        assert np.allclose(at[:, :-1].ravel(), grid.nodes[:-1], rtol=1e-14, atol=1e-14 * t)
+        step = 1e-4
+        difference = (grid.at(x + step)[0] - grid.at(x - step)[0]) / (2.0 * step)
+        assert np.allclose(slope, difference, rtol=1e-7, atol=1e-11 * t)
+        rate, factor = panels.inverse_maps(grid.edges, grid.edges_tau, grid.grading)[:, :-1, None]
+        tau = grid.edges_tau[:-1, None] - (at - grid.edges[:-1, None])
+        left, right = at - grid.edges[:-1, None], tau - grid.edges_tau[1:, None]
+        found = np.where(
+            rate > 0.0, factor * np.log1p(np.maximum(rate, 0.0) * left) - 1.0,
+            1.0 - factor * np.log1p(np.maximum(-rate, 0.0) * right),
+        )  # fmt: skip
+        assert np.allclose(found, np.broadcast_to(x, found.shape), atol=1e-11)
+
+
+def test_powers_of_the_distance_need_few_nodes():
+    """On panels that widen fourfold order 12 has the digits that dyadic ones have in t'."""
+
+    def worst(grid, function):
+        values = function(grid.nodes_tau)
+        return np.max(panels.tails(values, grid.order))
+
+    def response(tau):
+        return (1.0 + tau) ** -1.5
+
+    grid = panels.slice_grid(1e8, 1.0, 12)
+    edges = np.concatenate([[0.0], 0.5e8 * 2.0 ** -np.arange(27.0, -1.0, -1.0)])
+    edges_tau = np.concatenate([1e8 - edges, edges[-2::-1]])
+    edges = np.concatenate([edges, 1e8 - edges[-2::-1]])
+    dyadic = panels.from_edges(edges, edges_tau, np.zeros(len(edges) - 1), 12)
+    assert len(grid.nodes) < 0.6 * len(dyadic.nodes)
+    assert worst(grid, response) < 0.1 * worst(dyadic, response) < 1e-10
+
+
+def test_parts_of_a_panel_keep_its_map():
+    """A function that is linear in x stays so on the halves of a panel, which meet at x = 0."""
+    for layout in (panels.PLAIN, panels.Layout(near=64.0)):
+        grid = panels.slice_grid(300.0, 0.5, 8, layout)
+        marked = np.arange(len(grid.grading)) % 2 == 0
+        finer = panels.bisect(
+            panels.bisect(grid, marked), np.ones(len(grid.grading) + marked.sum(), bool)
+        )
+        near = np.minimum(finer.nodes, finer.nodes_tau)
+        values = np.log(near + 0.5)
+        assert np.max(panels.tails(values, 8)) < 1e-14
+        assert np.all(np.isin(grid.edges, finer.edges))
+
+
+def test_short_functions_are_the_long_ones():
+    z, y = np.linspace(0.9, 4.2, 1001), np.concatenate([np.geomspace(1e-12, 1.0, 50), [1.3, 1.9]])
+    assert max(abs(lookups.short_log(v) - math.log(v)) for v in z) < 1e-15
+    assert max(abs(lookups.short_expm1(v) / math.expm1(v) - 1.0) for v in y) < 1e-15
+
+
 def test_panels_with_a_break_and_bisection():
     grid = panels.slice_grid(1000.0, 0.5, 12, breaks=[(70.0, 1.0)])
     at = np.flatnonzero(grid.edges == 70.0)
@@ -80,25 +144,29 @@ def test_monomials_reproduce_values():
                            atol=1e-14)  # fmt: skip
 
 
-def points(grid, k, side):
+def points(grid, k, side, rule):
     """Distances from both ends, and weights, of the quadrature of node k."""
     parts, counts = quadrature(
-        grid.nodes, grid.nodes_tau, 0.5, grid.edges, grid.edges_tau, np.empty(0), 400, 2.01
-    )
-    x, w = np.polynomial.legendre.leggauss(12)
+        grid.nodes, grid.nodes_tau, 0.5, grid.edges, grid.edges_tau, np.empty(0), 400,
+        rule.wider, *rule.layout,
+    )  # fmt: skip
+    x, w = panels.unit_gauss(12)
     left_half, count = counts[side, k]
-    lo, hi = parts[side, k, :count].T
-    near = (lo[:, None] + (hi - lo)[:, None] * (0.5 + 0.5 * x)).ravel()
-    weight = ((hi - lo)[:, None] * 0.5 * w).ravel()
+    near, weight = np.empty((2, count, 12))
+    for j in range(count):
+        lookups.spread(parts[side, k, j], x, w, near[j], weight[j])
+    assert np.allclose(near, panels.spread(parts[side, k, :count], x), rtol=1e-14)
+    near, weight = near.ravel(), weight.ravel()
     length = grid.nodes_tau[k] if side == 0 else grid.nodes[k]
     from_left = np.arange(count).repeat(12) < left_half
     left = np.where(from_left, near, length - near)
     return left, np.where(from_left, length - near, near), weight, length
 
 
-@pytest.mark.parametrize(("k", "side"), [(0, 0), (5, 0), (150, 0), (150, 1), (3, 1), (-1, 1)])
-def test_quadrature_of_layers_at_both_ends(k, side):
-    left, right, weight, length = points(panels.slice_grid(1000.0, 0.5, 12), k, side)
+@pytest.mark.parametrize("rule", [FULL, MATURE])
+@pytest.mark.parametrize(("k", "side"), [(0, 0), (5, 0), (90, 0), (90, 1), (3, 1), (-1, 1)])
+def test_quadrature_of_layers_at_both_ends(k, side, rule):
+    left, right, weight, length = points(panels.slice_grid(1000.0, 0.5, 12), k, side, rule)
     assert np.isclose(weight.sum(), length, rtol=1e-14)
     got = np.sum(weight * (np.exp(-2.0 * left) + np.exp(-2.0 * right) + (1.0 + left) ** -0.5))
     exact = (1.0 - np.exp(-2.0 * length)) + 2.0 * (np.sqrt(1.0 + length) - 1.0)
@@ -108,15 +176,16 @@ def test_quadrature_of_layers_at_both_ends(k, side):
 def test_nothing_to_integrate_at_the_ends():
     grid = panels.slice_grid(1000.0, 0.5, 12)
     _, counts = quadrature(
-        grid.nodes, grid.nodes_tau, 0.5, grid.edges, grid.edges_tau, np.empty(0), 400, 2.01
-    )
+        grid.nodes, grid.nodes_tau, 0.5, grid.edges, grid.edges_tau, np.empty(0), 400,
+        FULL.wider, *FULL.layout,
+    )  # fmt: skip
     assert np.all(counts[0, -1] == 0)
     assert np.all(counts[1, 0] == 0)
 
 
 def test_quadrature_is_refined_where_the_panels_are():
     grid = panels.slice_grid(1000.0, 0.5, 12, breaks=[(300.0, 0.05)])
-    left, _, weight, _ = points(grid, 0, 0)
+    left, _, weight, _ = points(grid, 0, 0, FULL)
     got = np.sum(weight * np.exp(-((left - 300.0) ** 2)))
     assert np.isclose(got, np.sqrt(np.pi), rtol=1e-9)
 

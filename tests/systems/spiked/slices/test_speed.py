@@ -9,8 +9,9 @@ from dmft.systems.spiked.model import Coefficients
 from dmft.systems.spiked.solvers.problem import Problem
 from dmft.systems.spiked.solvers.slices import stepper
 from dmft.systems.spiked.solvers.slices.factorised import Factorised
-from dmft.systems.spiked.solvers.slices.rule import FULL, rule
+from dmft.systems.spiked.solvers.slices.rule import FULL, layout, rule
 from dmft.systems.spiked.solvers.slices.time_coefficients import TimeCoefficients
+from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
 
 
@@ -51,8 +52,9 @@ def test_points_follow_tol_and_age():
     cube = coefficients(3)
     young = {tol: rule(tol, 10.0, False, cube).points for tol in (3e-5, 1e-6, 1e-7, 1e-8, 1e-9)}
     assert young == {3e-5: 5, 1e-6: 6, 1e-7: 8, 1e-8: 8, 1e-9: 12}
-    assert [rule(3e-5, age, False, cube).points for age in (1e2, 2e3, 2e4)] == [5, 8, 12]
-    assert [rule(3e-5, age, True, cube).points for age in (1e2, 2e3, 2e4)] == [5, 5, 12]
+    assert [rule(3e-5, age, False, cube).points for age in (1e2, 2e3, 2e4)] == [5, 10, 9]
+    assert [rule(3e-5, age, True, cube).points for age in (1e2, 2e3, 2e4)] == [5, 5, 9]
+    assert layout(2e4, False) != layout(2e4, True) == layout(10.0, False)
     drive = Protocol(Overlap(0.1), T=PowerLaw(1.0, 2.0, 1.0)).lowered(SpikedMixture({3: 1.0})).drive
     for full in (
         rule(1e-9, 2e3, False, cube), rule(3e-5, 10.0, False, coefficients(5)),
@@ -61,22 +63,23 @@ def test_points_follow_tol_and_age():
         assert full == FULL
 
 
-@pytest.mark.parametrize(("few", "slack"), [(4, 3e-9), (5, 1e-10), (7, 1e-14)])
-def test_few_points_on_dyadic_panels(few, slack):
-    """Powers of the distance have the digits of a point more; what decays on a panel loses few."""
+@pytest.mark.parametrize(("points", "bound"), [(5, 3e-8), (6, 1e-9), (8, 1e-12), (10, 3e-15)])
+def test_points_on_graded_panels(points, bound):
+    """Powers of the distance on a panel from a to 4a, and what decays on the first panel."""
 
-    def error(gauss, f, exact):
-        x, w = gauss
-        return abs(w @ f(x) - exact)
+    def error(low, high, f, exact):
+        x, w = panels.unit_gauss(points)
+        at, weights = np.empty((2, points))
+        panel = np.array([low, high, (high - low) / (low + 1.0)])
+        lookups.spread(panel, x, w, at, weights)
+        return abs(weights @ f(at) - exact)
 
-    def power(x):
-        return (1.0 + x) ** -1.5
-
-    exact = 2.0 - np.sqrt(2.0)
-    more = error(panels.unit_gauss(few + 1), power, exact)
-    assert error(panels.dyadic_gauss(few), power, exact) < max(2e-15, more)
-    decayed = error(panels.dyadic_gauss(few), lambda x: np.exp(-x), 1.0 - np.exp(-1.0))
-    assert decayed < slack
+    for low in (4.0, 1e3, 1e6):
+        scale = np.sqrt(low + 1.0)
+        exact = 2.0 / scale - 2.0 / np.sqrt(4.0 * low + 1.0)
+        assert error(low, 4.0 * low, lambda d: (1.0 + d) ** -1.5, exact) < 1e-12 / scale
+    decayed = error(0.0, 1.0, lambda d: np.exp(-d), 1.0 - np.exp(-1.0))
+    assert decayed < bound
 
 
 @pytest.mark.slow

@@ -11,14 +11,14 @@ from dmft.systems.spiked.solvers.slices.drive_mesh import MOST_PANELS, DriveMesh
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
-from dmft.two_time.panels import PanelGrid
+from dmft.two_time.panels import PLAIN, Layout, PanelGrid
 
 __all__ = ["Defect", "Mesh", "interpolation_defect", "new_grid"]
 
 Array = NDArray[np.float64]
 
 # A panel is halved at most HALVINGS times, and not below FINEST times the width of the end panels.
-HALVINGS, FINEST = 8, 0.2
+HALVINGS, FINEST = 8, 0.1
 # Functions of time may ask for more: halvings down to 1e-9 t.
 DRIVE_HALVINGS = 30
 # The bulk of a slice is what is further from its ends than this fraction of t.
@@ -39,6 +39,8 @@ class Mesh(NamedTuple):
         Panels are halved while their last Chebyshev coefficients exceed it.
     halvings : int
         How often the panels of the bulk are halved in any case.
+    layout : Layout
+        How the panels widen from the ends.
     drive : DriveMesh, optional
         Functions of time that have to be resolved.
     """
@@ -46,6 +48,7 @@ class Mesh(NamedTuple):
     h0: float
     eps: float
     halvings: int = 0
+    layout: Layout = PLAIN
     drive: DriveMesh | None = None
 
 
@@ -95,7 +98,7 @@ def new_grid(history: History, t: float, mesh: Mesh) -> PanelGrid:
 def _graded(history: History, t: float, mesh: Mesh) -> PanelGrid:
     """Return the dyadic panels of slice t, those of the bulk halved."""
     breaks = _breaks(history, t, mesh.h0)
-    grid = panels.slice_grid(t, mesh.h0, history.order, 2.0, breaks)
+    grid = panels.slice_grid(t, mesh.h0, history.order, mesh.layout, breaks)
     b = breaks[-1][0] if breaks else 0.0
     for _ in range(mesh.halvings):
         far = np.minimum(grid.edges[:-1] - b, grid.edges_tau[1:]) >= BULK * (t - b)
@@ -109,7 +112,7 @@ def _breaks(history: History, t: float, h0: float) -> list[tuple[float, float]]:
     for origin, width, _, _, since in history.segments[1:]:
         if t > origin + 1e-9:
             # Next to a jump panels are graded as at t' = 0, next to an escape down to its duration.
-            escape = min(max(0.5 * (t - origin), h0), max(h0, 0.25 * width))
+            escape = min(max(0.5 * (t - origin), h0), max(h0, width))
             found.append((float(origin), h0 if origin == since else escape))
     return found
 

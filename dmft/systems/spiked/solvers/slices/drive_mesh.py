@@ -125,7 +125,7 @@ class DriveMesh:
         x, _, to_points = panels.gauss(grid.order)
         at_nodes = d.rates(grid.nodes[index])
         at_nodes[:, 0] = d.rates(grid.edges[:-1], "after")
-        between = grid.edges[:-1, None] + 0.5 * grid.widths[:, None] * (1.0 + x)
+        between = grid.at(x)[0]
         error = np.einsum("gb,qbr->qgr", to_points, at_nodes) - d.rates(between)
         return np.asarray(np.max(np.abs(error), axis=(1, 2)))
 

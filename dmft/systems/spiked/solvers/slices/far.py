@@ -167,7 +167,11 @@ def _beyond(
     index = np.arange(parts.shape[1])
     inside = (index >= first[:, None]) & (index < end[:, None])
     kept = np.sum(inside & (parts[:, :, 1] > distance), axis=1)
-    parts[np.arange(len(parts)), first + kept - 1, 0] = distance
+    last = np.arange(len(parts)), first + kept - 1
+    low, high, grading = parts[last].T
+    # y = log(d + h) stays what it is, and low + h is the width over the grading.
+    grading = (high - distance) / ((high - low) / grading + distance - low)
+    parts[last] = np.stack([np.full_like(high, distance), high, grading], axis=1)
     return np.asarray(kept)
 
 

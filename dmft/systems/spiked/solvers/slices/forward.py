@@ -32,7 +32,7 @@ from dmft.systems.spiked.solvers.slices.time_coefficients import (
     polynomial,
 )
 from dmft.two_time import _lookups as lookups
-from dmft.two_time.panels import PanelGrid
+from dmft.two_time.panels import PanelGrid, spread
 
 __all__ = ["ForwardEquations"]
 
@@ -83,7 +83,7 @@ class ForwardEquations(SliceEquations):
         late = parts2[0, 1, counts2[0, 1, 0] : counts2[0, 1, 1]]
         self.far = far = Far(grid, parts, counts, early)
         weight, panel, rows, _, _ = lookups.row_points(past, n, rules, late, 0, len(late))
-        y = late[:, :1] + (late[:, 1:] - late[:, :1]) * rules.gauss_x
+        y = spread(late, rules.gauss_x)
         columns = grid.order * panel[:, None] + np.arange(grid.order + 1)
         far.prepare(past, n, rules, weight[:, None] * rows, columns, y.ravel())
         return far.nodes

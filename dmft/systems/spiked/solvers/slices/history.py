@@ -37,15 +37,16 @@ class History:
         self.count = 0
         self._one = np.zeros((3, 64))
         self._first = np.zeros(65, np.int64)
-        # Edges as t' and as t - t', and the inverse widths of the panels on their right.
-        self._edges = np.zeros((3, 256))
+        # Edges as t' and as t - t', gradings of the panels on their right, and the inverse maps.
+        self._edges = np.zeros((5, 256))
         self._values = np.zeros((2, 256 * order))
         self._monomials = np.zeros((256, order // 2 + 1, 4))
         self._scratch: dict[str, NDArray[Any]] = {}
         flat = np.ones(order + 1)
         zero = np.zeros(2)
         nodes = np.zeros(order + 1)
-        self.append(PanelGrid(0.0, zero, zero, nodes, nodes, order), flat, flat, m0, mu0)
+        start = PanelGrid(0.0, zero, zero, nodes, nodes, order, np.zeros(1))
+        self.append(start, flat, flat, m0, mu0)
 
     def _reserve(self, new_panels: int) -> None:
         while self.count + 1 >= min(self._one.shape[1], len(self._first)):
@@ -76,10 +77,10 @@ class History:
         self._reserve(size)
         f = int(self._first[i])
         self._first[i + 1] = f + size
-        self._edges[0, f + i : f + i + size + 1] = grid.edges
-        self._edges[1, f + i : f + i + size + 1] = grid.edges_tau
-        inverse = panels.inverse_widths(grid.edges, grid.edges_tau)
-        self._edges[2, f + i : f + i + size + 1] = inverse
+        here = self._edges[:, f + i : f + i + size + 1]
+        here[0], here[1] = grid.edges, grid.edges_tau
+        here[2, :-1], here[2, -1] = grid.grading, 0.0
+        here[3:] = panels.inverse_maps(grid.edges, grid.edges_tau, grid.grading)
         self.count += 1
         self._one[0, i] = grid.t
         self.change(C, R, m, mu)
@@ -168,9 +169,10 @@ class History:
         """Whether the newest segment began with an escape."""
         return len(self.segments) > 1 and bool(self.segment[lookups.ORIGIN] > self.since)
 
-    def edges(self, i: int) -> Array:
-        """Return the edges t' and t - t' of slice i, shape (2, panels + 1)."""
-        return self._edges[:2, self._first[i] + i : self._first[i + 1] + i + 1]
+    def panels(self, i: int) -> tuple[Array, Array, Array]:
+        """Return the edges t' and t - t' of slice i, and the gradings of its panels."""
+        edges, edges_tau, grading = self._edges[:3, self._first[i] + i : self._first[i + 1] + i + 1]
+        return edges, edges_tau, grading[:-1]
 
     def panel_widths(self, t_prime: Array, t: float) -> Array:
         """Widths of the newest slice's panels at t' of slice t, scaled with the lookups."""
@@ -180,7 +182,7 @@ class History:
         # Right after a jump the slice has no panels beyond it.
         scale = max((float(self.t[n]) - b) / (t - b), 1e-300)
         mapped = np.where(t_prime <= b, t_prime, b + (t_prime - b) * scale)
-        edges, edges_tau = self.edges(n)
+        edges, edges_tau, _ = self.panels(n)
         widths = panels.widths(edges, edges_tau)
         q = np.clip(np.searchsorted(edges, mapped) - 1, 0, len(widths) - 1)
         return np.asarray(np.where(t_prime <= b, widths[q], widths[q] / scale))
@@ -222,16 +224,17 @@ class History:
         self.segments = np.concatenate([self.segments, [[t, self.t0, n + 1.0, NEVER, t]]])
         a, b = int(self._first[n]), int(self._first[n + 1])
         C, R = self._values[:, self.order * a + n : self.order * b + n + 1].copy()
-        edges, edges_tau = self.edges(n).copy()
-        self.append(panels.from_edges(edges, edges_tau, self.order), C, R, float(self.m[-1]), mu)
+        edges, edges_tau, grading = (part.copy() for part in self.panels(n))
+        grid = panels.from_edges(edges, edges_tau, grading, self.order)
+        self.append(grid, C, R, float(self.m[-1]), mu)
 
     def past(self) -> lookups.Past:
         """Return the arrays in the form that the kernels take."""
         f = int(self._first[self.count])
-        edges, edges_tau, inverse = self._edges[:, : f + self.count]
+        edges, edges_tau, _, rate, factor = self._edges[:, : f + self.count]
         return lookups.past_of(
             self.t, positions(self.segments, self.t), self.segments, self._first[: self.count + 1],
-            edges, edges_tau, inverse, self._monomials[:f],
+            edges, edges_tau, rate, factor, self._monomials[:f],
         )  # fmt: skip
 
     def extrapolate(self, grid: PanelGrid) -> tuple[Array, Array, float, float]:
@@ -262,7 +265,7 @@ class History:
         return SliceGrid(
             times, self.t.copy(), np.diff(self._first[: self.count + 1]),
             edges[0].copy(), edges[1].copy(), values[0, :size].copy(), values[1, :size].copy(),
-            self.order, self.segments.copy(),
+            self.order, self.segments.copy(), edges[2].copy(),
         )  # fmt: skip
 
     def restore(self, grid: SliceGrid, m: Array, mu: Array) -> None:
@@ -280,9 +283,8 @@ class History:
         if not len(m) == len(mu) == count:
             raise ValueError("its arrays differ in the number of slices")
         for i in range(1, count):
-            edges, nodes = grid.slice_edges(i), grid.slice_nodes(i)
-            new = panels.from_edges(*edges, self.order)
-            self.append(new, *nodes, float(m[i]), float(mu[i]))
+            new = panels.from_edges(*grid.slice_panels(i), self.order)
+            self.append(new, *grid.slice_nodes(i), float(m[i]), float(mu[i]))
         self.segments = grid.segments.copy()
 
 

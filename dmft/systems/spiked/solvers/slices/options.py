@@ -48,7 +48,7 @@ class SlicesOptions:
     """
 
     order: int = 12
-    end_width: float = 0.5
+    end_width: float = 1.0
     halvings: int = 0
     refine: float = 0.01
     safety: float = 0.1

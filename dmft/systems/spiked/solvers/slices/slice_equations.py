@@ -107,8 +107,7 @@ class SliceEquations:
         parts, counts = self._panels(h0, jumps, grid.nodes, grid.nodes_tau)
         reference, gauss = panels.reference(grid.order), panels.unit_gauss(rule.points)
         ref, bary = reference.nodes, reference.weights
-        few, small = panels.dyadic_gauss(rule.few), rule.small * grid.t
-        rules = lookups.Rules(ref, bary, *gauss, *few, small, d.K1, d.K2)
+        rules = lookups.Rules(ref, bary, *gauss, d.K1, d.K2)
         factors = self._factors(parts, counts, gauss[0])
         self.polynomials = Polynomials(ref, bary, d.K1, d.K2)
         past, n = history.past(), history.n
@@ -148,7 +147,7 @@ class SliceEquations:
         cap = 4 * (levels + 3) * (len(jumps) + 1) + 3 * len(grid.edges)
         found: tuple[Array, NDArray[np.int64]] = quadrature(
             nodes, nodes_tau, self.rule.end * h0, grid.edges, grid.edges_tau, jumps, cap,
-            self.rule.wider,
+            self.rule.wider, *self.rule.layout,
         )  # fmt: skip
         return found
 
@@ -185,7 +184,7 @@ class SliceEquations:
         left, all_ = (counts[:, :, k, None, None] for k in range(2))
         # Beyond the panels of a node the memory may hold anything.
         parts = np.where(index < all_, parts[:, :, : len(index)], 0.0)
-        y = parts[..., :1] + (parts[..., 1:] - parts[..., :1]) * x
+        y = panels.spread(parts, x)
         length = np.stack([g.nodes_tau, g.nodes])[:, :, None, None]
         first = np.stack([g.nodes, np.zeros(self.size)])[:, :, None, None]
         s = first + np.where(index < left, y, length - y)

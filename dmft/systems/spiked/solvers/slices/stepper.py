@@ -48,7 +48,7 @@ from dmft.systems.spiked.solvers.slices.estimates import (
 from dmft.systems.spiked.solvers.slices.forward import ForwardEquations
 from dmft.systems.spiked.solvers.slices.history import History
 from dmft.systems.spiked.solvers.slices.options import LEAST_ORDER, SlicesOptions
-from dmft.systems.spiked.solvers.slices.rule import rule
+from dmft.systems.spiked.solvers.slices.rule import layout, rule
 from dmft.systems.spiked.solvers.slices.slice_equations import SliceEquations, Unknown
 from dmft.systems.spiked.solvers.slices.time_coefficients import TimeCoefficients, polynomial
 from dmft.two_time import _lookups as lookups
@@ -231,9 +231,10 @@ class Slices:
         """Append slice t to the history, predicted and solved; or return why that failed."""
         h, o = self.history, self.options
         p = int(np.max(self.coefficients.orders))
-        end_width = o.end_width * h.t0 * _narrowed(p)
+        narrow, panels = layout(t / h.t0, h.escaped)
+        end_width = o.end_width * h.t0 * _narrowed(p) * narrow
         eps = _sharpened(o.refine * self.tol * leniency, p, self.tol)
-        mesh = Mesh(end_width, eps, o.halvings, self.drive_mesh)
+        mesh = Mesh(end_width, eps, o.halvings, panels, self.drive_mesh)
         grid = new_grid(h, t, mesh)
         if self.drive_mesh is not None and len(grid.widths) > MOST_PANELS:
             return f"functions of time vary too fast for {MOST_PANELS} panels in t'"
