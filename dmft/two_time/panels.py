@@ -142,6 +142,9 @@ class Layout(NamedTuple):
     middle: int = 1
 
 
+# Panels of smaller gradings are linear: on them y is linear but for this part, and log(1 + k d/w)
+# would have lost as many digits of d.
+LINEAR = 1e-3
 # Alike at both ends, and as wide as smooth functions allow.
 PLAIN = Layout()
 
@@ -172,7 +175,7 @@ def graded(
     from_left = np.concatenate([left, length - right[-2::-1]])
     from_right = np.concatenate([length - left[:-1], right[::-1]])
     of_left, of_right = (np.diff(e) / (e[:-1] + h) for e, h in ((left, h_left), (right, h_right)))
-    grading = np.concatenate([of_left, -of_right[::-1]])
+    grading = _at_least(np.concatenate([of_left, -of_right[::-1]]))
     return np.stack([from_left, from_right], axis=1), grading
 
 
@@ -267,7 +270,12 @@ def bisect(grid: PanelGrid, marked: NDArray[np.bool_]) -> PanelGrid:
     second = k * right / np.where(k > 0.0, 1.0 + k * left, 1.0)
     grading = np.insert(grid.grading, at + 1, second)
     grading[at + np.arange(len(at))] = first
-    return from_edges(edges, tau, grading, grid.order)
+    return from_edges(edges, tau, _at_least(grading), grid.order)
+
+
+def _at_least(grading: Array) -> Array:
+    """Make panels of small gradings linear."""
+    return np.where(np.abs(grading) < LINEAR, 0.0, grading)
 
 
 def collocation_rows(grid: PanelGrid, ref: Reference) -> tuple[Array, Array, Array]:

@@ -45,7 +45,7 @@ class SliceGrid:
         Panel edges t' (ascending) and t - t', one more per slice than it has panels.
     C_nodes, R_nodes : ndarray, shape (order panels + slices,)
         Values at the nodes, one slice after the other, t' ascending: order + 1 Chebyshev-Lobatto
-        nodes on every panel, the ends shared with its neighbours.
+        nodes on every panel, spread by its grading, the ends shared with its neighbours.
     order : int
         Polynomial order of a panel.
     segments : ndarray, shape (segments, 5)

@@ -118,6 +118,22 @@ def test_parts_of_a_panel_keep_its_map():
         assert np.all(np.isin(grid.edges, finer.edges))
 
 
+def test_narrow_panels_keep_their_digits():
+    """On panels that are narrow against their distance from the end the map is linear."""
+    grid = panels.slice_grid(1e-9, 0.5, 8)
+    assert np.all(grid.grading == 0.0)
+    history = filled([0.5, 100.0], smooth, order=8)
+    fine = panels.slice_grid(120.0, 0.5, 8)
+    for _ in range(30):
+        fine = panels.bisect(fine, (fine.edges[:-1] <= 40.0) & (fine.edges[1:] > 40.0))
+    ramp = np.maximum(fine.nodes - 40.0, 0.0)
+    history.append(fine, ramp, ramp, 0.5, 1.0)
+    one, t_prime = np.ones(1), 40.0 + np.geomspace(1e-7, 1e-3, 50)
+    s = np.full(50, 120.0)
+    C, _ = lookups.evaluate(history.past(), 3, s, t_prime, s - t_prime, 3, 1, one)
+    assert np.max(np.abs(C - (t_prime - 40.0))) < 1e-13
+
+
 def test_short_functions_are_the_long_ones():
     z, y = np.linspace(0.9, 4.2, 1001), np.concatenate([np.geomspace(1e-12, 1.0, 50), [1.3, 1.9]])
     assert max(abs(lookups.short_log(v) - math.log(v)) for v in z) < 1e-15

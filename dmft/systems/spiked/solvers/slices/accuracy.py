@@ -53,7 +53,7 @@ class Mesh(NamedTuple):
 
 
 def new_grid(history: History, t: float, mesh: Mesh) -> PanelGrid:
-    """Return the grid of slice t: dyadic panels, halved where the newest slice is not resolved.
+    """Return the grid of slice t, with panels cut in two where the newest slice is not resolved.
 
     The newest slice is looked up at the new nodes, and panels on which the last Chebyshev
     coefficients of C or R exceed eps are halved.
@@ -96,7 +96,7 @@ def new_grid(history: History, t: float, mesh: Mesh) -> PanelGrid:
 
 
 def _graded(history: History, t: float, mesh: Mesh) -> PanelGrid:
-    """Return the dyadic panels of slice t, those of the bulk halved."""
+    """Return the panels of slice t before they are refined, those of the bulk halved."""
     breaks = _breaks(history, t, mesh.h0)
     grid = panels.slice_grid(t, mesh.h0, history.order, mesh.layout, breaks)
     b = breaks[-1][0] if breaks else 0.0

@@ -23,8 +23,9 @@ class SlicesOptions:
     ----------
     order : int, default 12
         Polynomial order of the panels in t', 7 to 20.
-    end_width : float, default 0.5
-        Width of the panels at t' = 0 and t' = t, in units of t0.
+    end_width : float, default 1
+        Largest width of the panels at t' = 0 and t' = t, in units of t0, 0.05 to 2; the others
+        widen fourfold towards the middle.  In late aging it is half of that.
     halvings : int, default 0
         How often the panels far from both ends are halved, 0 to 3; see `max_step`.
     refine : float, default 0.01
