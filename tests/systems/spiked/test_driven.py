@@ -138,6 +138,15 @@ def test_temperature_that_varies_within_a_panel(rate):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("tol", [1e-6, 1e-7])
+def test_fast_temperature_at_high_order(tol):
+    """What panels miss of T is larger than all that slices show: 1.0e-8 in R where 5.7e-9 stood."""
+    T = lambda t: 1.1444 * (1.0 + 0.7307 * np.sin(9.038 * t))  # noqa: E731
+    protocol = Protocol(Overlap(0.1516), T=T, learning_rate=0.02)
+    covered(SpikedMixture({20: 1.0166}), protocol, 1.68, tol, 1e-9)
+
+
+@pytest.mark.slow
 def test_variance_and_rate_that_vary_fast():
     protocol = Protocol(
         Overlap(0.1), T=0.5, learning_rate=lambda t: 0.05 * (1.0 + 0.8 * np.sin(30.0 * t)),

@@ -25,6 +25,9 @@ GAIN_TOL, GAIN = (1e-6, 3e-5), (3.0, 4.0)
 # The part of |mu| by which mu follows an error of C: 0.27 of `common` per unit of mu at most (nine
 # models with orders 3 to 30 in equilibrium at T_K to 1.3 T_K, tol 1e-4 to 1e-7).
 FOLLOWS = 0.5
+# Errors of C and R over what a panel may miss of functions of time, where nothing else is as large:
+# 1.0 at most (order 20, learning rate 0.02, T that oscillates, tol 1e-6, against `dense`).
+DRIVEN = 2.0
 # Above this order the factor of mu is larger.
 STEEP = 20.0
 # From this time on (in t0) the defect of C should not rise NOISE times above its least value, if
@@ -59,11 +62,11 @@ NOTHING = SliceCheck(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def estimated_errors(
-    checks: Sequence[SliceCheck], history: History, order: int, tol: float
+    checks: Sequence[SliceCheck], history: History, order: int, tol: float, missed: float = 0.0
 ) -> dict[str, float]:
     """Estimate the errors of m, mu, e, C and R from the checks of all slices.
 
-    `order` is the highest p: for a pure model mu = T - p e, so that the error of mu grows with it.
+    `missed` is what a panel may miss of functions of time.  `order` is the highest p: for a pure model mu = T - p e, so that the error of mu grows with it.
     Time in other units changes mu but not C, so that what an error of C does to mu grows with mu.
     In equilibrium only this shows it: mu is constant, and its interpolation has no defect.
 
@@ -80,8 +83,8 @@ def estimated_errors(
     noise, level = (float(late.max()), float(late.min())) if len(late) else (0.0, 0.0)
     shift = _shift(relative, history, tol)
     defect = 4.0 * float(np.max(np.maximum(two, diagonal)))
-    common = defect + shift
-    m = 4.0 * float(np.max((relative + np.maximum(two, diagonal)) * np.abs(history.m))) + shift
+    common = defect + shift + DRIVEN * missed
+    m = 4.0 * float(np.max((relative + np.maximum(two, diagonal)) * np.abs(history.m))) + shift + DRIVEN * missed
     steep = max(1.0, order / STEEP)
     followed = max(common, FOLLOWS * float(np.max(np.abs(history.mu))) * defect)
     mu_error = max(followed, 2.0 * steep * float(np.max(mu)) + shift / min(1.0, history.t0))

@@ -305,11 +305,12 @@ class Slices:
             grid = replace(grid, clock=d.clock)
         stats = {"slices": h.n, "rejected": self.control.rejected, "evaluations": self.evaluations}
         noisy = noise_since(self.checks, h, self.tol)
+        missed = self.options.refine * self.tol if self.drive_mesh is not None else 0.0
         return Record(
             t=d.user_time(times),
             series=series_of(one[:, 0], one[:, 1], one[:, 2:]),
             grid=grid,
-            errors=estimated_errors(self.checks, h, int(np.max(d.orders)), self.tol),
+            errors=estimated_errors(self.checks, h, int(np.max(d.orders)), self.tol, missed),
             stats=stats if noisy is None else {**stats, "noise_since_t": noisy},
             state=self._state(),
         )
