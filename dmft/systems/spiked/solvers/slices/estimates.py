@@ -66,9 +66,10 @@ def estimated_errors(
 ) -> dict[str, float]:
     """Estimate the errors of m, mu, e, C and R from the checks of all slices.
 
-    `missed` is what a panel may miss of functions of time.  `order` is the highest p: for a pure model mu = T - p e, so that the error of mu grows with it.
-    Time in other units changes mu but not C, so that what an error of C does to mu grows with mu.
-    In equilibrium only this shows it: mu is constant, and its interpolation has no defect.
+    `missed` is what a panel may miss of functions of time.  `order` is the highest p: for a pure
+    model mu = T - p e, so that the error of mu grows with it.  Time in other units changes mu but
+    not C, so that what an error of C does to mu grows with mu.  In equilibrium only this shows it:
+    mu is constant, and its interpolation has no defect.
 
     The factors cover the differences to the dense method.  In an aging model errors of C relax
     no faster than C itself: they add up from t = 100 on, and for Q = x^3/3, x^4/4 and mixtures
@@ -81,10 +82,10 @@ def estimated_errors(
     time = history.t / (NOISE_FROM * history.t0)
     late = two[time > 1.0]
     noise, level = (float(late.max()), float(late.min())) if len(late) else (0.0, 0.0)
-    shift = _shift(relative, history, tol)
+    shift = _shift(relative, history, tol) + DRIVEN * missed
     defect = 4.0 * float(np.max(np.maximum(two, diagonal)))
-    common = defect + shift + DRIVEN * missed
-    m = 4.0 * float(np.max((relative + np.maximum(two, diagonal)) * np.abs(history.m))) + shift + DRIVEN * missed
+    common = defect + shift
+    m = 4.0 * float(np.max((relative + np.maximum(two, diagonal)) * np.abs(history.m))) + shift
     steep = max(1.0, order / STEEP)
     followed = max(common, FOLLOWS * float(np.max(np.abs(history.mu))) * defect)
     mu_error = max(followed, 2.0 * steep * float(np.max(mu)) + shift / min(1.0, history.t0))
