@@ -183,12 +183,13 @@ class Batch(NamedTuple):
     `late`, `early` and `gap` are s, t' and s - t'; `start`, `length` and `weights`, shape
     (points, ROOM), their stencils; `bend` and `log` what :func:`bends` says.  `at`, shape
     (points, 2, ROOM), holds the positions t' and s_i - t' on the slices of the stencil, `panel`
-    and `x`, shape (points, ROOM), the panels there and the coordinates on them: these are +-1 and
-    `factor` times the logarithm of `argument`, or what `x` holds already if `factor` is 0.  `C` and
-    `R` are the values.  `hints` holds the panel that was met last, for every slice.
+    and `x`, shape (points, ROOM), the panels there and the coordinates on them, which follow from
+    `scale` and `argument` as in `parts_of_x`.  `C` and `R` are the values.  `hints` holds the panel
+    that was met last, for every slice.
 
-    For quadrature points `weight` is the weight, `s` and `s_tau` are their place on slice n, and
-    `sums`, shape (3, panels, width), collects `Known.fixed` of a node by the nodes of every panel.
+    For quadrature points `weight` is the weight, `s` and `s_tau` are their place on slice n,
+    `s_panel` and `s_x` the panel there, from 0, and the coordinate on it; `sums`, shape (3, panels,
+    width), collects `Known.fixed` of a node by the nodes of every panel.
     """
 
     late: Array
@@ -205,11 +206,13 @@ class Batch(NamedTuple):
     hints: IntArray
     panel: IntArray
     x: Array
+    scale: Array
     argument: Array
-    factor: Array
     weight: Array
     s: Array
     s_tau: Array
+    s_panel: IntArray
+    s_x: Array
     sums: Array
 
 
@@ -235,6 +238,13 @@ def past_of(
 @njit(cache=True, forceinline=True)
 def locate(tp: float, tau: float, past: Past, i: int, hint: int) -> tuple[int, float]:
     """Panel (from 0) and coordinate in [-1, 1] of t' in slice i."""
+    q, offset, scale, argument = find(tp, tau, past, i, hint)
+    return q, offset + scale * math.log(argument)
+
+
+@njit(cache=True, forceinline=True)
+def find(tp: float, tau: float, past: Past, i: int, hint: int) -> tuple[int, float, float, float]:
+    """Panel (from 0) of t' in slice i, and what the coordinate follows from, see `parts_of_x`."""
     edges, edges_tau = past.edges, past.edges_tau
     e0, last = past.first[i] + i, past.first[i + 1] - past.first[i] - 1
     q = min(max(hint, 0), last)
@@ -251,26 +261,29 @@ def locate(tp: float, tau: float, past: Past, i: int, hint: int) -> tuple[int, f
     # Unsigned indices cost no check for a negative one.
     e = np.uintp(e0 + q)
     f = np.uintp(e0 + q + 1)
-    x = coordinate(
+    offset, scale, argument = parts_of_x(
         tp, tau, edges[e], edges[f], edges_tau[e], edges_tau[f], past.rate[e], past.factor[e]
     )
-    return q, x
+    return q, offset, scale, argument
 
 
 @njit(cache=True, forceinline=True)
-def coordinate(
+def parts_of_x(
     tp: float, tau: float, a: float, b: float, a_tau: float, b_tau: float, rate: float,
     factor: float,
-) -> float:  # fmt: skip
-    """Coordinate in [-1, 1] of t' on the panel from a to b, see `panels.inverse_maps`."""
+) -> tuple[float, float, float]:  # fmt: skip
+    """Offset, scale and argument: t' has the coordinate offset + scale log(argument).
+
+    The panel reaches from a to b, see `panels.inverse_maps`.
+    """
     # Distances from both edges: the end of the panel that is nearer to its own end of the slice is
     # exact.
     left, right = (tp - a, b - tp) if b <= a_tau else (a_tau - tau, tau - b_tau)
     if rate > 0.0:
-        return factor * math.log(1.0 + rate * left) - 1.0
+        return -1.0, factor, 1.0 + rate * left
     if rate < 0.0:
-        return 1.0 - factor * math.log(1.0 - rate * right)
-    return factor * (left - right)
+        return 1.0, -factor, 1.0 - rate * right
+    return factor * (left - right), 0.0, 1.0
 
 
 @njit(cache=True, error_model="numpy", fastmath={"reassoc"})
@@ -696,19 +709,19 @@ def response_factors(tau: float, bend: float) -> tuple[float, float]:
 
 
 @njit(cache=True, error_model="numpy")
-def locate_all(past: Past, batch: Batch, number: int, n: int) -> None:
-    """Find the panel, and the coordinate on it, of points on those slices that come before n."""
+def locate_all(past: Past, batch: Batch, number: int) -> None:
+    """Find the panel, and the coordinate on it, of points on the slices of their stencils."""
     first, edges, edges_tau = past.first, past.edges, past.edges_tau
     rate, factor = past.rate, past.factor
     starts, counts, at, hints, panel = (
         batch.start, batch.length, batch.at, batch.hints, batch.panel
     )  # fmt: skip
-    x, argument, scale = batch.x, batch.argument, batch.factor
+    x, scale, argument = batch.x, batch.scale, batch.argument
     # Unsigned indices cost no check for a negative one.
     one = np.uintp(1)
     for i in range(np.uintp(number)):
         start = np.uintp(starts[i])
-        for j in range(np.uintp(min(counts[i], n - starts[i]))):
+        for j in range(np.uintp(counts[i])):
             k = start + j
             begin = np.uintp(first[k])
             low = begin + k
@@ -727,17 +740,13 @@ def locate_all(past: Past, batch: Batch, number: int, n: int) -> None:
                     e += one
             hints[k], panel[i, j] = e - low, e - k
             a, b, a_tau, b_tau = edges[e], edges[e + one], edges_tau[e], edges_tau[e + one]
-            left, right = (tp - a, b - tp) if b <= a_tau else (a_tau - tau, tau - b_tau)
-            if rate[e] == 0.0:
-                x[i, j], scale[i, j] = factor[e] * (left - right), 0.0
-            elif rate[e] > 0.0:
-                argument[i, j], scale[i, j] = 1.0 + rate[e] * left, factor[e]
-            else:
-                argument[i, j], scale[i, j] = 1.0 - rate[e] * right, -factor[e]
+            x[i, j], scale[i, j], argument[i, j] = parts_of_x(
+                tp, tau, a, b, a_tau, b_tau, rate[e], factor[e]
+            )
     # What points do not use, the memory holds from other points.
-    out, z, f = x[:number].ravel(), argument[:number].ravel(), scale[:number].ravel()
+    out, f, z = x[:number].ravel(), scale[:number].ravel(), argument[:number].ravel()
     for i in range(out.size):
-        out[i] = f[i] * short_log(z[i]) - math.copysign(1.0, f[i]) if f[i] != 0.0 else out[i]
+        out[i] += f[i] * short_log(z[i])
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
@@ -747,7 +756,7 @@ def look_up(past: Past, batch: Batch, number: int, n: int) -> None:
     The panels have been found before: where the next one is cannot be predicted, and the
     processor would have to stop the sums that it does ahead.
     """
-    locate_all(past, batch, number, n)
+    locate_all(past, batch, number)
     values, starts, counts, weights = past.values, batch.start, batch.length, batch.weights
     at, panel, x, gap, bend, C, R = (
         batch.at, batch.panel, batch.x, batch.gap, batch.bend, batch.C, batch.R
@@ -812,7 +821,6 @@ def apart(
     older, newest = np.empty((2, s.size)), np.empty((2, s.size))
     panel, rows = np.empty(s.size, np.int64), np.empty((s.size, rules.ref.size))
     batch = batch_of(past, BATCH, 0, 0)
-    q = 0
     for begin in range(0, s.size, BATCH):
         number = min(BATCH, s.size - begin)
         batch.late[:number] = s[begin : begin + number]
@@ -828,21 +836,21 @@ def apart(
             factor, slope = response_factors(batch.gap[i], batch.bend[i])
             newest[0, j] = batch.weights[i, last]
             newest[1, j] = batch.weights[i, last] * (factor + slope * batch.at[i, 1, last])
-            q, x = locate(batch.at[i, 0, last], batch.at[i, 1, last], past, n, q)
-            panel[j] = q
-            cardinal(x, rules.ref, rules.bary, rows[j])
+            panel[j] = batch.panel[i, last] - past.first[n]
+            cardinal(batch.x[i, last], rules.ref, rules.bary, rows[j])
     return older, newest, panel, rows
 
 
 @njit(cache=True)
 def batch_of(past: Past, size: int, panels: int, width: int) -> Batch:
     """Return room for `size` points, and for sums over `panels` with `width` nodes each."""
-    whole, real = np.zeros((2, size), np.int64), np.zeros((10, size))
+    whole, real = np.zeros((3, size), np.int64), np.zeros((11, size))
     return Batch(
         real[0], real[1], real[2], whole[0], whole[1], np.empty((size, ROOM)), real[3], real[4],
         np.empty((size, 2, ROOM)), real[5], real[6], np.zeros(past.t.size, np.int64),
-        np.zeros((size, ROOM), np.int64), np.zeros((size, ROOM)), np.ones((size, ROOM)),
-        np.zeros((size, ROOM)), real[7], real[8], real[9], np.zeros((3, panels, width)),
+        np.zeros((size, ROOM), np.int64), np.zeros((size, ROOM)), np.zeros((size, ROOM)),
+        np.ones((size, ROOM)), real[7], real[8], real[9], whole[2], real[10],
+        np.zeros((3, panels, width)),
     )  # fmt: skip
 
 
@@ -964,6 +972,18 @@ def place(
     return panel, i
 
 
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def place_rows(past: Past, n: int, batch: Batch, number: int) -> None:
+    """Find the panels and coordinates of points on slice n, see `Batch.s`."""
+    s, s_tau, panel, x = batch.s, batch.s_tau, batch.s_panel, batch.s_x
+    scale, argument, q = np.empty(number), np.empty(number), 0
+    for i in range(number):
+        q, x[i], scale[i], argument[i] = find(s[i], s_tau[i], past, n, q)
+        panel[i] = q
+    for i in range(number):
+        x[i] += scale[i] * short_log(argument[i])
+
+
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
 def distribute(
     past: Past, n: int, here: Here, batch: Batch, rules: Rules, factors: Factors, forward: bool,
@@ -975,15 +995,16 @@ def distribute(
     rows, columns = factors
     _, points, kernels, where, found = known
     starts, counts, weights, at = batch.start, batch.length, batch.weights, batch.at
-    C, R, s, s_tau, sums, hints = batch.C, batch.R, batch.s, batch.s_tau, batch.sums, batch.hints
+    C, R, sums = batch.C, batch.R, batch.sums
     driven = rows.size > 0
     k1, k2, B = K1.copy(), K2.copy(), np.empty(ref.size)
-    q, qh, c = 0, hints[n], found[side, k]
+    place_rows(past, n, batch, number)
+    c = found[side, k]
     for i in range(number):
         older = min(counts[i], n - starts[i])
         new = weights[i, older] if older < counts[i] else 0.0
         weight, ch, rh = batch.weight[i], C[i], R[i]
-        q, x = locate(s[i], s_tau[i], past, n, q)
+        q, x = batch.s_panel[i], batch.s_x[i]
         if driven:
             # At a jump the equation of R (K2 of integral 0) takes the factors at t'_k after it,
             # that of C those before it.
@@ -1011,16 +1032,15 @@ def distribute(
                 sums[other, q, b] += second * B[b]
             continue
         factor, slope = response_factors(batch.gap[i], batch.bend[i])
-        qh, xh = locate(at[i, 0, older], at[i, 1, older], past, n, qh)
-        where[side, k, c, 0], where[side, k, c, 1] = q, qh
+        where[side, k, c, 0], where[side, k, c, 1] = q, batch.panel[i, older] - past.first[n]
         points[side, k, c, 0], points[side, k, c, 1] = weight, x
-        points[side, k, c, 2], points[side, k, c, 3] = new, xh
+        points[side, k, c, 2], points[side, k, c, 3] = new, batch.x[i, older]
         points[side, k, c, 4], points[side, k, c, 5] = ch, rh
         points[side, k, c, 6] = new * (factor + slope * at[i, 1, older])
         if driven:
             kernels[side, k, c, 0], kernels[side, k, c, 1] = k1, k2
         c += 1
-    hints[n], found[side, k] = qh, c
+    found[side, k] = c
 
 
 @njit(cache=True)
