@@ -55,6 +55,7 @@ def test_points_follow_tol_and_age():
     assert [rule(3e-5, age, False, cube).points for age in (1e2, 2e3, 2e4)] == [5, 10, 9]
     assert [rule(3e-5, age, True, cube).points for age in (1e2, 2e3, 2e4)] == [5, 5, 9]
     assert layout(2e4, False) != layout(2e4, True) == layout(10.0, False)
+    assert [rule(tol, 2e4, False, cube).points for tol in (1e-6, 1e-7, 1e-9)] == [9, 12, 12]
     drive = Protocol(Overlap(0.1), T=PowerLaw(1.0, 2.0, 1.0)).lowered(SpikedMixture({3: 1.0})).drive
     for full in (
         rule(1e-9, 2e3, False, cube), rule(3e-5, 10.0, False, coefficients(5)),

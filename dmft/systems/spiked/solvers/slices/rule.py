@@ -47,9 +47,13 @@ YOUNG = (
 )
 # What is neglected feeds the soft mode of late aging.  From the first of these times on (in t0)
 # there are at least as many points as here, but after an escape nothing ages; from the second on
-# panels are dyadic.
+# panels are dyadic, with these by the least tol.
 AGING, MATURE = 1e3, Rule(10, 4.02, 1.0, PLAIN)
-LATE, OLD = 1e4, Rule(9, 4.02, 2.0, DYADIC, far=True)
+LATE = 1e4
+OLD = (
+    (1e-6, Rule(9, 4.02, 2.0, DYADIC, far=True)),
+    (0.0, Rule(12, 4.02, 2.0, DYADIC, far=True)),
+)
 # From LATE on the soft mode also asks for finer panels of the slice: those at the ends are so much
 # narrower, and those within 32 t0 of t' = t are dyadic.
 NARROW, LATE_LAYOUT = 0.5, Layout(near=64.0, middle=2)
@@ -60,9 +64,9 @@ def rule(tol: float, age: float, escaped: bool, coefficients: TimeCoefficients) 
     """Return the rule of a slice at `age`, its time in t0, in a run that has `escaped` or not."""
     if coefficients.drive is not None or len(coefficients.K1) > HIGH_ORDER:
         return FULL
-    young = next((rule for least, rule in YOUNG if tol >= least), FULL)
     if age > LATE:
-        return OLD
+        return next(rule for least, rule in OLD if tol >= least)
+    young = next((rule for least, rule in YOUNG if tol >= least), FULL)
     return MATURE if age > AGING and not escaped and young is not FULL else young
 
 
