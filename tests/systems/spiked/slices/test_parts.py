@@ -8,6 +8,7 @@ from math import comb
 import numpy as np
 import pytest
 
+import dmft
 from dmft.systems.spiked.solvers.slices._quadrature import quadrature
 from dmft.systems.spiked.solvers.slices.accuracy import Mesh, interpolation_defect, new_grid
 from dmft.systems.spiked.solvers.slices.history import History
@@ -15,6 +16,7 @@ from dmft.systems.spiked.solvers.slices.options import SlicesOptions
 from dmft.systems.spiked.solvers.slices.rule import FULL, MATURE
 from dmft.two_time import _lookups as lookups
 from dmft.two_time import panels
+from dmft.two_time.slices import SliceGrid
 
 T0 = 1.0
 
@@ -132,6 +134,22 @@ def test_narrow_panels_keep_their_digits():
     s = np.full(50, 120.0)
     C, _ = lookups.evaluate(history.past(), 3, s, t_prime, s - t_prime, 3, 1, one)
     assert np.max(np.abs(C - (t_prime - 40.0))) < 1e-13
+
+
+def test_files_without_gradings_have_linear_panels():
+    """Those of version 0.2 and before: their nodes are linear in t', and so are lookups."""
+    run = dmft.solve(dmft.SpikedMixture({3: 1.0}), 2.0, m0=0.1, tol=1e-3)
+    values = {name: found[1] for name, found in run.grid.variables().items()}
+    assert np.any(values.pop("edge_grading"))
+    old = SliceGrid.restore({"time": run.t, **values}, run.grid.attributes())
+    assert not np.any(old.grading)
+    i = len(old.slices) - 1
+    grid = panels.from_edges(*old.slice_panels(i), old.order)
+    half, x = 0.5 * grid.widths[:, None], panels.reference(old.order).nodes
+    linear = grid.edges[:-1, None] + half * (1.0 + x[:-1])
+    assert np.allclose(grid.nodes[:-1], linear.ravel(), rtol=1e-14)
+    C = old.C(np.full(len(grid.nodes) - 1, grid.t), grid.nodes[:-1])
+    assert np.allclose(C, old.slice_nodes(i)[0][:-1], atol=1e-13)
 
 
 def test_short_functions_are_the_long_ones():

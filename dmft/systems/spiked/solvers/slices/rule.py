@@ -39,7 +39,8 @@ class Rule(NamedTuple):
 DYADIC = Layout(near=math.inf)
 # Alone with functions of time, for models of higher order, and below all tolerances of `YOUNG`.
 FULL = Rule(12, 2.01, 0.5, DYADIC)
-# By the least tol.
+# By the least tol.  What these points change in place of `FULL` is less than a twentieth of the
+# stated errors, which a test asks for.
 YOUNG = (
     (1e-5, Rule(5, 4.02, 1.0, PLAIN)),
     (1e-6, Rule(6, 4.02, 1.0, PLAIN)),
