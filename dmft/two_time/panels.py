@@ -175,7 +175,7 @@ def graded(
     from_left = np.concatenate([left, length - right[-2::-1]])
     from_right = np.concatenate([length - left[:-1], right[::-1]])
     of_left, of_right = (np.diff(e) / (e[:-1] + h) for e, h in ((left, h_left), (right, h_right)))
-    grading = _at_least(np.concatenate([of_left, -of_right[::-1]]))
+    grading = _linear_if_small(np.concatenate([of_left, -of_right[::-1]]))
     return np.stack([from_left, from_right], axis=1), grading
 
 
@@ -270,10 +270,10 @@ def bisect(grid: PanelGrid, marked: NDArray[np.bool_]) -> PanelGrid:
     second = k * right / np.where(k > 0.0, 1.0 + k * left, 1.0)
     grading = np.insert(grid.grading, at + 1, second)
     grading[at + np.arange(len(at))] = first
-    return from_edges(edges, tau, _at_least(grading), grid.order)
+    return from_edges(edges, tau, _linear_if_small(grading), grid.order)
 
 
-def _at_least(grading: Array) -> Array:
+def _linear_if_small(grading: Array) -> Array:
     """Make panels of small gradings linear."""
     return np.where(np.abs(grading) < LINEAR, 0.0, grading)
 

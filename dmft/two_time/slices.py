@@ -234,7 +234,7 @@ class SliceGrid:
         }  # fmt: skip
         arrays: dict[str, Any] = {field: values[name] for field, name in names.items()}
         arrays["times"] = values.get("own_time", arrays["times"])
-        # Files of version 0.2 and before have no gradings: their panels are linear.
+        # Files written before panels had gradings have linear ones.
         arrays["grading"] = values.get("edge_grading", np.zeros(len(arrays["edges"])))
         order, segments = int(attributes["grid_order"]), np.atleast_2d(values["segment"])
         grid = cls(**arrays, order=order, segments=segments, clock=_clock(values))

@@ -137,7 +137,7 @@ def test_narrow_panels_keep_their_digits():
 
 
 def test_files_without_gradings_have_linear_panels():
-    """Those of version 0.2 and before: their nodes are linear in t', and so are lookups."""
+    """Those written before panels had any: nodes are linear in t', and so are lookups."""
     run = dmft.solve(dmft.SpikedMixture({3: 1.0}), 2.0, m0=0.1, tol=1e-3)
     values = {name: found[1] for name, found in run.grid.variables().items()}
     assert np.any(values.pop("edge_grading"))
